@@ -1,0 +1,121 @@
+package dev.longtake.common.rpc;
+
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import io.grpc.BindableService;
+import io.grpc.ManagedChannel;
+import io.grpc.Server;
+import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.netty.NettyServerBuilder;
+import io.grpc.protobuf.services.HealthStatusManager;
+import io.grpc.protobuf.services.ProtoReflectionServiceV1;
+import java.io.IOException;
+import java.net.BindException;
+import java.net.InetSocketAddress;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Servers and channels with the settings every Longtake process shares: plain text on the given interface, message size
+ * and flow-control window for tensors, keep-alive that finds a dead peer, health and reflection.
+ */
+public final class Endpoints {
+  /** Largest single message. Text embeddings (300 x 4096 floats) and chunks of frames are the largest we send. */
+  public static final int MAX_MESSAGE_BYTES = 64 << 20;
+
+  /** Auto-tuning stops at 8 MiB; fixed windows of 16 MiB and more carry large messages best (apache/pinot#18519). */
+  private static final int FLOW_CONTROL_WINDOW_BYTES = 16 << 20;
+
+  private static final long KEEP_ALIVE_SECONDS = 5;
+  private static final long KEEP_ALIVE_TIMEOUT_SECONDS = 5;
+
+  private Endpoints() {}
+
+  /**
+   * Starts a server. The caller owns it and shuts it down; {@code executor} and {@code health} are the caller's too.
+   *
+   * @param port 0 for any free one
+   * @throws LongtakeException PORT_IN_USE
+   */
+  public static Server serve(
+      String host,
+      int port,
+      ExecutorService executor,
+      HealthStatusManager health,
+      List<BindableService> services) {
+    var builder =
+        NettyServerBuilder.forAddress(new InetSocketAddress(host, port))
+            .executor(executor)
+            .maxInboundMessageSize(MAX_MESSAGE_BYTES)
+            .flowControlWindow(FLOW_CONTROL_WINDOW_BYTES)
+            .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
+            .keepAliveTimeout(KEEP_ALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
+            .permitKeepAliveTime(1, TimeUnit.SECONDS)
+            .permitKeepAliveWithoutCalls(true)
+            .addService(health.getHealthService())
+            .addService(ProtoReflectionServiceV1.newInstance());
+    services.forEach(builder::addService);
+    try {
+      return builder.build().start();
+    } catch (IOException e) {
+      if (hasBindException(e)) {
+        throw new LongtakeException(
+            ErrorCode.PORT_IN_USE,
+            "Expected port %d of %s to be free, but another process listens there or the address is not this host's; choose another with --port (0 for any free one)"
+                .formatted(port, host),
+            e);
+      }
+      throw new LongtakeException(
+          ErrorCode.INTERNAL, "Cannot listen on %s:%d: %s".formatted(host, port, e.getMessage()), e);
+    }
+  }
+
+  private static boolean hasBindException(Throwable failure) {
+    for (Throwable t = failure; t != null; t = t.getCause()) {
+      if (t instanceof BindException || t instanceof java.net.SocketException) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /**
+   * A channel to {@code host:port}; it connects on first use. The caller owns it.
+   *
+   * @throws LongtakeException INVALID_REQUEST when the address has no host or no valid port
+   */
+  public static ManagedChannel connect(String address) {
+    requireAddress(address);
+    return NettyChannelBuilder.forTarget(address)
+        .usePlaintext()
+        .maxInboundMessageSize(MAX_MESSAGE_BYTES)
+        .flowControlWindow(FLOW_CONTROL_WINDOW_BYTES)
+        .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
+        .keepAliveTimeout(KEEP_ALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
+        .build();
+  }
+
+  /**
+   * Checks the form of an address without connecting.
+   *
+   * @throws LongtakeException INVALID_REQUEST unless {@code address} is {@code host:port} with a port of 1 to 65535
+   */
+  public static void requireAddress(String address) {
+    int colon = address.lastIndexOf(':');
+    boolean valid = colon > 0;
+    if (valid) {
+      try {
+        int port = Integer.parseInt(address.substring(colon + 1));
+        valid = port >= 1 && port <= 65535;
+      } catch (NumberFormatException e) {
+        valid = false;
+      }
+    }
+    if (!valid) {
+      throw LongtakeException.invalidField(
+          "address",
+          "Expected an address as host:port with a port of 1 to 65535, but got '%s'".formatted(address));
+    }
+  }
+}

@@ -1,0 +1,116 @@
+package dev.longtake.common.rpc;
+
+import com.google.protobuf.Any;
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.rpc.BadRequest;
+import com.google.rpc.ErrorInfo;
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.protobuf.StatusProto;
+import java.util.Arrays;
+import java.util.Optional;
+
+/** The one place where failures become gRPC statuses and back. */
+public final class GrpcErrors {
+  /** The {@code ErrorInfo} domain of every Longtake failure. */
+  public static final String DOMAIN = "longtake.dev";
+
+  private GrpcErrors() {}
+
+  /**
+   * The status a call ends with: for a {@link LongtakeException} its code with {@code ErrorInfo} (and {@code BadRequest}
+   * where a field was wrong), for a gRPC failure that failure, for anything else INTERNAL without the details.
+   */
+  public static StatusRuntimeException toStatus(Throwable failure) {
+    return switch (failure) {
+      case StatusRuntimeException status -> status;
+      case LongtakeException e -> toStatus(e);
+      default ->
+          toStatus(
+              new LongtakeException(
+                  ErrorCode.INTERNAL,
+                  "Internal error ("
+                      + failure.getClass().getSimpleName()
+                      + "); the server's log has the details"));
+    };
+  }
+
+  private static StatusRuntimeException toStatus(LongtakeException e) {
+    var status =
+        com.google.rpc.Status.newBuilder()
+            .setCode(e.code().status().value())
+            .setMessage(e.getMessage())
+            .addDetails(
+                Any.pack(
+                    ErrorInfo.newBuilder().setDomain(DOMAIN).setReason(e.code().name()).build()));
+    e.field()
+        .ifPresent(
+            field ->
+                status.addDetails(
+                    Any.pack(
+                        BadRequest.newBuilder()
+                            .addFieldViolations(
+                                BadRequest.FieldViolation.newBuilder()
+                                    .setField(field)
+                                    .setDescription(e.getMessage()))
+                            .build())));
+    return StatusProto.toStatusRuntimeException(status.build());
+  }
+
+  /**
+   * What a failed call to another Longtake process means here. A failure without our {@code ErrorInfo} keeps its
+   * description and becomes UNREACHABLE, TIMED_OUT, CANCELED or INTERNAL by its status.
+   *
+   * @param peer whom the call went to, for the message; for example {@code "worker w1 at 127.0.0.1:7401"}
+   */
+  public static LongtakeException fromStatus(Throwable failure, String peer) {
+    Optional<ErrorInfo> info = errorInfo(failure);
+    Status status = Status.fromThrowable(failure);
+    String description = status.getDescription();
+    if (info.isPresent()) {
+      ErrorCode code = byName(info.get().getReason());
+      return new LongtakeException(code, description == null ? code.name() : description, failure);
+    }
+    ErrorCode code =
+        switch (status.getCode()) {
+          case UNAVAILABLE -> ErrorCode.UNREACHABLE;
+          case DEADLINE_EXCEEDED -> ErrorCode.TIMED_OUT;
+          case CANCELLED -> ErrorCode.CANCELED;
+          default -> ErrorCode.INTERNAL;
+        };
+    return new LongtakeException(
+        code,
+        peer
+            + ": "
+            + status.getCode()
+            + (description == null ? "" : " (" + description.lines().findFirst().orElse("") + ")"),
+        failure);
+  }
+
+  private static Optional<ErrorInfo> errorInfo(Throwable failure) {
+    com.google.rpc.Status status = StatusProto.fromThrowable(failure);
+    if (status == null) {
+      return Optional.empty();
+    }
+    for (Any detail : status.getDetailsList()) {
+      if (detail.is(ErrorInfo.class)) {
+        try {
+          ErrorInfo info = detail.unpack(ErrorInfo.class);
+          return info.getDomain().equals(DOMAIN) ? Optional.of(info) : Optional.empty();
+        } catch (InvalidProtocolBufferException e) {
+          return Optional.empty();
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  private static ErrorCode byName(String reason) {
+    return Arrays.stream(ErrorCode.values())
+        .filter(code -> code.name().equals(reason))
+        .findFirst()
+        .orElse(ErrorCode.INTERNAL);
+  }
+}

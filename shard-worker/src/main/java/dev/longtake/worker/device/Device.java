@@ -1,0 +1,167 @@
+package dev.longtake.worker.device;
+
+import dev.longtake.common.tensor.DType;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A place that computes. One contract test runs against every device.
+ *
+ * <p><b>Determinism.</b> The result for a row (of a product, a norm, a query of an attention) depends only on that row's
+ * inputs: never on how many rows the call has, on the row's place, on the number of threads, or on whether code is
+ * already compiled. That is what makes a sharded run equal to an unsharded one, bit for bit.
+ *
+ * <p><b>Threads.</b> Kernels are called by one thread at a time and have finished, or are ordered before any later call,
+ * when they return. {@link #memory()} may be used by any thread. Kernels accept zero rows.
+ *
+ * <p>Axis letters: N rows (tokens), K and C channels, H heads, D head dimension. All sums are in float32.
+ */
+public interface Device extends AutoCloseable {
+  /** For example {@code "cpu"}. */
+  String name();
+
+  /** One line for people: processor, threads, instruction sets. */
+  String detail();
+
+  DeviceMemory memory();
+
+  /** Whether {@link #pack} can make weights for this input type: always F32, BF16 where the processor has it. */
+  boolean supports(DType inputType);
+
+  /**
+   * Copies dense values of the target's dtype from host memory.
+   *
+   * @param source rows * columns elements, row-major
+   */
+  void upload(MemorySegment source, Matrix target);
+
+  /** Copies to dense values of the source's dtype in host memory. */
+  void download(Matrix source, MemorySegment target);
+
+  /**
+   * Packs a linear layer.
+   *
+   * @param weight [N, K] row-major F32 in host memory, only read during the call
+   * @param bias [N] F32 or null for none
+   * @param inputType F32 or BF16
+   */
+  PackedLinear pack(
+      MemorySegment weight, @Nullable MemorySegment bias, int outputColumns, int inputColumns, DType inputType);
+
+  /**
+   * {@code out = activation(in * W^T + bias)}.
+   *
+   * @param in [N, K] of the layer's input type
+   * @param out [N, outputColumns], F32 or BF16; not overlapping {@code in}
+   */
+  void linear(PackedLinear layer, Matrix in, Matrix out, Activation activation);
+
+  /**
+   * {@code residual += gate * (in * W^T + bias)}, the gate being a vector per row group or absent.
+   *
+   * @param residual [N, outputColumns], F32
+   * @param gate over outputColumns channels, no group being NONE; null for a plain sum
+   */
+  void linearResidual(PackedLinear layer, Matrix in, Matrix residual, @Nullable RowVectors gate);
+
+  /**
+   * {@code out = layerNorm(in) * (1 + scale) + shift} with {@code layerNorm(x) = (x - mean) / sqrt(variance + epsilon)},
+   * no affine part. Groups whose vector is NONE keep what {@code out} held.
+   *
+   * @param in [N, C] F32
+   * @param out [N, C] F32 or BF16; may be {@code in} itself
+   * @param shift over C channels
+   * @param scale over C channels, with the same groups
+   */
+  void modulate(Matrix in, Matrix out, RowVectors shift, RowVectors scale, float epsilon);
+
+  /**
+   * In place, for each head: {@code x * rsqrt(mean(x^2) + epsilon) * weight} over its D channels where a weight is given,
+   * then the rotation where one is given.
+   *
+   * @param x [N, heads * D] F32
+   * @param weight [1, D] F32 or null
+   */
+  void normRotate(Matrix x, int heads, @Nullable Matrix weight, float epsilon, @Nullable Rotation rotation);
+
+  /**
+   * {@code softmax(scale * q k^T) v} for each sequence and head. Keys are visited in the order of their index. Needs memory
+   * linear in tokens. A sequence without keys gives zeros.
+   *
+   * @param query [.., heads * D] F32
+   * @param key [.., heads * D] F32
+   * @param value [.., heads * D] F32
+   * @param out like query, F32 or BF16
+   * @param queries rows of query and out
+   * @param keys rows of key and value; as many sequences as {@code queries}
+   */
+  void attention(
+      Matrix query,
+      Matrix key,
+      Matrix value,
+      Matrix out,
+      int heads,
+      Sequences queries,
+      Sequences keys,
+      float scale);
+
+  /** {@code x[r] += table[r % table.rows]}; both F32. */
+  void addRows(Matrix x, Matrix table);
+
+  /** {@code out = activation(in)}, with a cast where the dtypes differ; F32 or BF16, out may be in itself. */
+  void activate(Matrix in, Matrix out, Activation activation);
+
+  /**
+   * Latents to patch rows: {@code out[(f, i, j)] = the patch's values}, ordered channel, frame, row, column within the
+   * patch. Rows are ordered frame, row, column.
+   *
+   * @param latents [channels * frames, height * width], F32
+   * @param out [gridFrames * patchesPerFrame, channels * patchVolume], F32 or BF16
+   */
+  void patchify(Matrix latents, Matrix out, int channels, Patching patching);
+
+  /**
+   * The way back; values are ordered frame, row, column, channel within the patch, the channel fastest.
+   *
+   * @param patches [gridFrames * patchesPerFrame, patchVolume * channels], F32
+   * @param latents [channels * frames, height * width], F32
+   */
+  void unpatchify(Matrix patches, Matrix latents, int channels, Patching patching);
+
+  /**
+   * One guided Euler step on the rows that are active: {@code velocity = uncond + guidance * (cond - uncond)}, then
+   * {@code z += dt * velocity}. Rows that are not active keep their z.
+   *
+   * @param velocity written for all rows
+   * @param activeRows one per row
+   */
+  void guidedStep(
+      Matrix z,
+      Matrix cond,
+      Matrix uncond,
+      Matrix velocity,
+      float guidance,
+      float dt,
+      boolean[] activeRows);
+
+  /**
+   * {@code out = (1 - t) * signal + t * noise} on the rows that are active; the others keep what {@code out} held.
+   *
+   * @param out may be {@code signal} itself
+   */
+  void mixNoise(Matrix signal, Matrix noise, Matrix out, float t, boolean[] activeRows);
+
+  /**
+   * Normal deviates of the counter-based generator {@link dev.longtake.common.noise.PhiloxNoise}: element (r, c) gets the
+   * value with index {@code firstElement + r * columns + c}.
+   *
+   * @param out F32
+   */
+  void noise(Matrix out, long seed, long stream, long firstElement);
+
+  /** Copies a block of rows; same dtype and shape, any strides. */
+  void copy(Matrix source, Matrix target);
+
+  @Override
+  void close();
+}

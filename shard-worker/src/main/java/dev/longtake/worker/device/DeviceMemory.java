@@ -1,0 +1,24 @@
+package dev.longtake.worker.device;
+
+import dev.longtake.common.error.LongtakeException;
+import java.util.Map;
+
+/** A device's memory with a limit and an account per purpose. Thread-safe. */
+public interface DeviceMemory {
+  /**
+   * Allocates zeroed memory, aligned to 64 bytes.
+   *
+   * @param tag what it is for, for example {@code "weights"} or {@code "activations"}
+   * @throws LongtakeException OUT_OF_MEMORY with the size asked for, what is free, and who holds the rest
+   */
+  DeviceBuffer allocate(long sizeBytes, String tag);
+
+  /** Bytes allocated now. */
+  long usedBytes();
+
+  /** Most bytes allocated at any one time since the device was opened. */
+  long peakBytes();
+
+  /** Bytes allocated now, by tag. */
+  Map<String, Long> usedBytesByTag();
+}

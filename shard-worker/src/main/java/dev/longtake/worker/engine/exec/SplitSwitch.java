@@ -1,0 +1,145 @@
+package dev.longtake.worker.engine.exec;
+
+import dev.longtake.common.partition.Range;
+import dev.longtake.worker.device.Device;
+import dev.longtake.worker.device.Matrix;
+import dev.longtake.worker.engine.Exchange;
+import dev.longtake.worker.engine.program.Split;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The dynamic switch of sequence parallelism: an all-to-all that turns rows {@code [branch, my frames, patch]} into rows {@code
+ * [branch, frame, my patches]}, or back. Rank r gives rank q the tokens of r's frames and q's patches; both sides order them
+ * branch, frame, patch, so a payload is dense and each side copies it in one strided piece. Owns its staging memory, two
+ * times the largest activation's share.
+ */
+final class SplitSwitch implements AutoCloseable {
+  private final Device device;
+  private final Geometry geometry;
+  private final Exchange exchange;
+  private final Arena arena = Arena.ofShared();
+  private final MemorySegment outgoingStage;
+  private final MemorySegment incomingStage;
+
+  /**
+   * @param maxColumns of any value that will be switched
+   */
+  SplitSwitch(Device device, Geometry geometry, Exchange exchange, int maxColumns) {
+    this.device = device;
+    this.geometry = geometry;
+    this.exchange = exchange;
+    long bytes = geometry.ranks() == 1 ? 0 : (long) geometry.maxRows() * maxColumns * Float.BYTES;
+    outgoingStage = arena.allocate(bytes, 64);
+    incomingStage = arena.allocate(bytes, 64);
+  }
+
+  /** Both matrices dense F32 with the same columns; their rows are those of the splits' layouts. */
+  void run(Matrix source, Split from, Matrix target, Split to, String what) {
+    int ranks = geometry.ranks();
+    @Nullable MemorySegment[] outgoing = new MemorySegment[ranks];
+    @Nullable MemorySegment[] incoming = new MemorySegment[ranks];
+    long outAt = 0;
+    long inAt = 0;
+    for (int peer = 0; peer < ranks; peer++) {
+      if (peer == geometry.rank()) {
+        continue;
+      }
+      Block sent = from == Split.FRAME ? mine(peer) : theirs(peer);
+      Block received = from == Split.FRAME ? theirs(peer) : mine(peer);
+      MemorySegment out = outgoingStage.asSlice(outAt, bytes(sent, source.columns()));
+      MemorySegment in = incomingStage.asSlice(inAt, bytes(received, source.columns()));
+      if (out.byteSize() > 0) {
+        device.download(view(source, from, sent), out);
+      }
+      outgoing[peer] = out;
+      incoming[peer] = in;
+      outAt += out.byteSize();
+      inAt += in.byteSize();
+    }
+    exchange.allToAll(outgoing, incoming, what);
+    for (int peer = 0; peer < ranks; peer++) {
+      MemorySegment in = incoming[peer];
+      if (in != null && in.byteSize() > 0) {
+        Block received = from == Split.FRAME ? theirs(peer) : mine(peer);
+        device.upload(in, view(target, to, received));
+      }
+    }
+    copyOwn(source, from, target, to);
+  }
+
+  /** Tokens of some frames and some patches, in all branches. */
+  private record Block(Range frames, Range patches) {}
+
+  private Block mine(int peer) {
+    return new Block(geometry.frameRange(geometry.rank()), geometry.patchRange(peer));
+  }
+
+  private Block theirs(int peer) {
+    return new Block(geometry.frameRange(peer), geometry.patchRange(geometry.rank()));
+  }
+
+  private long bytes(Block block, int columns) {
+    return (long) geometry.branches() * block.frames().size() * block.patches().size() * columns * Float.BYTES;
+  }
+
+  /** The block's place in a matrix of the given split, so shaped that its rows are as long as possible. */
+  private Matrix view(Matrix matrix, Split split, Block block) {
+    TokenLayout layout = geometry.layout(split);
+    int columns = matrix.columns();
+    int frameStride = layout.patches().size() * columns;
+    return switch (split) {
+      case FRAME ->
+          new Matrix(
+              matrix.buffer(),
+              matrix.offset() + (long) block.patches().start() * columns,
+              geometry.branches() * block.frames().size(),
+              block.patches().size() * columns,
+              frameStride,
+              matrix.dtype());
+      case PATCH ->
+          new Matrix(
+              matrix.buffer(),
+              matrix.offset() + (long) block.frames().start() * frameStride,
+              geometry.branches(),
+              block.frames().size() * block.patches().size() * columns,
+              layout.frames().size() * frameStride,
+              matrix.dtype());
+    };
+  }
+
+  /** What stays on this rank: its own frames and patches, a frame at a time because the strides differ. */
+  private void copyOwn(Matrix source, Split from, Matrix target, Split to) {
+    Range frames = geometry.frameRange(geometry.rank());
+    Range patches = geometry.patchRange(geometry.rank());
+    if (frames.isEmpty() || patches.isEmpty()) {
+      return;
+    }
+    for (int branch = 0; branch < geometry.branches(); branch++) {
+      device.copy(ownFrames(source, from, branch), ownFrames(target, to, branch));
+    }
+  }
+
+  private Matrix ownFrames(Matrix matrix, Split split, int branch) {
+    TokenLayout layout = geometry.layout(split);
+    Range frames = geometry.frameRange(geometry.rank());
+    Range patches = geometry.patchRange(geometry.rank());
+    int columns = matrix.columns();
+    int frameStride = layout.patches().size() * columns;
+    long firstFrame = (long) branch * layout.frames().size() + frames.start() - layout.frames().start();
+    int firstPatch = patches.start() - layout.patches().start();
+    return new Matrix(
+        matrix.buffer(),
+        matrix.offset() + firstFrame * frameStride + (long) firstPatch * columns,
+        frames.size(),
+        patches.size() * columns,
+        frameStride,
+        matrix.dtype());
+  }
+
+  @Override
+  public void close() {
+    arena.close();
+  }
+}

@@ -1,0 +1,107 @@
+package dev.longtake.worker.engine.exec;
+
+import dev.longtake.common.checkpoint.Checkpoint;
+import dev.longtake.common.tensor.DType;
+import dev.longtake.worker.device.Device;
+import dev.longtake.worker.device.DeviceBuffer;
+import dev.longtake.worker.device.Matrix;
+import dev.longtake.worker.device.PackedLinear;
+import dev.longtake.worker.engine.program.LinearSpec;
+import dev.longtake.worker.engine.program.Program;
+import dev.longtake.worker.engine.program.TensorSpec;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** The weights that one program needs, on a device. Owns them. */
+public final class Weights implements AutoCloseable {
+  private final Map<String, PackedLinear> linears = new HashMap<>();
+  private final Map<String, Matrix> tensors = new HashMap<>();
+  private final DType blockType;
+
+  private Weights(DType blockType) {
+    this.blockType = blockType;
+  }
+
+  /**
+   * Reads, checks and packs the weights a program names, and nothing else of the checkpoint.
+   *
+   * @param blockType of the inputs of the blocks' products, F32 or BF16
+   * @throws dev.longtake.common.error.LongtakeException INVALID_CHECKPOINT when one is missing or has another shape;
+   *     OUT_OF_MEMORY
+   */
+  public static Weights load(
+      Device device, Checkpoint checkpoint, Program program, DType blockType) {
+    Weights weights = new Weights(blockType);
+    try {
+      for (LinearSpec spec : program.linears()) {
+        weights.linears.put(spec.layer(), weights.pack(device, checkpoint, spec));
+      }
+      for (TensorSpec spec : program.tensors()) {
+        weights.tensors.put(spec.name(), upload(device, checkpoint, spec));
+      }
+      return weights;
+    } catch (Throwable e) {
+      weights.close();
+      throw e;
+    }
+  }
+
+  private PackedLinear pack(Device device, Checkpoint checkpoint, LinearSpec spec) {
+    // A weight that is not float32 in the file is converted into this scratch, which ends with the call.
+    try (Arena scratch = Arena.ofConfined()) {
+      MemorySegment weight =
+          checkpoint.f32(spec.layer() + ".weight", scratch, longs(spec.shape()));
+      MemorySegment bias = checkpoint.f32(spec.layer() + ".bias", scratch, spec.outputColumns());
+      DType type = spec.reducible() ? blockType : DType.F32;
+      return device.pack(weight, bias, spec.outputColumns(), spec.inputColumns(), type);
+    }
+  }
+
+  private static Matrix upload(Device device, Checkpoint checkpoint, TensorSpec spec) {
+    int columns = spec.shape().getLast();
+    int rows = spec.shape().stream().limit(spec.shape().size() - 1).reduce(1, (a, b) -> a * b);
+    try (Arena scratch = Arena.ofConfined()) {
+      MemorySegment values = checkpoint.f32(spec.name(), scratch, longs(spec.shape()));
+      DeviceBuffer buffer = device.memory().allocate((long) rows * columns * 4, "weights");
+      Matrix matrix = Matrix.dense(buffer, rows, columns, DType.F32);
+      device.upload(values, matrix);
+      return matrix;
+    }
+  }
+
+  private static long[] longs(List<Integer> shape) {
+    return shape.stream().mapToLong(Integer::longValue).toArray();
+  }
+
+  /** Type of what the blocks' products read. */
+  public DType blockType() {
+    return blockType;
+  }
+
+  PackedLinear linear(String layer) {
+    return require(linears.get(layer), layer);
+  }
+
+  /** A vector of n values is one row of n columns. */
+  Matrix tensor(String name) {
+    return require(tensors.get(name), name);
+  }
+
+  private static <T> T require(@org.jspecify.annotations.Nullable T found, String name) {
+    if (found == null) {
+      throw new IllegalStateException("Expected a program that names '" + name + "' among its weights");
+    }
+    return found;
+  }
+
+  @Override
+  public void close() {
+    linears.values().forEach(PackedLinear::close);
+    tensors.values().forEach(tensor -> tensor.buffer().close());
+    linears.clear();
+    tensors.clear();
+  }
+}

@@ -1,0 +1,30 @@
+package dev.longtake.worker.engine.sampler;
+
+import dev.longtake.worker.device.Matrix;
+
+/** Follows a sampling loop, on its thread. */
+public interface SamplingListener {
+  /**
+   * Before each step.
+   *
+   * @param step from 0
+   * @throws dev.longtake.common.error.LongtakeException CANCELED to stop the loop
+   */
+  void stepStarting(int step);
+
+  /** After each step. */
+  void stepFinished(int step);
+
+  /** Whether to call {@link #latents} or {@link #values} for this name. */
+  boolean wants(String name);
+
+  /**
+   * Latents of this rank's frames: "z_in", "model_out", "v_pred", "z_out".
+   *
+   * @param latents [rows * channels * frames, height * width], rows being samples, or branches for "model_out"
+   */
+  void latents(String name, int step, Matrix latents);
+
+  /** What all ranks know: "timesteps" [samples], "x_mask" [samples * frames] as 0 and 1. */
+  void values(String name, int step, float[] values);
+}

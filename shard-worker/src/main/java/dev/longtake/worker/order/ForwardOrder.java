@@ -1,0 +1,143 @@
+package dev.longtake.worker.order;
+
+import static dev.longtake.worker.order.OrderGeometry.require;
+
+import dev.longtake.common.tensor.DType;
+import dev.longtake.v1.ForwardTask;
+import dev.longtake.v1.WorkEvent;
+import dev.longtake.worker.device.Device;
+import dev.longtake.worker.device.Matrix;
+import dev.longtake.worker.engine.Exchange;
+import dev.longtake.worker.engine.exec.Condition;
+import dev.longtake.worker.engine.exec.Floats;
+import dev.longtake.worker.engine.exec.Geometry;
+import dev.longtake.worker.engine.exec.Network;
+import dev.longtake.worker.engine.exec.Predictions;
+import dev.longtake.worker.engine.exec.StepInput;
+import dev.longtake.worker.engine.exec.TextRow;
+import dev.longtake.worker.engine.exec.Weights;
+import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.program.Program;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/** One evaluation of the network with captured intermediates. */
+final class ForwardOrder {
+  private final Device device;
+  private final Program program;
+  private final Weights weights;
+  private final ForwardTask task;
+  private final Exchange exchange;
+  private final Consumer<WorkEvent> events;
+
+  ForwardOrder(
+      Device device,
+      Program program,
+      Weights weights,
+      ForwardTask task,
+      Exchange exchange,
+      Consumer<WorkEvent> events) {
+    this.device = device;
+    this.program = program;
+    this.weights = weights;
+    this.task = task;
+    this.exchange = exchange;
+    this.events = events;
+  }
+
+  /** Returns the nanoseconds spent in exchanges. */
+  long run() {
+    ModelDescription model = program.model();
+    int branches = task.getTextsCount();
+    require(
+        branches >= 1
+            && task.getTimestepsCount() == branches
+            && task.getFpsCount() == branches,
+        "texts",
+        "Expected as many texts as timesteps and frame rates, at least one, but got %d, %d and %d"
+            .formatted(branches, task.getTimestepsCount(), task.getFpsCount()));
+    Geometry geometry = OrderGeometry.geometry(task.getGeometry(), model, branches, exchange);
+    List<TextRow> texts =
+        task.getTextsList().stream().map(text -> OrderGeometry.text(text, model)).toList();
+    int[] rows = new int[branches];
+    Arrays.setAll(rows, row -> row);
+    Condition condition =
+        new Condition(texts, floats(task.getFpsList()), rows, task.hasFrameMask());
+    SliceTap tap = new SliceTap(device, geometry, task.getCaptureList(), events);
+    try (Network network =
+            new Network(device, program, weights, geometry, condition, exchange, tap);
+        Predictions predictions = new Predictions(device, model, geometry);
+        var buffer = device.memory().allocate(4L * latentFloats(geometry), "latents")) {
+      Matrix latents = latents(geometry, Matrix.dense(buffer, latentRows(geometry), pixels(geometry), DType.F32));
+      network.prepare();
+      Matrix patches =
+          network.step(
+              new StepInput(latents, floats(task.getTimestepsList()), frameMask(geometry)),
+              "forward");
+      Matrix output = predictions.unpatchify(patches);
+      if (tap.wants("output")) {
+        tap.latents("output", output, model.outputChannels());
+      }
+      return network.exchangeNanos();
+    }
+  }
+
+  private static float[] floats(List<Float> values) {
+    float[] array = new float[values.size()];
+    for (int i = 0; i < array.length; i++) {
+      array[i] = values.get(i);
+    }
+    return array;
+  }
+
+  private boolean @Nullable [][] frameMask(Geometry geometry) {
+    if (!task.hasFrameMask()) {
+      return null;
+    }
+    int frames = geometry.patching().gridFrames();
+    boolean[] flat = ProtoTensors.booleans(task.getFrameMask(), "frame_mask", geometry.branches(), frames);
+    boolean[][] mask = new boolean[geometry.branches()][];
+    for (int branch = 0; branch < mask.length; branch++) {
+      mask[branch] = Arrays.copyOfRange(flat, branch * frames, (branch + 1) * frames);
+    }
+    return mask;
+  }
+
+  private int latentRows(Geometry geometry) {
+    return geometry.branches() * program.model().latentChannels() * geometry.latentFrames().size();
+  }
+
+  private static int pixels(Geometry geometry) {
+    return geometry.patching().height() * geometry.patching().width();
+  }
+
+  private long latentFloats(Geometry geometry) {
+    return (long) latentRows(geometry) * pixels(geometry);
+  }
+
+  /** This rank's frames of the given latents. */
+  private Matrix latents(Geometry geometry, Matrix target) {
+    int channels = program.model().latentChannels();
+    int frames = geometry.patching().frames();
+    int pixels = pixels(geometry);
+    float[] whole =
+        ProtoTensors.floats(
+            task.getLatents(),
+            "latents",
+            geometry.branches(),
+            channels,
+            frames,
+            geometry.patching().height(),
+            geometry.patching().width());
+    float[] part = new float[target.rows() * pixels];
+    int run = geometry.latentFrames().size() * pixels;
+    for (int block = 0; block < geometry.branches() * channels; block++) {
+      int from = (block * frames + geometry.latentFrames().start()) * pixels;
+      System.arraycopy(whole, from, part, block * run, run);
+    }
+    Floats.upload(device, part, target);
+    return target;
+  }
+}

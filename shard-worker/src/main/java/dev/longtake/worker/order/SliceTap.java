@@ -1,0 +1,110 @@
+package dev.longtake.worker.order;
+
+import dev.longtake.common.partition.Range;
+import dev.longtake.common.tensor.Bfloat16;
+import dev.longtake.common.tensor.DType;
+import dev.longtake.v1.Split;
+import dev.longtake.v1.TensorSlice;
+import dev.longtake.v1.WorkEvent;
+import dev.longtake.worker.device.Device;
+import dev.longtake.worker.device.Matrix;
+import dev.longtake.worker.engine.exec.Floats;
+import dev.longtake.worker.engine.exec.Geometry;
+import dev.longtake.worker.engine.exec.Tap;
+import dev.longtake.worker.engine.exec.TokenLayout;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/** Sends this rank's part of each captured tensor. */
+final class SliceTap implements Tap {
+  private final Device device;
+  private final Geometry geometry;
+  private final Set<String> names;
+  private final Consumer<WorkEvent> events;
+
+  SliceTap(Device device, Geometry geometry, List<String> names, Consumer<WorkEvent> events) {
+    this.device = device;
+    this.geometry = geometry;
+    this.names = Set.copyOf(names);
+    this.events = events;
+  }
+
+  @Override
+  public boolean wants(String name) {
+    return names.contains(name);
+  }
+
+  @Override
+  public void take(String name, Matrix value, @Nullable TokenLayout layout) {
+    if (layout == null) {
+      whole(name, floats(value), List.of((long) value.rows(), (long) value.columns()));
+      return;
+    }
+    int patches = geometry.patching().patchesPerFrame();
+    boolean byFrame = layout.patches().size() == patches;
+    Range range = byFrame ? layout.frames() : layout.patches();
+    List<Long> shape =
+        List.of(
+            (long) layout.branches(),
+            (long) layout.frames().size(),
+            (long) layout.patches().size(),
+            (long) value.columns());
+    send(name, floats(value), shape, byFrame ? Split.SPLIT_FRAME : Split.SPLIT_PATCH, range);
+  }
+
+  /** Something every rank holds; rank 0 sends it. */
+  void whole(String name, float[] values, List<Long> shape) {
+    if (geometry.rank() == 0) {
+      send(name, values, shape, Split.SPLIT_UNSPECIFIED, new Range(0, 0));
+    }
+  }
+
+  /** Latents of this rank's frames, rows [row, channel, frame]. */
+  void latents(String name, Matrix value, int channels) {
+    Range frames = geometry.latentFrames();
+    if (frames.isEmpty()) {
+      return;
+    }
+    List<Long> shape =
+        List.of(
+            (long) value.rows() / channels / frames.size(),
+            (long) channels,
+            (long) frames.size(),
+            (long) geometry.patching().height(),
+            (long) geometry.patching().width());
+    send(name, floats(value), shape, Split.SPLIT_FRAME, frames);
+  }
+
+  private void send(String name, float[] values, List<Long> shape, Split split, Range range) {
+    events.accept(
+        WorkEvent.newBuilder()
+            .setTensor(
+                TensorSlice.newBuilder()
+                    .setName(name)
+                    .setTensor(ProtoTensors.of(values, shape))
+                    .setSplit(split)
+                    .setStart(range.start())
+                    .setEnd(range.end()))
+            .build());
+  }
+
+  private float[] floats(Matrix value) {
+    if (value.dtype() == DType.F32) {
+      return Floats.download(device, value);
+    }
+    float[] values = new float[Math.multiplyExact(value.rows(), value.columns())];
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment host = arena.allocate(2L * values.length, 64);
+      device.download(value, host);
+      for (int i = 0; i < values.length; i++) {
+        values[i] = Bfloat16.toFloat(host.getAtIndex(ValueLayout.JAVA_SHORT, i));
+      }
+    }
+    return values;
+  }
+}

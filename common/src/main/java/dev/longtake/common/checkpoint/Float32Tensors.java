@@ -1,0 +1,108 @@
+package dev.longtake.common.checkpoint;
+
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.error.Quoted;
+import dev.longtake.common.tensor.Bfloat16;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.List;
+
+/** A checkpoint's tensors as the float32 that the engine packs its weights from. */
+final class Float32Tensors {
+  /** A cache line, and the widest vector; conversions start on one. */
+  private static final long ALIGNMENT_BYTES = 64;
+
+  private static final ValueLayout.OfFloat TO =
+      ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfShort FROM_16 =
+      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfDouble FROM_64 =
+      ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  private Float32Tensors() {}
+
+  static MemorySegment read(
+      Checkpoint checkpoint, String name, Arena scratch, long... expectedShape) {
+    TensorInfo info = checkpoint.info(name).orElseThrow(() -> missing(checkpoint, name));
+    List<Long> expected = Arrays.stream(expectedShape).boxed().toList();
+    if (!info.shape().equals(expected)) {
+      throw invalid(
+          checkpoint,
+          name,
+          "of shape " + expected,
+          "its shape is " + info.shape() + "; the config and the weights belong to different models");
+    }
+    MemorySegment from = checkpoint.bytes(name);
+    return switch (info.dtype()) {
+      case F32 -> aligned(from, scratch);
+      case F16 -> {
+        MemorySegment to = allocate(info, scratch);
+        for (long i = 0; i < info.elements(); i++) {
+          to.setAtIndex(TO, i, Float.float16ToFloat(from.getAtIndex(FROM_16, i)));
+        }
+        yield to;
+      }
+      case BF16 -> {
+        MemorySegment to = allocate(info, scratch);
+        for (long i = 0; i < info.elements(); i++) {
+          to.setAtIndex(TO, i, Bfloat16.toFloat(from.getAtIndex(FROM_16, i)));
+        }
+        yield to;
+      }
+      case F64 -> {
+        MemorySegment to = allocate(info, scratch);
+        for (long i = 0; i < info.elements(); i++) {
+          to.setAtIndex(TO, i, (float) from.getAtIndex(FROM_64, i));
+        }
+        yield to;
+      }
+      case I64, I32, U8, BOOL ->
+          throw invalid(
+              checkpoint,
+              name,
+              "of type F64, F32, F16 or BF16",
+              "it is " + info.dtype() + "; convert the checkpoint to floating point");
+    };
+  }
+
+  /** Says which names come closest, since a missing tensor is most often a misnamed one. */
+  static LongtakeException missing(Checkpoint checkpoint, String name) {
+    List<String> near = NearNames.of(name, checkpoint.names());
+    return invalid(
+        checkpoint,
+        name,
+        "",
+        near.isEmpty()
+            ? "it is missing; use the checkpoint that belongs to the config"
+            : "it is missing; the closest names there are "
+                + String.join(", ", near.stream().map(Quoted::of).toList()));
+  }
+
+  private static LongtakeException invalid(
+      Checkpoint checkpoint, String name, String wanted, String found) {
+    return new LongtakeException(
+        ErrorCode.INVALID_CHECKPOINT,
+        "Expected a tensor %s%s in %s, but %s"
+            .formatted(
+                Quoted.of(name),
+                wanted.isEmpty() ? "" : " " + wanted,
+                checkpoint.location(),
+                found));
+  }
+
+  /** A header of odd length, or bytes in front, can leave float32 at odd addresses, which vector loads dislike. */
+  private static MemorySegment aligned(MemorySegment from, Arena scratch) {
+    return from.address() % Float.BYTES == 0
+        ? from
+        : scratch.allocate(from.byteSize(), ALIGNMENT_BYTES).copyFrom(from);
+  }
+
+  private static MemorySegment allocate(TensorInfo info, Arena scratch) {
+    return scratch.allocate(
+        Math.multiplyExact(info.elements(), (long) Float.BYTES), ALIGNMENT_BYTES);
+  }
+}

@@ -1,0 +1,112 @@
+package dev.longtake.common.model;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * Tells whether two folders hold the same model. Workers with different fingerprints never share a job, because their
+ * parts of a video would not fit.
+ */
+public final class ModelFingerprint {
+  /** What is mapped at once: files are larger than the heap, and this bounds resident memory too. */
+  private static final long WINDOW_BYTES = 64L << 20;
+
+  private record Part(String role, Path file) {}
+
+  private ModelFingerprint() {}
+
+  /**
+   * SHA-256 in lower-case hex over the configuration files, weights, tokenizer, text encoder and decoder. It depends on
+   * what the files hold, not on where they are. Reads everything: seconds per gigabyte.
+   *
+   * @throws dev.longtake.common.error.LongtakeException INVALID_MODEL when a file can't be read
+   */
+  public static String of(ModelFolder model) {
+    MessageDigest digest = sha256();
+    for (Part part : parts(model)) {
+      try {
+        add(digest, part);
+      } catch (IOException e) {
+        throw JsonFields.invalid(
+            "Expected to read " + part.file + ", but the system says: " + e.getMessage(), e);
+      }
+    }
+    return HexFormat.of().formatHex(digest.digest());
+  }
+
+  private static MessageDigest sha256() {
+    try {
+      return MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("Every Java platform has SHA-256", e);
+    }
+  }
+
+  private static List<Part> parts(ModelFolder model) {
+    List<Part> parts = new ArrayList<>();
+    Path index = model.root().resolve(ModelFolder.INDEX);
+    if (Files.isRegularFile(index)) {
+      parts.add(new Part("index", index));
+    }
+    parts.add(new Part("dit.config", model.dit().file()));
+    parts.add(new Part("dit.weights", model.ditWeights()));
+    model
+        .textEncoder()
+        .ifPresent(
+            files -> {
+              parts.add(new Part("text_encoder.config", files.config()));
+              parts.add(new Part("text_encoder.tokenizer", files.tokenizer()));
+              addOnnx(parts, "text_encoder.onnx", files.onnx());
+            });
+    model
+        .vae()
+        .ifPresent(
+            files -> {
+              parts.add(new Part("vae.config", files.config()));
+              addOnnx(parts, "vae.decoder_onnx", files.decoderOnnx());
+            });
+    return parts;
+  }
+
+  /** An ONNX file above 2 GB keeps its weights in files beside it, whose names begin with its own. */
+  private static void addOnnx(List<Part> parts, String role, Path onnx) {
+    Path folder = onnx.toAbsolutePath().getParent();
+    String name = onnx.getFileName().toString();
+    try (Stream<Path> siblings = Files.list(folder)) {
+      siblings
+          .filter(Files::isRegularFile)
+          .filter(file -> file.getFileName().toString().startsWith(name))
+          .sorted()
+          .forEach(file -> parts.add(new Part(role, file)));
+    } catch (IOException e) {
+      throw JsonFields.invalid(
+          "Expected to list " + folder + ", but the system says: " + e.getMessage(), e);
+    }
+  }
+
+  /** Role and size come first, so that bytes can't move from one file to the next unnoticed. */
+  private static void add(MessageDigest digest, Part part) throws IOException {
+    try (FileChannel channel = FileChannel.open(part.file, StandardOpenOption.READ)) {
+      long sizeBytes = channel.size();
+      digest.update((part.role + ' ' + sizeBytes + '\n').getBytes(StandardCharsets.UTF_8));
+      for (long at = 0; at < sizeBytes; at += WINDOW_BYTES) {
+        long length = Math.min(WINDOW_BYTES, sizeBytes - at);
+        try (Arena arena = Arena.ofConfined()) {
+          digest.update(
+              channel.map(FileChannel.MapMode.READ_ONLY, at, length, arena).asByteBuffer());
+        }
+      }
+    }
+  }
+}

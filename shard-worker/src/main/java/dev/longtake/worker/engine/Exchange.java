@@ -9,6 +9,11 @@ import org.jspecify.annotations.Nullable;
  * same order; the calls of one rank come from one thread.
  */
 public interface Exchange extends AutoCloseable {
+  /** A gang of one: there is nobody to exchange with. */
+  static Exchange solo() {
+    return SoloExchange.INSTANCE;
+  }
+
   /** This worker's place, 0 to {@code ranks() - 1}. */
   int rank();
 

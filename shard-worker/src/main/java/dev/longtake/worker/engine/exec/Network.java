@@ -38,7 +38,7 @@ public final class Network implements AutoCloseable {
   private final Vectors vectors;
   private final SplitSwitch splitSwitch;
   private final Matrix positions;
-  private final Matrix[] rotationTables;
+  private final @Nullable RotationTables rotations;
   private final TokenLayout home;
 
   private TokenLayout layout;
@@ -66,7 +66,7 @@ public final class Network implements AutoCloseable {
     try {
       vectors = new Vectors(device, weights, buffers, condition, model, tap);
       positions = uploadPositions();
-      rotationTables = uploadRotations();
+      rotations = uploadRotations();
       splitSwitch = new SplitSwitch(device, geometry, exchange, buffers.maxSwitchedColumns());
     } catch (Throwable e) {
       buffers.close();
@@ -89,22 +89,26 @@ public final class Network implements AutoCloseable {
     return table;
   }
 
-  /** Cosines and sines, or nothing where no attention is rotary. */
-  private Matrix[] uploadRotations() {
+  /** Cosines and sines of every token frame's angles. */
+  private record RotationTables(Matrix cosines, Matrix sines) {}
+
+  private @Nullable RotationTables uploadRotations() {
     boolean rotary =
         program.step().stream().anyMatch(i -> i instanceof Instruction.NormRotate n && n.rotary());
     if (!rotary) {
-      return new Matrix[0];
+      return null;
     }
     float[] frequencies = Floats.download(device, weights.tensor(model.rotaryFrequencies()));
+    return new RotationTables(
+        uploadRotation(frequencies, Tables.Part.COSINE),
+        uploadRotation(frequencies, Tables.Part.SINE));
+  }
+
+  private Matrix uploadRotation(float[] frequencies, Tables.Part part) {
     int frames = geometry.patching().gridFrames();
-    Matrix[] tables = new Matrix[2];
-    for (Tables.Part part : Tables.Part.values()) {
-      Matrix table = buffers.matrix(frames, frequencies.length, "vectors");
-      Floats.upload(device, Tables.rotation(frames, frequencies, part), table);
-      tables[part.ordinal()] = table;
-    }
-    return tables;
+    Matrix table = buffers.matrix(frames, frequencies.length, "vectors");
+    Floats.upload(device, Tables.rotation(frames, frequencies, part), table);
+    return table;
   }
 
   /** Runs what depends on the condition alone. Call once, before the first step. */
@@ -257,11 +261,8 @@ public final class Network implements AutoCloseable {
     int channels = model.channels();
     Matrix qkv = buffers.wide(layout.rows(), 3 * channels, DType.F32);
     Rotation rotation =
-        instruction.rotary()
-            ? new Rotation(
-                rotationTables[Tables.Part.COSINE.ordinal()],
-                rotationTables[Tables.Part.SINE.ordinal()],
-                layout.patches().size())
+        instruction.rotary() && rotations != null
+            ? new Rotation(rotations.cosines(), rotations.sines(), layout.patches().size())
             : null;
     String[] parts = {"q", "k"};
     for (int i = 0; i < parts.length; i++) {

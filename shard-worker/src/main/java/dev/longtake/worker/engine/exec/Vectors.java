@@ -161,7 +161,9 @@ final class Vectors {
   /** A branch's frame rate also goes with its vectors for t = 0. */
   private float[] frameRates() {
     float[] rates = new float[condition.vectorRows()];
-    Arrays.setAll(rates, row -> condition.frameRates()[row % condition.branches()]);
+    for (int row = 0; row < rates.length; row++) {
+      rates[row] = condition.frameRates()[row % condition.branches()];
+    }
     return rates;
   }
 

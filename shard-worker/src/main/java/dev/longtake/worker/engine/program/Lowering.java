@@ -38,7 +38,7 @@ final class Lowering {
       switch (step) {
         case ShardingPass.Step.Switch(Split from, Split to, String place) ->
             program.add(new Instruction.SwitchSplit(Value.RESIDUAL, from, to, place));
-        case ShardingPass.Step.Run(Block block, Op op) -> lowerOp(block, op);
+        case ShardingPass.Step.Run(Block block, Op op, boolean last) -> lowerOp(block, op, last);
       }
     }
     lowerFinal(ShardingPass.last(steps));
@@ -84,9 +84,8 @@ final class Lowering {
     program.add(new Instruction.EmbedPatches(model.patchEmbedding()));
   }
 
-  private void lowerOp(Block block, Op op) {
+  private void lowerOp(Block block, Op op, boolean last) {
     String name = block.name() + "." + op.name();
-    boolean last = op == block.ops().getLast();
     String after = block.name() + (last ? ".out" : ".after_" + op.name());
     switch (op) {
       case Op.SelfAttention attention -> lowerSelfAttention(name, attention, after);

@@ -19,7 +19,8 @@ final class ShardingPass {
 
   /** A block's operation, or an exchange before it. */
   sealed interface Step {
-    record Run(Block block, Op op) implements Step {}
+    /** One operation; {@code last} of its block or not. */
+    record Run(Block block, Op op, boolean last) implements Step {}
 
     record Switch(Split from, Split to, String place) implements Step {}
   }
@@ -33,13 +34,14 @@ final class ShardingPass {
     List<Step> steps = new ArrayList<>();
     Split split = HOME;
     for (Block block : blocks) {
-      for (Op op : block.ops()) {
+      for (int i = 0; i < block.ops().size(); i++) {
+        Op op = block.ops().get(i);
         Split needed = needed(op).orElse(split);
         if (ranks > 1 && needed != split) {
           steps.add(new Step.Switch(split, needed, "before " + block.name()));
           split = needed;
         }
-        steps.add(new Step.Run(block, op));
+        steps.add(new Step.Run(block, op, i == block.ops().size() - 1));
       }
     }
     return steps;

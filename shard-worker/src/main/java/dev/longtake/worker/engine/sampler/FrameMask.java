@@ -31,7 +31,7 @@ final class FrameMask {
   }
 
   /** [sample][frame of the whole clip], or null when there is no mask. */
-  boolean[] @Nullable [] active(float t) {
+  boolean @Nullable [][] active(float t) {
     if (mask == null) {
       return null;
     }
@@ -43,7 +43,7 @@ final class FrameMask {
   }
 
   /** Frames [sample * frames + frame] whose first active step this is, or null when there are none. */
-  boolean @Nullable [] becomesNoisy(boolean[] @Nullable [] active) {
+  boolean @Nullable [] becomesNoisy(boolean @Nullable [][] active) {
     if (active == null) {
       return null;
     }
@@ -59,7 +59,7 @@ final class FrameMask {
   }
 
   /** For the network: [branch][token frame]; both branches of a sample see the same. */
-  boolean @Nullable [][] perBranch(boolean[] @Nullable [] active) {
+  boolean @Nullable [][] perBranch(boolean @Nullable [][] active) {
     if (active == null) {
       return null;
     }

@@ -103,7 +103,7 @@ public final class SamplingLoop implements AutoCloseable {
 
   private void step(int step, float[] schedule, FrameMask mask) {
     float t = schedule[step];
-    boolean[] @Nullable [] active = mask.active(t);
+    boolean @Nullable [][] active = mask.active(t);
     boolean[] noisy = mask.becomesNoisy(active);
     if (noisy != null) {
       stepNoise(step);
@@ -124,7 +124,7 @@ public final class SamplingLoop implements AutoCloseable {
     take("z_out", step, latents);
   }
 
-  private void advance(Matrix output, float dt, boolean[] @Nullable [] active) {
+  private void advance(Matrix output, float dt, boolean @Nullable [][] active) {
     int rows = channels * geometry.localPatching().frames();
     for (int sample = 0; sample < input.samples(); sample++) {
       boolean[] activeRows = new boolean[rows];
@@ -198,7 +198,7 @@ public final class SamplingLoop implements AutoCloseable {
     return part;
   }
 
-  private void takeSchedule(int step, float t, boolean[] @Nullable [] active) {
+  private void takeSchedule(int step, float t, boolean @Nullable [][] active) {
     if (listener.wants("timesteps")) {
       float[] timesteps = new float[input.samples()];
       Arrays.fill(timesteps, t);

@@ -1,0 +1,58 @@
+package dev.longtake.worker.conformance;
+
+import dev.longtake.common.checkpoint.Checkpoint;
+import dev.longtake.common.checkpoint.SafetensorsFile;
+import dev.longtake.common.model.ModelFolder;
+import dev.longtake.v1.WorkEvent;
+import dev.longtake.v1.WorkOrder;
+import dev.longtake.worker.device.Device;
+import dev.longtake.worker.device.cpu.CpuDevice;
+import dev.longtake.worker.engine.Exchange;
+import dev.longtake.worker.engine.model.ModelCatalog;
+import dev.longtake.worker.order.EngineOrderRunner;
+import java.nio.file.Path;
+import java.util.Map;
+
+/** One worker in this process. */
+final class LocalGang implements Gang {
+  private final Checkpoint checkpoint;
+  private final Device device;
+  private final EngineOrderRunner runner;
+
+  private LocalGang(Checkpoint checkpoint, Device device, EngineOrderRunner runner) {
+    this.checkpoint = checkpoint;
+    this.device = device;
+    this.runner = runner;
+  }
+
+  static LocalGang open(Path folder) {
+    ModelFolder model = ModelFolder.open(folder);
+    Checkpoint checkpoint = SafetensorsFile.open(model.ditWeights());
+    Device device = CpuDevice.open(Runtime.getRuntime().availableProcessors(), Long.MAX_VALUE);
+    EngineOrderRunner runner =
+        new EngineOrderRunner(device, ModelCatalog.describe(model.dit()), checkpoint, () -> null);
+    return new LocalGang(checkpoint, device, runner);
+  }
+
+  @Override
+  public Map<String, Captured> run(WorkOrder.Builder order) {
+    SliceAssembly assembly = new SliceAssembly();
+    runner.run(
+        order.build(),
+        Exchange.solo(),
+        event -> {
+          if (event.getEventCase() == WorkEvent.EventCase.TENSOR) {
+            assembly.add(event.getTensor());
+          }
+        },
+        () -> false);
+    return assembly.assemble();
+  }
+
+  @Override
+  public void close() {
+    runner.close();
+    device.close();
+    checkpoint.close();
+  }
+}

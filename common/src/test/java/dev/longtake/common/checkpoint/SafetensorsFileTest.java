@@ -90,7 +90,7 @@ final class SafetensorsFileTest {
 
   @Test
   void shouldConvertToFloatWhenStoredNarrowerOrWider() throws IOException {
-    float[] values = {0, -0f, 1.5f, -65504, 0.333251953125f, Float.POSITIVE_INFINITY, Float.NaN};
+    float[] values = {0, -0f, 1.5f, -65504, 0x1.554p-2f, Float.POSITIVE_INFINITY, Float.NaN};
     short[] halves = new short[values.length];
     short[] brains = new short[values.length];
     double[] doubles = new double[values.length];
@@ -169,7 +169,7 @@ final class SafetensorsFileTest {
         Arena scratch = Arena.ofConfined()) {
       assertInvalid(() -> opened.f32("blocks.0.atn.qkv.weight", scratch, 1))
           .hasMessage(
-              "Expected a tensor \"blocks.0.atn.qkv.weight\" in %s, but it is missing; the closest names there are \"blocks.0.attn.qkv.weight\", \"blocks.1.attn.qkv.weight\", \"blocks.0.attn.qkv.bias\"",
+              "Expected a tensor \"blocks.0.atn.qkv.weight\" in %s, but it is missing; the closest names there are \"blocks.0.attn.qkv.weight\", \"blocks.1.attn.qkv.weight\", \"blocks.0.attn.proj.weight\"",
               file);
       assertInvalid(() -> opened.bytes("nothing like it"))
           .hasMessageContaining("missing; use the checkpoint that belongs to the config");

@@ -1,5 +1,7 @@
 package dev.longtake.common.error;
 
+import org.jspecify.annotations.Nullable;
+
 /** Foreign text inside an error message, which must stay one short line whatever a file or a request holds. */
 public final class Quoted {
   private static final int MAX_CHARS = 120;
@@ -13,10 +15,10 @@ public final class Quoted {
     return quoted.append('"').toString();
   }
 
-  /** The same without the quotes: for messages of libraries. */
-  public static String line(CharSequence text) {
+  /** The same without the quotes: for messages of libraries, which may be null. */
+  public static String line(@Nullable CharSequence text) {
     StringBuilder line = new StringBuilder();
-    append(line, text);
+    append(line, text == null ? "no reason given" : text);
     return line.toString();
   }
 

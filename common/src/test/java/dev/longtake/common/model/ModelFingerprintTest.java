@@ -1,0 +1,90 @@
+package dev.longtake.common.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class ModelFingerprintTest {
+  @TempDir Path folder;
+
+  @Test
+  void shouldBeEqualWhenFolderIsElsewhere() throws IOException {
+    copyDemo();
+
+    assertThat(fingerprint(folder))
+        .matches("[0-9a-f]{64}")
+        .isEqualTo(fingerprint(ModelFolderTest.DEMO));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "model_index.json", "dit/config.json", "dit/model.safetensors", "text_encoder/config.json",
+        "text_encoder/tokenizer.json", "text_encoder/model.onnx", "vae/config.json",
+        "vae/decoder.onnx"
+      })
+  void shouldDifferWhenAnyFileDiffers(String file) throws IOException {
+    copyDemo();
+    Files.writeString(folder.resolve(file), " ", StandardOpenOption.APPEND);
+
+    assertThat(fingerprint(folder)).isNotEqualTo(fingerprint(ModelFolderTest.DEMO));
+  }
+
+  @Test
+  void shouldDifferWhenNetworkKeepsOtherWeightsBesideIt() throws IOException {
+    copyDemo();
+    Path beside = folder.resolve("vae/decoder.onnx.data");
+    Files.writeString(beside, "1");
+    String one = fingerprint(folder);
+    Files.writeString(beside, "2");
+
+    assertThat(fingerprint(folder)).isNotEqualTo(one);
+  }
+
+  @Test
+  void shouldStayEqualWhenUnusedFileChanges() throws IOException {
+    copyDemo();
+    Files.writeString(folder.resolve("README.md"), "changed");
+
+    assertThat(fingerprint(folder)).isEqualTo(fingerprint(ModelFolderTest.DEMO));
+  }
+
+  @Test
+  void shouldDifferWhenBytesMoveToNextFile() throws IOException {
+    String[] prints = new String[2];
+    for (int i = 0; i < 2; i++) {
+      Path bare = Files.createDirectory(folder.resolve("bare" + i));
+      Files.writeString(bare.resolve("config.json"), "{\"model_type\":\"M\"}" + " ".repeat(i));
+      Files.writeString(bare.resolve("model.safetensors"), " ".repeat(1 - i));
+      prints[i] = fingerprint(bare);
+    }
+
+    assertThat(prints[0]).isNotEqualTo(prints[1]);
+  }
+
+  private static String fingerprint(Path root) {
+    return ModelFingerprint.of(ModelFolder.open(root));
+  }
+
+  private void copyDemo() throws IOException {
+    for (String part : List.of("dit", "text_encoder", "vae")) {
+      Files.createDirectory(folder.resolve(part));
+      try (Stream<Path> files = Files.list(ModelFolderTest.DEMO.resolve(part))) {
+        for (Path file : files.toList()) {
+          Files.copy(file, folder.resolve(part).resolve(file.getFileName().toString()));
+        }
+      }
+    }
+    Files.copy(
+        ModelFolderTest.DEMO.resolve("model_index.json"), folder.resolve("model_index.json"));
+  }
+}

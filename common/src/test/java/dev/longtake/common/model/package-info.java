@@ -1,0 +1,5 @@
+/** Tests of model folders. */
+@NullMarked
+package dev.longtake.common.model;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,273 @@
+package dev.longtake.worker;
+
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.process.ParentWatch;
+import dev.longtake.common.process.ReadyLine;
+import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.worker.exchange.ExchangeSettings;
+import dev.longtake.worker.service.ClusterMembership;
+import dev.longtake.worker.service.MembershipSettings;
+import dev.longtake.worker.service.WorkerNode;
+import dev.longtake.worker.service.WorkerServer;
+import dev.longtake.worker.service.WorkerSettings;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.net.DatagramSocket;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/**
+ * {@code longtake worker}: serves a model until the process is told to end (exit status 143 or 130), or the coordinator
+ * refuses it. Exit status 2 for what the user must correct, 1 for what failed while running.
+ */
+@Command(
+    name = "worker",
+    mixinStandardHelpOptions = true,
+    description = "Serves a model to a cluster, or to whoever calls it.")
+public final class WorkerCommand implements Callable<Integer> {
+  /** The exit status for what the user must correct. */
+  private static final int USAGE = 2;
+
+  private static final int RUNTIME_FAILURE = 1;
+
+  private final WorkerFactory factory;
+
+  @Spec private @Nullable CommandSpec spec;
+
+  @Option(
+      names = "--coordinator",
+      paramLabel = "HOST:PORT",
+      description = "The coordinator to join; without it the worker just serves.")
+  private @Nullable String coordinator;
+
+  @Option(
+      names = "--model",
+      paramLabel = "DIR",
+      required = true,
+      description = "The model's folder, with a model_index.json in it.")
+  private @Nullable Path model;
+
+  @Option(
+      names = "--host",
+      paramLabel = "HOST",
+      defaultValue = "127.0.0.1",
+      description = "The interface to listen on (default: ${DEFAULT-VALUE}).")
+  private String host = "127.0.0.1";
+
+  @Option(
+      names = "--port",
+      paramLabel = "PORT",
+      defaultValue = "0",
+      description = "The port to listen on; 0: any free one (default: ${DEFAULT-VALUE}).")
+  private int port;
+
+  @Option(
+      names = "--advertise",
+      paramLabel = "HOST",
+      description = "What others call this worker by (default: --host, or this host's address).")
+  private @Nullable String advertise;
+
+  @Option(
+      names = "--id",
+      paramLabel = "ID",
+      description = "Unique in the cluster (default: the worker's host:port).")
+  private @Nullable String id;
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "Threads that compute (default: the number of processors).")
+  private int threads = Runtime.getRuntime().availableProcessors();
+
+  @Option(
+      names = "--memory-limit",
+      paramLabel = "SIZE",
+      converter = ByteSize.Converter.class,
+      description = "Memory for weights and activations, such as 8G (default: what the host has).")
+  private @Nullable ByteSize memoryLimit;
+
+  @Option(
+      names = "--chunk-bytes",
+      paramLabel = "SIZE",
+      defaultValue = "1M",
+      converter = ByteSize.Converter.class,
+      description = "Payload of one exchange message, up to 32M (default: ${DEFAULT-VALUE}).")
+  private ByteSize chunkBytes = new ByteSize(1 << 20);
+
+  @Option(
+      names = "--exchange-timeout",
+      paramLabel = "SECONDS",
+      defaultValue = "60",
+      description =
+          "How long a peer may be silent, where the order does not say (default: ${DEFAULT-VALUE}).")
+  private int exchangeTimeoutSeconds;
+
+  @Option(
+      names = "--join-timeout",
+      paramLabel = "SECONDS",
+      defaultValue = "20",
+      description = "How long to look for the coordinator at first (default: ${DEFAULT-VALUE}).")
+  private int joinTimeoutSeconds;
+
+  @Option(
+      names = "--exit-with-parent",
+      description = "End when standard input reaches its end.")
+  private boolean exitWithParent;
+
+  public WorkerCommand(WorkerFactory factory) {
+    this.factory = factory;
+  }
+
+  @Override
+  public Integer call() {
+    try {
+      serve();
+      return 0;
+    } catch (LongtakeException e) {
+      error("longtake worker: " + e.getMessage());
+      return e.code().category() == ErrorCode.Category.USER ? USAGE : RUNTIME_FAILURE;
+    }
+  }
+
+  private void error(String line) {
+    if (spec == null) {
+      throw new IllegalStateException("Expected to be run by picocli");
+    }
+    spec.commandLine().getErr().println(line);
+    spec.commandLine().getErr().flush();
+  }
+
+  private void serve() {
+    if (exitWithParent) {
+      ParentWatch.exitWithParent();
+    }
+    WorkerSettings settings = settings();
+    WorkerNode node = factory.open(requireModel(), threads, memoryLimitBytes());
+    var worker = WorkerServer.start(settings, node);
+    // On a signal the hook closes the worker while this thread still waits; closing twice has no effect.
+    var hook = Thread.ofPlatform().name("lt-shutdown").unstarted(worker::close);
+    Runtime.getRuntime().addShutdownHook(hook);
+    try {
+      serveUntilRefused(worker);
+    } finally {
+      worker.close();
+      removeHook(hook);
+    }
+  }
+
+  private void serveUntilRefused(WorkerServer worker) {
+    if (coordinator == null) {
+      ReadyLine.print("worker", worker.address());
+      throw await(new CompletableFuture<>());
+    }
+    var join =
+        new MembershipSettings(
+            Duration.ofSeconds(joinTimeoutSeconds),
+            MembershipSettings.defaults().minBackoff(),
+            MembershipSettings.defaults().maxBackoff());
+    try (var membership =
+        ClusterMembership.join(
+            coordinator, worker.description(), join, RandomGenerator.getDefault())) {
+      ReadyLine.print("worker", worker.address());
+      throw await(membership.refused());
+    }
+  }
+
+  /** The life of the process. */
+  private static LongtakeException await(CompletableFuture<LongtakeException> end) {
+    return end.join();
+  }
+
+  private static void removeHook(Thread hook) {
+    try {
+      Runtime.getRuntime().removeShutdownHook(hook);
+    } catch (IllegalStateException e) {
+      // The process is ending already, and the hook with it.
+    }
+  }
+
+  private WorkerSettings settings() {
+    if (coordinator != null) {
+      Endpoints.requireAddress(coordinator);
+    }
+    requireAtLeastOne("--threads", threads);
+    requireAtLeastOne("--exchange-timeout", exchangeTimeoutSeconds);
+    requireAtLeastOne("--join-timeout", joinTimeoutSeconds);
+    return new WorkerSettings(
+        host,
+        port,
+        advertise != null ? advertise : advertisedHost(),
+        id,
+        ExchangeSettings.defaults()
+            .withChunkBytes((int) Math.min(Integer.MAX_VALUE, chunkBytes.bytes())),
+        Duration.ofSeconds(exchangeTimeoutSeconds),
+        WorkerSettings.DEFAULT_EVENT_TIMEOUT);
+  }
+
+  private static void requireAtLeastOne(String option, int value) {
+    if (value < 1) {
+      throw LongtakeException.invalidField(
+          option, "Expected %s of 1 or more, but got %d".formatted(option, value));
+    }
+  }
+
+  private Path requireModel() {
+    if (model == null || !Files.isDirectory(model)) {
+      throw new LongtakeException(
+          ErrorCode.INVALID_MODEL,
+          "Expected a folder with a model, but '%s' is none; correct --model".formatted(model));
+    }
+    return model;
+  }
+
+  private long memoryLimitBytes() {
+    if (memoryLimit != null) {
+      if (memoryLimit.bytes() < 1) {
+        throw LongtakeException.invalidField(
+            "--memory-limit", "Expected a --memory-limit above 0, but got 0");
+      }
+      return memoryLimit.bytes();
+    }
+    var system =
+        (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+    // The heap and the rest of the process live in the same memory.
+    return Math.max(1, system.getTotalMemorySize() - Runtime.getRuntime().maxMemory());
+  }
+
+  /** Listening on all interfaces, the one that leads to the coordinator is what others can reach. */
+  private String advertisedHost() {
+    if (!host.equals("0.0.0.0") && !host.equals("::")) {
+      return host;
+    }
+    try {
+      if (coordinator == null) {
+        return InetAddress.getLocalHost().getHostAddress();
+      }
+      int colon = coordinator.lastIndexOf(':');
+      int coordinatorPort = Integer.parseInt(coordinator.substring(colon + 1));
+      // Connecting a datagram socket sends nothing; it only asks the routing table.
+      try (var socket = new DatagramSocket()) {
+        socket.connect(new InetSocketAddress(coordinator.substring(0, colon), coordinatorPort));
+        return socket.getLocalAddress().getHostAddress();
+      }
+    } catch (IOException | RuntimeException e) {
+      throw new LongtakeException(
+          ErrorCode.INVALID_REQUEST,
+          "Expected to find this host's address, but could not (%s); give it with --advertise"
+              .formatted(e.getMessage()),
+          e);
+    }
+  }
+}

@@ -1,0 +1,249 @@
+package dev.longtake.worker.exchange;
+
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.v1.ExchangeHello;
+import io.grpc.BindableService;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Brings the streams of peers together with the orders of this worker. A stream may come before the order: then it waits
+ * without being read, for a bounded time and in bounded number. The hub remembers the newest attempt at each job and
+ * refuses older ones, so that nothing a replaced attempt still sends is taken in.
+ *
+ * <p>Thread-safe. Lock order: the hub's monitor is never held while a session or a stream is called.
+ */
+public final class ExchangeHub implements AutoCloseable {
+  /** Jobs whose newest attempt is remembered; far more than can have streams under way. */
+  private static final int REMEMBERED_JOBS = 4096;
+
+  private final ExchangeSettings settings;
+  private final ScheduledThreadPoolExecutor timer;
+
+  // All guarded by this.
+  private final LinkedHashMap<String, Long> newestAttempts =
+      new LinkedHashMap<>() {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<String, Long> eldest) {
+          return size() > REMEMBERED_JOBS;
+        }
+      };
+  private final Map<String, GrpcExchange> sessions = new HashMap<>();
+  private final List<Waiting> waiting = new ArrayList<>();
+  private boolean closed;
+
+  private record Waiting(IncomingStream stream, ExchangeHello hello, ScheduledFuture<?> end) {}
+
+  public ExchangeHub(ExchangeSettings settings) {
+    this.settings = settings;
+    this.timer =
+        new ScheduledThreadPoolExecutor(
+            1, Thread.ofPlatform().name("lt-exchange-tmr").daemon().factory());
+    timer.setRemoveOnCancelPolicy(true);
+  }
+
+  /** The gRPC service to add to this worker's server. */
+  public BindableService service() {
+    return new ExchangeService(this);
+  }
+
+  /**
+   * Joins an attempt at a job: streams to the peers are opened, those from the peers are taken in. With one rank there
+   * are none. The caller closes the exchange.
+   *
+   * @param gang addresses of all ranks, in their order
+   * @param timeout how long the silence of a peer is borne while something is awaited from it
+   * @throws LongtakeException STALE_ATTEMPT when the worker already had this or a newer attempt at the job
+   */
+  public GrpcExchange open(
+      String jobId, long attempt, int rank, List<String> gang, Duration timeout) {
+    var self = new JobRank(jobId, attempt, rank, gang);
+    GrpcExchange session;
+    GrpcExchange replaced;
+    var arrived = new ArrayList<Waiting>();
+    synchronized (this) {
+      if (closed) {
+        throw stopping();
+      }
+      Long newest = newestAttempts.get(jobId);
+      if (newest != null && newest >= attempt) {
+        throw stale(jobId, attempt, newest);
+      }
+      session = new GrpcExchange(this, settings, self, timeout);
+      newestAttempts.put(jobId, attempt);
+      replaced = sessions.put(jobId, session);
+      waiting.removeIf(
+          w -> {
+            boolean ours = w.hello.getJobId().equals(jobId) && w.hello.getAttempt() <= attempt;
+            if (ours) {
+              arrived.add(w);
+            }
+            return ours;
+          });
+    }
+    if (replaced != null) {
+      replaced.abort(stale(jobId, replaced.self().attempt(), attempt));
+    }
+    for (Waiting w : arrived) {
+      w.end.cancel(false);
+      if (w.hello.getAttempt() == attempt) {
+        session.attach(w.stream, w.hello);
+      } else {
+        w.stream.refuse(stale(jobId, w.hello.getAttempt(), attempt));
+      }
+    }
+    session.start();
+    return session;
+  }
+
+  /** Chunks that arrived and wait to be consumed, all jobs together. */
+  public int queuedChunks() {
+    List<GrpcExchange> live;
+    synchronized (this) {
+      live = List.copyOf(sessions.values());
+    }
+    return live.stream().mapToInt(GrpcExchange::queuedChunks).sum();
+  }
+
+  /** Jobs that have an open exchange. */
+  public synchronized int openExchanges() {
+    return sessions.size();
+  }
+
+  /** Streams that wait for an order. */
+  public synchronized int waitingStreams() {
+    return waiting.size();
+  }
+
+  /** Decides on a stream whose hello was read. */
+  void arrived(IncomingStream stream, ExchangeHello hello) {
+    GrpcExchange session = null;
+    LongtakeException refusal = null;
+    synchronized (this) {
+      Long newest = newestAttempts.get(hello.getJobId());
+      if (closed) {
+        refusal = stopping();
+      } else if (newest != null && hello.getAttempt() < newest) {
+        refusal = stale(hello.getJobId(), hello.getAttempt(), newest);
+      } else if (newest != null && hello.getAttempt() == newest) {
+        session = sessions.get(hello.getJobId());
+        if (session == null) {
+          refusal = noSuchJob(hello, "it has already ended on this worker");
+        }
+      } else {
+        refusal = keepWaiting(stream, hello);
+      }
+    }
+    if (refusal != null) {
+      stream.refuse(refusal);
+    } else if (session != null) {
+      session.attach(stream, hello);
+    }
+  }
+
+  /** With the monitor held. Why the stream may not wait, or null when it does. */
+  private @Nullable LongtakeException keepWaiting(IncomingStream stream, ExchangeHello hello) {
+    if (waiting.stream().anyMatch(w -> w.hello.equals(hello))) {
+      return duplicate(hello);
+    }
+    if (waiting.size() >= settings.maxWaitingStreams()) {
+      return new LongtakeException(
+          ErrorCode.QUEUE_FULL,
+          "Expected at most %d streams to wait for their orders, but one more came for job %s; try again later"
+              .formatted(settings.maxWaitingStreams(), hello.getJobId()));
+    }
+    try {
+      ScheduledFuture<?> end =
+          timer.schedule(
+              () -> giveUp(stream, hello), settings.orderWait().toNanos(), TimeUnit.NANOSECONDS);
+      waiting.add(new Waiting(stream, hello, end));
+      return null;
+    } catch (RejectedExecutionException e) {
+      return stopping();
+    }
+  }
+
+  private void giveUp(IncomingStream stream, ExchangeHello hello) {
+    boolean waited;
+    synchronized (this) {
+      waited = waiting.removeIf(w -> w.stream == stream);
+    }
+    if (waited) {
+      stream.refuse(
+          noSuchJob(
+              hello,
+              "no order for it came within %s s"
+                  .formatted(settings.orderWait().toMillis() / 1000.0)));
+    }
+  }
+
+  /** The stream is over, for whatever reason. */
+  synchronized void gone(IncomingStream stream) {
+    waiting.removeIf(
+        w -> {
+          boolean same = w.stream == stream;
+          if (same) {
+            w.end.cancel(false);
+          }
+          return same;
+        });
+  }
+
+  synchronized void closed(GrpcExchange session) {
+    sessions.remove(session.self().jobId(), session);
+  }
+
+  private static LongtakeException stale(String jobId, long attempt, long newest) {
+    return new LongtakeException(
+        ErrorCode.STALE_ATTEMPT,
+        "Expected an attempt at job %s after attempt %d, which this worker has had, but got attempt %d"
+            .formatted(jobId, newest, attempt));
+  }
+
+  private static LongtakeException noSuchJob(ExchangeHello hello, String why) {
+    return new LongtakeException(
+        ErrorCode.NO_SUCH_JOB,
+        "Expected an order for job %s, attempt %d, as rank %d, but %s"
+            .formatted(hello.getJobId(), hello.getAttempt(), hello.getToRank(), why));
+  }
+
+  static LongtakeException duplicate(ExchangeHello hello) {
+    return new LongtakeException(
+        ErrorCode.WRONG_STATE,
+        "Expected one stream from rank %d to rank %d for job %s, attempt %d, but a second one came"
+            .formatted(
+                hello.getFromRank(), hello.getToRank(), hello.getJobId(), hello.getAttempt()));
+  }
+
+  private static LongtakeException stopping() {
+    return new LongtakeException(ErrorCode.CANCELED, "This worker is shutting down");
+  }
+
+  /** Ends every exchange and refuses the streams that wait. The exchanges' owners still close them. */
+  @Override
+  public void close() {
+    List<GrpcExchange> live;
+    List<Waiting> refused;
+    synchronized (this) {
+      closed = true;
+      live = List.copyOf(sessions.values());
+      refused = List.copyOf(waiting);
+      waiting.clear();
+    }
+    timer.shutdownNow();
+    live.forEach(session -> session.abort(stopping()));
+    refused.forEach(w -> w.stream.refuse(stopping()));
+  }
+}

@@ -1,0 +1,36 @@
+package dev.longtake.worker.exchange;
+
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.v1.ExchangeHello;
+import java.util.List;
+
+/**
+ * One rank of one attempt at a job.
+ *
+ * @param gang addresses of all ranks, in their order
+ */
+record JobRank(String jobId, long attempt, int rank, List<String> gang) {
+  JobRank {
+    gang = List.copyOf(gang);
+    if (rank < 0 || rank >= gang.size()) {
+      throw new LongtakeException(
+          ErrorCode.INVALID_REQUEST,
+          "Expected a rank of 0 to %d in job %s, but got %d".formatted(gang.size() - 1, jobId, rank));
+    }
+  }
+
+  ExchangeHello helloTo(int peer) {
+    return ExchangeHello.newBuilder()
+        .setJobId(jobId)
+        .setAttempt(attempt)
+        .setFromRank(rank)
+        .setToRank(peer)
+        .build();
+  }
+
+  @Override
+  public String toString() {
+    return "job %s, attempt %d".formatted(jobId, attempt);
+  }
+}

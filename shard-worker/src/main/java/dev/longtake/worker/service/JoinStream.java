@@ -1,0 +1,152 @@
+package dev.longtake.worker.service;
+
+import dev.longtake.v1.ClusterGrpc;
+import dev.longtake.v1.JoinReply;
+import dev.longtake.v1.WorkerDescription;
+import dev.longtake.v1.WorkerReport;
+import io.grpc.ManagedChannel;
+import io.grpc.stub.ClientCallStreamObserver;
+import io.grpc.stub.ClientResponseObserver;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/** One Join call: from the first report to its end. Driven by the membership's thread. */
+final class JoinStream implements ClientResponseObserver<WorkerReport, JoinReply> {
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition changed = lock.newCondition();
+  // All guarded by the lock.
+  private @Nullable ClientCallStreamObserver<WorkerReport> call;
+  private @Nullable Duration heartbeatInterval;
+  private boolean ended;
+  private boolean leaving;
+  private @Nullable Throwable error;
+
+  void start(ManagedChannel channel, WorkerDescription description) {
+    ClusterGrpc.newStub(channel).join(this);
+    report(WorkerReport.newBuilder().setDescription(description).build());
+  }
+
+  /** Waits for the coordinator's welcome; the interval of heartbeats, or null when there was none in time. */
+  @Nullable Duration awaitWelcome(long timeoutNanos) throws InterruptedException {
+    lock.lock();
+    try {
+      long leftNanos = timeoutNanos;
+      while (heartbeatInterval == null && !ended && !leaving && leftNanos > 0) {
+        leftNanos = changed.awaitNanos(leftNanos);
+      }
+      return heartbeatInterval;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Reports once per interval until the stream ends or {@link #leave} is called. */
+  void heartbeatUntilEnd(Duration interval) throws InterruptedException {
+    while (true) {
+      lock.lock();
+      try {
+        long leftNanos = interval.toNanos();
+        while (!ended && !leaving && leftNanos > 0) {
+          leftNanos = changed.awaitNanos(leftNanos);
+        }
+        if (ended || leaving) {
+          return;
+        }
+      } finally {
+        lock.unlock();
+      }
+      report(WorkerReport.getDefaultInstance());
+    }
+  }
+
+  /** Why the stream ended: null when it did not, or in order. */
+  @Nullable Throwable error() {
+    lock.lock();
+    try {
+      return error;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** From any thread: leaves the cluster in order. */
+  void leave() {
+    lock.lock();
+    try {
+      leaving = true;
+      if (call != null && !ended) {
+        call.onCompleted();
+        ended = true;
+      }
+      changed.signalAll();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Ends the call and its channel, bounded. */
+  void close(ManagedChannel channel) throws InterruptedException {
+    leave();
+    channel.shutdown();
+    if (!channel.awaitTermination(1, TimeUnit.SECONDS)) {
+      channel.shutdownNow();
+    }
+  }
+
+  private void report(WorkerReport report) {
+    lock.lock();
+    try {
+      if (call != null && !ended) {
+        call.onNext(report);
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @Override
+  public void beforeStart(ClientCallStreamObserver<WorkerReport> requests) {
+    lock.lock();
+    try {
+      call = requests;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @Override
+  public void onNext(JoinReply reply) {
+    lock.lock();
+    try {
+      var interval = reply.getHeartbeatInterval();
+      heartbeatInterval = Duration.ofSeconds(interval.getSeconds(), interval.getNanos());
+      changed.signalAll();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @Override
+  public void onError(Throwable failure) {
+    end(failure);
+  }
+
+  @Override
+  public void onCompleted() {
+    end(null);
+  }
+
+  private void end(@Nullable Throwable failure) {
+    lock.lock();
+    try {
+      ended = true;
+      error = failure;
+      changed.signalAll();
+    } finally {
+      lock.unlock();
+    }
+  }
+}

@@ -1,0 +1,79 @@
+package dev.longtake.worker.service;
+
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.WorkOrder;
+import java.util.HashSet;
+
+/** What can be known to be wrong with an order before anything runs. */
+final class OrderChecks {
+  private OrderChecks() {}
+
+  /**
+   * Checks all fields but the task's own, which are the model's business.
+   *
+   * @throws LongtakeException INVALID_REQUEST when the order contradicts itself; MODEL_MISMATCH
+   */
+  static void check(WorkOrder order, ModelCard model) {
+    if (order.getJobId().isBlank()) {
+      throw LongtakeException.invalidField("job_id", "Expected a job id, but it is empty");
+    }
+    if (order.getAttempt() < 0) {
+      throw LongtakeException.invalidField(
+          "attempt", "Expected an attempt of 0 or more, but got " + order.getAttempt());
+    }
+    checkGang(order);
+    if (order.getTaskCase() == WorkOrder.TaskCase.TASK_NOT_SET) {
+      throw LongtakeException.invalidField(
+          "task", "Expected a sampling or a forward task, but the order has none");
+    }
+    if (order.getPrecision() == dev.longtake.v1.Precision.UNRECOGNIZED) {
+      throw LongtakeException.invalidField(
+          "precision",
+          "Expected a precision this worker knows, but got " + order.getPrecisionValue());
+    }
+    if (!order.getModelFingerprint().equals(model.getFingerprint())) {
+      throw new LongtakeException(
+          ErrorCode.MODEL_MISMATCH,
+          "Expected an order for model %s (fingerprint %s), but it is for fingerprint %s; start the worker with that model"
+              .formatted(model.getName(), model.getFingerprint(), order.getModelFingerprint()));
+    }
+  }
+
+  private static void checkGang(WorkOrder order) {
+    int ranks = order.getGangCount();
+    if (ranks == 0) {
+      throw LongtakeException.invalidField("gang", "Expected at least one address, but got none");
+    }
+    order.getGangList().forEach(Endpoints::requireAddress);
+    if (new HashSet<>(order.getGangList()).size() != ranks) {
+      throw LongtakeException.invalidField(
+          "gang", "Expected distinct addresses, but got " + order.getGangList());
+    }
+    if (order.getRank() < 0 || order.getRank() >= ranks) {
+      throw LongtakeException.invalidField(
+          "rank",
+          "Expected a rank of 0 to %d, the gang's last, but got %d"
+              .formatted(ranks - 1, order.getRank()));
+    }
+    int sequenceRanks = order.getPlan().getSequenceRanks();
+    if (sequenceRanks != ranks) {
+      throw LongtakeException.invalidField(
+          "plan.sequence_ranks",
+          "Expected as many sequence ranks as the gang has members, %d, but got %d"
+              .formatted(ranks, sequenceRanks));
+    }
+    var timeout = order.getExchangeTimeout();
+    if (order.hasExchangeTimeout()
+        && (timeout.getSeconds() < 0
+            || timeout.getNanos() < 0
+            || timeout.getSeconds() + timeout.getNanos() == 0)) {
+      throw LongtakeException.invalidField(
+          "exchange_timeout",
+          "Expected a duration above 0, but got %d s %d ns"
+              .formatted(timeout.getSeconds(), timeout.getNanos()));
+    }
+  }
+}

@@ -1,0 +1,15 @@
+package dev.longtake.worker.service;
+
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.v1.EncodeTextResponse;
+
+/** Turns a prompt into token ids and their embedding. Called by one thread at a time, not that of the orders. */
+@FunctionalInterface
+public interface PromptEncoder {
+  /**
+   * Encodes one prompt, which is not blank.
+   *
+   * @throws LongtakeException INVALID_REQUEST (field {@code prompt}) when it has more tokens than the model takes
+   */
+  EncodeTextResponse encode(String prompt);
+}

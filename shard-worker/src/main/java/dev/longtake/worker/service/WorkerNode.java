@@ -1,0 +1,30 @@
+package dev.longtake.worker.service;
+
+import dev.longtake.v1.ModelCard;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a worker can do, behind its services.
+ *
+ * @param model what it serves; orders must name its fingerprint
+ * @param device the device's name: {@code "cpu"}
+ * @param deviceDetail one line for people
+ * @param memoryTotalBytes what the device may use
+ * @param encoder null when the model folder has no text encoder
+ * @param resources model and device, closed after the services, once
+ */
+public record WorkerNode(
+    ModelCard model,
+    String device,
+    String deviceDetail,
+    long memoryTotalBytes,
+    OrderRunner runner,
+    @Nullable PromptEncoder encoder,
+    Runnable resources)
+    implements AutoCloseable {
+  /** Frees model and device. */
+  @Override
+  public void close() {
+    resources.run();
+  }
+}

@@ -1,0 +1,150 @@
+package dev.longtake.worker.service;
+
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.v1.ExchangeGrpc;
+import dev.longtake.v1.WorkerDescription;
+import dev.longtake.v1.WorkerGrpc;
+import dev.longtake.worker.exchange.ExchangeHub;
+import io.grpc.Server;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.protobuf.services.HealthStatusManager;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A worker's gRPC server: Worker, Exchange, health and reflection. It owns the node from {@link #start} on. Closing undoes
+ * the start in reverse, each step bounded.
+ */
+public final class WorkerServer implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(WorkerServer.class);
+
+  /** Threads for gRPC callbacks, none of which blocks. */
+  private static final int RPC_THREADS = 8;
+
+  private static final long SERVER_WAIT_SECONDS = 2;
+
+  private final WorkerNode node;
+  private final ExchangeHub hub;
+  private final ExecutorService callbacks;
+  private final HealthStatusManager health = new HealthStatusManager();
+  private final WorkerService service;
+  private final Server server;
+  private final CompletableFuture<WorkerDescription> described = new CompletableFuture<>();
+  private final WorkerDescription description;
+  private final AtomicBoolean closed = new AtomicBoolean();
+
+  private WorkerServer(WorkerSettings settings, WorkerNode node) {
+    this.node = node;
+    this.hub = new ExchangeHub(settings.exchange());
+    this.callbacks = callbackThreads();
+    this.service = new WorkerService(node, described, hub, settings);
+    try {
+      this.server =
+          Endpoints.serve(
+              settings.host(),
+              settings.port(),
+              callbacks,
+              health,
+              List.of(service, hub.service()));
+    } catch (LongtakeException e) {
+      closeParts();
+      throw e;
+    }
+    this.description = describe(settings, node, server.getPort());
+    described.complete(description);
+  }
+
+  /**
+   * Starts to serve.
+   *
+   * @throws LongtakeException PORT_IN_USE; the node is closed then, too
+   */
+  public static WorkerServer start(WorkerSettings settings, WorkerNode node) {
+    var worker = new WorkerServer(settings, node);
+    worker.health.setStatus(WorkerGrpc.SERVICE_NAME, ServingStatus.SERVING);
+    worker.health.setStatus(ExchangeGrpc.SERVICE_NAME, ServingStatus.SERVING);
+    LOG.info(
+        "Worker {} serves {} on {}",
+        worker.description.getId(),
+        node.model().getName(),
+        worker.address());
+    return worker;
+  }
+
+  private static ExecutorService callbackThreads() {
+    var pool =
+        new ThreadPoolExecutor(
+            RPC_THREADS,
+            RPC_THREADS,
+            30,
+            TimeUnit.SECONDS,
+            // Bounded by the calls: gRPC queues at most one task for each.
+            new LinkedBlockingQueue<>(),
+            Thread.ofPlatform().name("lt-rpc-", 0).daemon().factory());
+    pool.allowCoreThreadTimeOut(true);
+    return pool;
+  }
+
+  private static WorkerDescription describe(WorkerSettings settings, WorkerNode node, int port) {
+    String host = settings.advertisedHost();
+    String address = (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
+    String id = settings.id();
+    return WorkerDescription.newBuilder()
+        .setId(id == null ? address : id)
+        .setAddress(address)
+        .setModel(node.model())
+        .setDevice(node.device())
+        .setDeviceDetail(node.deviceDetail())
+        .setMemoryTotalBytes(node.memoryTotalBytes())
+        .build();
+  }
+
+  /** Where others call this worker: {@code host:port}. */
+  public String address() {
+    return description.getAddress();
+  }
+
+  /** What the worker tells a coordinator about itself. */
+  public WorkerDescription description() {
+    return description;
+  }
+
+  /** Ends the order that runs, if any, and frees everything; a second call does nothing. */
+  @Override
+  public void close() {
+    if (!closed.compareAndSet(false, true)) {
+      return;
+    }
+    health.enterTerminalState();
+    server.shutdown();
+    closeParts();
+    try {
+      if (!server.awaitTermination(SERVER_WAIT_SECONDS, TimeUnit.SECONDS)) {
+        server.shutdownNow();
+        if (!server.awaitTermination(SERVER_WAIT_SECONDS, TimeUnit.SECONDS)) {
+          LOG.warn("The server did not end its calls within {} s", 2 * SERVER_WAIT_SECONDS);
+        }
+      }
+    } catch (InterruptedException e) {
+      server.shutdownNow();
+      Thread.currentThread().interrupt();
+    }
+    callbacks.shutdown();
+  }
+
+  private void closeParts() {
+    hub.close();
+    // A kernel that still runs must keep its memory, even while the process ends.
+    if (service.stop()) {
+      node.close();
+    }
+  }
+}

@@ -1,0 +1,233 @@
+package dev.longtake.worker.service;
+
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.v1.DescribeRequest;
+import dev.longtake.v1.EncodeTextRequest;
+import dev.longtake.v1.EncodeTextResponse;
+import dev.longtake.v1.WorkEvent;
+import dev.longtake.v1.WorkOrder;
+import dev.longtake.v1.WorkerDescription;
+import dev.longtake.v1.WorkerGrpc;
+import dev.longtake.worker.exchange.ExchangeHub;
+import dev.longtake.worker.exchange.GrpcExchange;
+import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.StreamObserver;
+import java.time.Duration;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The gRPC service a coordinator calls. Orders run one at a time on the thread {@code lt-engine}, prompts are encoded on
+ * {@code lt-encode}; gRPC's own threads are never blocked.
+ */
+final class WorkerService extends WorkerGrpc.WorkerImplBase {
+  private static final Logger LOG = LoggerFactory.getLogger(WorkerService.class);
+
+  /** Prompts that may wait for the encoder. */
+  private static final int QUEUED_PROMPTS = 32;
+
+  private static final long STOP_WAIT_SECONDS = 10;
+
+  private final WorkerNode node;
+  private final CompletableFuture<WorkerDescription> description;
+  private final ExchangeHub hub;
+  private final Duration exchangeTimeout;
+  private final Duration eventTimeout;
+  private final ThreadPoolExecutor engine;
+  private final ThreadPoolExecutor encoding;
+  private final AtomicReference<@Nullable RunningOrder> running = new AtomicReference<>();
+
+  WorkerService(
+      WorkerNode node,
+      CompletableFuture<WorkerDescription> description,
+      ExchangeHub hub,
+      WorkerSettings settings) {
+    this.node = node;
+    this.description = description;
+    this.hub = hub;
+    this.exchangeTimeout = settings.exchangeTimeout();
+    this.eventTimeout = settings.eventTimeout();
+    // The slot in `running` is free a moment before the thread is, hence one place in the queue.
+    this.engine = oneThread("lt-engine", 1);
+    this.encoding = oneThread("lt-encode", QUEUED_PROMPTS);
+  }
+
+  private static ThreadPoolExecutor oneThread(String name, int queued) {
+    return new ThreadPoolExecutor(
+        1,
+        1,
+        0,
+        TimeUnit.SECONDS,
+        new ArrayBlockingQueue<>(queued),
+        Thread.ofPlatform().name(name).daemon().factory());
+  }
+
+  @Override
+  public void describe(DescribeRequest request, StreamObserver<WorkerDescription> response) {
+    // Known a moment after the server listens, because the port is part of it.
+    var _ =
+        description.thenAccept(
+            known -> {
+              response.onNext(known);
+              response.onCompleted();
+            });
+  }
+
+  @Override
+  public void encodeText(EncodeTextRequest request, StreamObserver<EncodeTextResponse> response) {
+    try {
+      PromptEncoder encoder = node.encoder();
+      if (encoder == null) {
+        throw new LongtakeException(
+            ErrorCode.INVALID_MODEL,
+            "Expected a model with a text encoder, but the folder of %s has none; send embeddings or start a worker with a complete model"
+                .formatted(node.model().getName()));
+      }
+      if (request.getPrompt().isBlank()) {
+        throw LongtakeException.invalidField(
+            "prompt", "Expected a prompt that says what the video shows, but it is empty");
+      }
+      encoding.execute(() -> encode(encoder, request.getPrompt(), response));
+    } catch (RejectedExecutionException e) {
+      response.onError(
+          CallFailures.status(
+              "EncodeText",
+              encoding.isShutdown()
+                  ? stopping()
+                  : new LongtakeException(
+                      ErrorCode.QUEUE_FULL,
+                      "Expected at most %d prompts to wait for the text encoder, but one more came; try again later"
+                          .formatted(QUEUED_PROMPTS))));
+    } catch (RuntimeException e) {
+      response.onError(CallFailures.status("EncodeText", e));
+    }
+  }
+
+  private static void encode(
+      PromptEncoder encoder, String prompt, StreamObserver<EncodeTextResponse> response) {
+    EncodeTextResponse encoded;
+    try {
+      encoded = encoder.encode(prompt);
+    } catch (RuntimeException | Error e) {
+      response.onError(CallFailures.status("EncodeText", e));
+      return;
+    }
+    // A caller that has gone meanwhile makes these throw; there is nobody left to tell.
+    if (!((ServerCallStreamObserver<EncodeTextResponse>) response).isCancelled()) {
+      response.onNext(encoded);
+      response.onCompleted();
+    }
+  }
+
+  @Override
+  public void run(WorkOrder order, StreamObserver<WorkEvent> response) {
+    var call = (ServerCallStreamObserver<WorkEvent>) response;
+    var started = new RunningOrder(order, call, eventTimeout);
+    call.setOnCancelHandler(() -> started.cancel("the caller has cancelled"));
+    call.setOnReadyHandler(started::ready);
+    boolean mine = false;
+    GrpcExchange exchange = null;
+    try {
+      OrderChecks.check(order, node.model());
+      mine = takeSlot(started);
+      exchange =
+          hub.open(
+              order.getJobId(),
+              order.getAttempt(),
+              order.getRank(),
+              order.getGangList(),
+              timeoutOf(order));
+      started.attach(exchange);
+      GrpcExchange opened = exchange;
+      engine.execute(() -> runOnEngine(started, opened, call));
+    } catch (RuntimeException e) {
+      if (exchange != null) {
+        exchange.close();
+      }
+      if (mine) {
+        running.set(null);
+      }
+      call.onError(
+          CallFailures.status(
+              "Run of " + started, e instanceof RejectedExecutionException ? stopping() : e));
+    }
+  }
+
+  private boolean takeSlot(RunningOrder order) {
+    RunningOrder other = running.compareAndExchange(null, order);
+    if (other != null) {
+      throw new LongtakeException(
+          ErrorCode.WORKER_BUSY,
+          "Expected this worker to be free for %s, but it runs %s; wait for it or cancel it"
+              .formatted(order, other));
+    }
+    return true;
+  }
+
+  private Duration timeoutOf(WorkOrder order) {
+    return order.hasExchangeTimeout()
+        ? Duration.ofSeconds(
+            order.getExchangeTimeout().getSeconds(), order.getExchangeTimeout().getNanos())
+        : exchangeTimeout;
+  }
+
+  private void runOnEngine(
+      RunningOrder order, GrpcExchange exchange, ServerCallStreamObserver<WorkEvent> call) {
+    LOG.info("{}: rank {} of {} starts", order, exchange.rank(), exchange.ranks());
+    Throwable failure = null;
+    try {
+      node.runner().run(order.order(), exchange, order::emit, order::isCanceled);
+    } catch (RuntimeException | Error e) {
+      failure = e;
+      exchange.abort(asReason(e));
+    }
+    exchange.close();
+    // Before the answer: a caller that got it may send the next order at once.
+    running.set(null);
+    if (failure != null) {
+      call.onError(CallFailures.status("Run of " + order, failure));
+    } else if (!call.isCancelled()) {
+      call.onCompleted();
+    }
+  }
+
+  /** What the peers are told. */
+  private static LongtakeException asReason(Throwable failure) {
+    return failure instanceof LongtakeException e
+        ? e
+        : new LongtakeException(
+            ErrorCode.INTERNAL, "internal error: " + failure.getClass().getSimpleName(), failure);
+  }
+
+  private static LongtakeException stopping() {
+    return new LongtakeException(ErrorCode.CANCELED, "This worker is shutting down");
+  }
+
+  /** Cancels the order that runs and waits, bounded; false when the engine is still at work then. */
+  boolean stop() {
+    engine.shutdown();
+    encoding.shutdown();
+    RunningOrder order = running.get();
+    if (order != null) {
+      order.cancel("this worker is shutting down");
+    }
+    try {
+      if (engine.awaitTermination(STOP_WAIT_SECONDS, TimeUnit.SECONDS)
+          && encoding.awaitTermination(STOP_WAIT_SECONDS, TimeUnit.SECONDS)) {
+        return true;
+      }
+      LOG.warn("The engine did not stop within {} s; leaving without it", STOP_WAIT_SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    return false;
+  }
+}

@@ -33,7 +33,7 @@ class LongtakeClientTest {
   }
 
   @AfterEach
-  void stop() throws InterruptedException {
+  void stop() {
     client.close();
     server.close();
   }
@@ -96,7 +96,7 @@ class LongtakeClientTest {
   }
 
   @Test
-  void shouldGiveUpWhenTheStreamNeverComesBack() throws InterruptedException {
+  void shouldGiveUpWhenTheStreamNeverComesBack() {
     try (JobEvents events = client.events("job-1", 0)) {
       server.watchesToBreak.set(1);
       assertThat(events.next().getSequence()).isEqualTo(1);

@@ -35,6 +35,12 @@ public final class JavaProcess implements AutoCloseable {
           "--add-modules=jdk.incubator.vector",
           "--sun-misc-unsafe-memory-access=allow");
 
+  /**
+   * A terminal sends Ctrl-C to every process in the foreground. The child ignores it, as the JVM keeps an ignored signal
+   * ignored: the parent decides when and in which order things end.
+   */
+  private static final Path SHELL = Path.of("/bin/sh");
+
   private static final int LOG_TAIL_LINES = 12;
   private static final int LOG_TAIL_BYTES = 16 << 10;
 
@@ -98,6 +104,9 @@ public final class JavaProcess implements AutoCloseable {
       Path logFile) {
     Path argumentFile = logFile.resolveSibling(logFile.getFileName() + ".args");
     var command = new ArrayList<String>();
+    if (Files.isExecutable(SHELL)) {
+      command.addAll(List.of(SHELL.toString(), "-c", "trap '' INT; exec \"$@\"", name));
+    }
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("@" + argumentFile);
     command.add(mainClass);

@@ -11,6 +11,8 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 class JavaProcessTest {
@@ -82,6 +84,18 @@ class JavaProcessTest {
     assertThat(child.isAlive()).isFalse();
     assertThat(child.onExit().get(1, SECONDS)).isEqualTo(137);
     child.close();
+  }
+
+  @Test
+  @EnabledOnOs({OS.LINUX, OS.MAC})
+  void shouldLeaveCtrlCToTheParentWhenTheTerminalSendsItToAll() throws Exception {
+    JavaProcess child = start("serve");
+    try (child) {
+      var kill = new ProcessBuilder("kill", "-INT", Long.toString(child.handle().pid())).start();
+      assertThat(kill.waitFor(10, SECONDS)).isTrue();
+    }
+    // 130 would be the signal's.
+    assertThat(child.onExit().get(1, SECONDS)).isZero();
   }
 
   @Test

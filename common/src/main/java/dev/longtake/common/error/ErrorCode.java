@@ -41,6 +41,8 @@ public enum ErrorCode {
   WORKER_LOST(Category.CLUSTER, Status.Code.UNAVAILABLE),
   /** A peer died or froze, as another worker sees it. */
   PEER_LOST(Category.CLUSTER, Status.Code.UNAVAILABLE),
+  /** A child process of a local cluster ended before or while it was needed. */
+  PROCESS_DIED(Category.CLUSTER, Status.Code.UNAVAILABLE),
   /** The job goes on in a newer attempt. */
   STALE_ATTEMPT(Category.CLUSTER, Status.Code.ABORTED),
   /** A payload is not what was sent. */

@@ -1,4 +1,4 @@
-/** How Longtake processes start, tell that they are ready, and end. */
+/** Child processes of a local cluster: started, watched, and never left behind. */
 @NullMarked
 package dev.longtake.common.process;
 

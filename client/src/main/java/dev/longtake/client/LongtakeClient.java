@@ -1,0 +1,291 @@
+package dev.longtake.client;
+
+import dev.longtake.v1.CancelJobRequest;
+import dev.longtake.v1.ClusterGrpc;
+import dev.longtake.v1.ClusterStatus;
+import dev.longtake.v1.DownloadRequest;
+import dev.longtake.v1.GenerationGrpc;
+import dev.longtake.v1.GenerationRequest;
+import dev.longtake.v1.GetJobRequest;
+import dev.longtake.v1.Job;
+import dev.longtake.v1.JobEvent;
+import dev.longtake.v1.ListJobsRequest;
+import dev.longtake.v1.StatusRequest;
+import dev.longtake.v1.SubmitRequest;
+import dev.longtake.v1.VideoChunk;
+import dev.longtake.v1.WatchRequest;
+import io.grpc.Context;
+import io.grpc.ManagedChannel;
+import io.grpc.StatusRuntimeException;
+import io.grpc.netty.NettyChannelBuilder;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Iterator;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+
+/**
+ * A connection to a Longtake cluster.
+ *
+ * <pre>{@code
+ * try (var client = LongtakeClient.builder().address("127.0.0.1:7400").build()) {
+ *   Job job = client.submit(GenerationRequest.newBuilder().setPrompt("a red circle moving right").build());
+ *   client.watch(job.getId(), event -> System.out.println(event.getEventCase()));
+ *   client.download(job.getId(), Path.of("circle.mp4"));
+ * }
+ * }</pre>
+ *
+ * <p>All methods may be called from any thread and block it until they are done; each has a deadline. They throw {@link
+ * LongtakeClientException} and nothing else.
+ */
+public final class LongtakeClient implements AutoCloseable {
+  private static final int MAX_MESSAGE_BYTES = 64 << 20;
+  private static final long KEEP_ALIVE_SECONDS = 10;
+  private static final long CLOSE_SECONDS = 5;
+
+  private final String address;
+  private final Duration callTimeout;
+  private final Duration watchTimeout;
+  private final Duration downloadTimeout;
+  private final ManagedChannel channel;
+
+  /** Counted down by {@link #close()}, so that nobody goes on waiting to reconnect. */
+  private final CountDownLatch closed = new CountDownLatch(1);
+
+  private LongtakeClient(Builder builder, String host, int port) {
+    this.address = builder.address;
+    this.callTimeout = builder.callTimeout;
+    this.watchTimeout = builder.watchTimeout;
+    this.downloadTimeout = builder.downloadTimeout;
+    this.channel =
+        NettyChannelBuilder.forAddress(host, port)
+            .usePlaintext()
+            .maxInboundMessageSize(MAX_MESSAGE_BYTES)
+            .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
+            .keepAliveTimeout(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
+            .build();
+  }
+
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** Settings of a client; every one has a default. */
+  public static final class Builder {
+    private String address = "127.0.0.1:7400";
+    private Duration callTimeout = Duration.ofSeconds(30);
+    private Duration watchTimeout = Duration.ofHours(24);
+    private Duration downloadTimeout = Duration.ofMinutes(30);
+
+    private Builder() {}
+
+    /** The coordinator as {@code host:port}; default {@code 127.0.0.1:7400}. */
+    public Builder address(String address) {
+      this.address = address;
+      return this;
+    }
+
+    /** For each call that answers at once; default 30 s. */
+    public Builder callTimeout(Duration callTimeout) {
+      this.callTimeout = callTimeout;
+      return this;
+    }
+
+    /** For watching one job to its end, the queue included; default 24 h. */
+    public Builder watchTimeout(Duration watchTimeout) {
+      this.watchTimeout = watchTimeout;
+      return this;
+    }
+
+    /** For fetching one video; default 30 min. */
+    public Builder downloadTimeout(Duration downloadTimeout) {
+      this.downloadTimeout = downloadTimeout;
+      return this;
+    }
+
+    /**
+     * A client that connects on its first call.
+     *
+     * @throws LongtakeClientException INVALID_REQUEST when the address is not {@code host:port}
+     */
+    public LongtakeClient build() {
+      int colon = address.lastIndexOf(':');
+      int port = -1;
+      if (colon > 0) {
+        try {
+          port = Integer.parseInt(address.substring(colon + 1));
+        } catch (NumberFormatException e) {
+          port = -1;
+        }
+      }
+      if (port < 1 || port > 65535) {
+        throw new LongtakeClientException(
+            LongtakeClientException.INVALID_REQUEST,
+            "address",
+            "Expected the coordinator's address as host:port with a port of 1 to 65535, but got '%s'"
+                .formatted(address),
+            null);
+      }
+      return new LongtakeClient(this, address.substring(0, colon), port);
+    }
+  }
+
+  /** The coordinator's {@code host:port}. */
+  public String address() {
+    return address;
+  }
+
+  /**
+   * Queues a job. The returned job's request has every default filled in, the seed included: submitting it again makes the
+   * same video, byte for byte.
+   */
+  public Job submit(GenerationRequest request) {
+    return call(
+        () -> generation().submit(SubmitRequest.newBuilder().setRequest(request).build()));
+  }
+
+  /** The job as it is now. */
+  public Job get(String jobId) {
+    return call(() -> generation().get(GetJobRequest.newBuilder().setJobId(jobId).build()));
+  }
+
+  /**
+   * Jobs, newest first.
+   *
+   * @param limit at most this many, 1 to 1000; 0 for 100
+   */
+  public List<Job> list(int limit) {
+    return call(
+        () ->
+            generation().list(ListJobsRequest.newBuilder().setLimit(limit).build()).getJobsList());
+  }
+
+  /** Stops a queued or running job; a job that ended already is returned unchanged. */
+  public Job cancel(String jobId) {
+    return call(() -> generation().cancel(CancelJobRequest.newBuilder().setJobId(jobId).build()));
+  }
+
+  /** Workers, model and number of jobs. */
+  public ClusterStatus clusterStatus() {
+    return call(
+        () ->
+            ClusterGrpc.newBlockingStub(channel)
+                .withDeadlineAfter(callTimeout.toNanos(), TimeUnit.NANOSECONDS)
+                .status(StatusRequest.getDefaultInstance()));
+  }
+
+  /**
+   * The job's events after the given one, those of the past first; the last is the terminal one. A lost connection is
+   * taken up again where it broke. Close the events to stop early.
+   *
+   * @param afterSequence 0 for all
+   */
+  public JobEvents events(String jobId, long afterSequence) {
+    return new JobEvents(this, jobId, afterSequence, watchTimeout);
+  }
+
+  /**
+   * Hands every event of the job to {@code listener}, on the calling thread, until the job ends.
+   *
+   * @return the ended job: done, failed or cancelled
+   */
+  public Job watch(String jobId, Consumer<JobEvent> listener) {
+    try (JobEvents events = events(jobId, 0)) {
+      Job ended = Job.getDefaultInstance();
+      while (events.hasNext()) {
+        JobEvent event = events.next();
+        listener.accept(event);
+        if (event.hasEnded()) {
+          ended = event.getEnded();
+        }
+      }
+      return ended;
+    }
+  }
+
+  /**
+   * Fetches the finished video into {@code target}, replacing a file there only when all bytes have arrived and their
+   * SHA-256 is the one the coordinator recorded. A broken download is resumed, also by a later call: until then the bytes
+   * are in {@code <target>.<job id>.part}.
+   *
+   * @return {@code target}
+   */
+  public Path download(String jobId, Path target) {
+    new Download(this, get(jobId), target, downloadTimeout).run();
+    return target;
+  }
+
+  /** Ends all connections; calls in flight fail. */
+  @Override
+  public void close() {
+    closed.countDown();
+    channel.shutdownNow();
+    try {
+      channel.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** One stream of events, ended by cancelling {@code context}. */
+  Iterator<JobEvent> openEvents(
+      Context.CancellableContext context, String jobId, long afterSequence, long timeoutNanos) {
+    return inContext(
+        context,
+        () ->
+            GenerationGrpc.newBlockingStub(channel)
+                .withDeadlineAfter(timeoutNanos, TimeUnit.NANOSECONDS)
+                .watch(
+                    WatchRequest.newBuilder()
+                        .setJobId(jobId)
+                        .setAfterSequence(afterSequence)
+                        .build()));
+  }
+
+  /** One stream of the video from {@code offset}, ended by cancelling {@code context}. */
+  Iterator<VideoChunk> openVideo(
+      Context.CancellableContext context, String jobId, long offset, long timeoutNanos) {
+    return inContext(
+        context,
+        () ->
+            GenerationGrpc.newBlockingStub(channel)
+                .withDeadlineAfter(timeoutNanos, TimeUnit.NANOSECONDS)
+                .download(
+                    DownloadRequest.newBuilder().setJobId(jobId).setOffset(offset).build()));
+  }
+
+  /** Waits before a reconnection; returns false when the client was closed or the thread interrupted meanwhile. */
+  boolean pause(Duration duration) {
+    try {
+      return !closed.await(duration.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+
+  private GenerationGrpc.GenerationBlockingStub generation() {
+    return GenerationGrpc.newBlockingStub(channel)
+        .withDeadlineAfter(callTimeout.toNanos(), TimeUnit.NANOSECONDS);
+  }
+
+  private static <T> T inContext(Context context, Supplier<T> call) {
+    Context previous = context.attach();
+    try {
+      return call.get();
+    } finally {
+      context.detach(previous);
+    }
+  }
+
+  private <T> T call(Supplier<T> call) {
+    try {
+      return call.get();
+    } catch (StatusRuntimeException e) {
+      throw LongtakeClientException.of(e, address);
+    }
+  }
+}

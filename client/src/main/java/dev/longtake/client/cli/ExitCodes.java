@@ -1,0 +1,24 @@
+package dev.longtake.client.cli;
+
+import dev.longtake.client.LongtakeClientException;
+
+/** The exit statuses of every {@code longtake} command. */
+public final class ExitCodes {
+  public static final int OK = 0;
+
+  /** Something failed while running; the same command may work later. */
+  public static final int FAILED = 1;
+
+  /** The command line, the configuration or the request is wrong; correct it. */
+  public static final int USAGE = 2;
+
+  /** Interrupted with Ctrl-C; the Java runtime exits with it by itself. */
+  public static final int INTERRUPTED = 130;
+
+  private ExitCodes() {}
+
+  /** The status for a failed call. */
+  public static int of(LongtakeClientException failure) {
+    return failure.reason().equals(LongtakeClientException.INVALID_REQUEST) ? USAGE : FAILED;
+  }
+}

@@ -1,0 +1,135 @@
+package dev.longtake.client.cli;
+
+import dev.longtake.v1.JobEvent;
+import java.io.PrintWriter;
+import java.nio.charset.Charset;
+import java.util.function.LongSupplier;
+
+/**
+ * A job's progress on one line: a bar, the step, the time passed and left, the plan in use. On a terminal the line is
+ * redrawn in place; elsewhere (a file, a pipe) a line is printed each tenth of the way. Not thread-safe.
+ */
+public final class ProgressBar {
+  private static final int BAR_CHARACTERS = 24;
+  private static final int LINES_WITHOUT_TERMINAL = 10;
+
+  private final PrintWriter out;
+  private final boolean isTerminal;
+  private final int columns;
+  private final LongSupplier nanoTime;
+  private final long startNanos;
+  private String plan = "";
+  private String lastPhase = "";
+  private int lastTenth;
+  private int drawnCharacters;
+
+  /**
+   * A bar that shows nothing yet; time counts from now.
+   *
+   * @param isTerminal whether {@code out} understands a carriage return
+   * @param columns the terminal's width in characters
+   * @param nanoTime a clock as {@link System#nanoTime()}
+   */
+  public ProgressBar(PrintWriter out, boolean isTerminal, int columns, LongSupplier nanoTime) {
+    this.out = out;
+    this.isTerminal = isTerminal;
+    this.columns = columns;
+    this.nanoTime = nanoTime;
+    this.startNanos = nanoTime.getAsLong();
+  }
+
+  /**
+   * A bar on standard error, so that standard output stays free for results. The launcher script says through the system
+   * properties {@code longtake.terminal} and {@code longtake.columns} what is there; Java can't tell for standard error.
+   */
+  public static ProgressBar onStandardError() {
+    return new ProgressBar(
+        new PrintWriter(System.err, true, Charset.defaultCharset()),
+        Boolean.getBoolean("longtake.terminal"),
+        Integer.getInteger("longtake.columns", 80),
+        System::nanoTime);
+  }
+
+  /** Shows what happens before or after the steps, for example {@code "starting 2 workers"}. */
+  public void phase(String what) {
+    if (!what.equals(lastPhase)) {
+      lastPhase = what;
+      if (isTerminal) {
+        redraw(what + " ...");
+      } else {
+        printLine(what);
+      }
+    }
+  }
+
+  /** Shows what the event tells. */
+  public void update(JobEvent event) {
+    switch (event.getEventCase()) {
+      case QUEUED -> {
+        int position = event.getQueued().getPosition();
+        phase(position == 0 ? "queued" : "queued behind %d jobs".formatted(position));
+      }
+      case PLANNED -> {
+        plan = Texts.plan(event.getPlanned().getPlan());
+        phase("planned: " + plan);
+      }
+      case STEP_DONE -> {
+        var step = event.getStepDone();
+        String left =
+            step.hasRemaining() ? Texts.clock(Texts.seconds(step.getRemaining())) + " left" : "";
+        advance("step", step.getStep(), step.getSteps(), left);
+      }
+      case FRAMES_DECODED -> {
+        var frames = event.getFramesDecoded();
+        advance("frame", frames.getDecoded(), frames.getFrames(), "");
+      }
+      case ENDED, EVENT_NOT_SET -> finish();
+    }
+  }
+
+  private void advance(String unit, int done, int all, String left) {
+    int total = Math.max(1, all);
+    int tenth = (int) ((long) done * LINES_WITHOUT_TERMINAL / total);
+    boolean isNewUnit = !unit.equals(lastPhase);
+    lastPhase = unit;
+    String elapsed = Texts.clock((nanoTime.getAsLong() - startNanos) / 1e9);
+    String numbers =
+        "%s %d/%d  %s%s%s"
+            .formatted(
+                unit,
+                done,
+                all,
+                elapsed,
+                left.isEmpty() ? "" : ", " + left,
+                plan.isEmpty() ? "" : "  " + plan);
+    if (isTerminal) {
+      int filled = (int) Math.min(BAR_CHARACTERS, (long) done * BAR_CHARACTERS / total);
+      redraw("[" + "#".repeat(filled) + ".".repeat(BAR_CHARACTERS - filled) + "] " + numbers);
+    } else if (isNewUnit || tenth != lastTenth) {
+      printLine(numbers);
+    }
+    lastTenth = tenth;
+  }
+
+  private void redraw(String line) {
+    // The last column stays free: some terminals wrap as soon as it is written.
+    String shown = line.length() < columns ? line : line.substring(0, Math.max(0, columns - 1));
+    out.print("\r" + shown + " ".repeat(Math.max(0, drawnCharacters - shown.length())));
+    out.flush();
+    drawnCharacters = shown.length();
+  }
+
+  private void printLine(String line) {
+    out.println(line);
+    out.flush();
+  }
+
+  /** Ends the line, so that what is printed next starts on its own; harmless when called again. */
+  public void finish() {
+    if (drawnCharacters > 0) {
+      out.println();
+      out.flush();
+      drawnCharacters = 0;
+    }
+  }
+}

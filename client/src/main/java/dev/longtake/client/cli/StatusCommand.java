@@ -1,0 +1,114 @@
+package dev.longtake.client.cli;
+
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.util.JsonFormat;
+import dev.longtake.client.LongtakeClient;
+import dev.longtake.v1.ClusterStatus;
+import dev.longtake.v1.IntRange;
+import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.WorkerDescription;
+import dev.longtake.v1.WorkerStatus;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code longtake status}: the workers, the model with its ranges and defaults, and the number of jobs. */
+@Command(
+    name = "status",
+    mixinStandardHelpOptions = true,
+    description = "Show the workers, the model and the jobs of a cluster.",
+    footer = {"", "Exit status: 0 shown, 1 nothing answers, 2 wrong usage."})
+public final class StatusCommand implements Callable<Integer> {
+  @Spec @Nullable CommandSpec spec;
+
+  @Mixin CoordinatorOption coordinator = new CoordinatorOption();
+
+  @Option(
+      names = "--json",
+      description = "Print as JSON, with the names of longtake.v1.ClusterStatus.")
+  boolean isJson;
+
+  @Override
+  public Integer call() throws InvalidProtocolBufferException {
+    try (LongtakeClient client = coordinator.connect()) {
+      ClusterStatus status = client.clusterStatus();
+      Commands.print(
+          spec,
+          isJson
+              ? JsonFormat.printer()
+                      .preservingProtoFieldNames()
+                      .alwaysPrintFieldsWithNoPresence()
+                      .print(status)
+                  + "\n"
+              : text(client.address(), status));
+      return ExitCodes.OK;
+    }
+  }
+
+  static String text(String address, ClusterStatus status) {
+    var text = new StringBuilder();
+    text.append("cluster  %s, version %s%n".formatted(address, status.getVersion()));
+    text.append(
+        "jobs     %d running, %d queued%n"
+            .formatted(status.getRunningJobs(), status.getQueuedJobs()));
+    if (status.hasModel()) {
+      appendModel(text, status.getModel());
+    } else {
+      text.append("model    none yet: no worker has joined%n".formatted());
+    }
+    text.append("workers  %d%n".formatted(status.getWorkersCount()));
+    for (WorkerStatus worker : status.getWorkersList()) {
+      WorkerDescription description = worker.getDescription();
+      text.append(
+          String.format(
+              Locale.ROOT,
+              "         %s at %s, %s (%s), %s, %s, heard of %.1f s ago%n",
+              description.getId(),
+              description.getAddress(),
+              description.getDevice(),
+              description.getDeviceDetail(),
+              Texts.bytes(description.getMemoryTotalBytes()),
+              worker.getJobId().isEmpty() ? "idle" : "on job " + worker.getJobId(),
+              Texts.seconds(worker.getSinceLastHeartbeat())));
+    }
+    return text.toString();
+  }
+
+  private static void appendModel(StringBuilder text, ModelCard model) {
+    text.append(
+        String.format(
+            Locale.ROOT,
+            "model    %s: %s, %d blocks, %,d parameters%n",
+            model.getName(),
+            model.getArchitecture(),
+            model.getBlocks(),
+            model.getParameters()));
+    appendRange(text, "width", model.getWidth());
+    appendRange(text, "height", model.getHeight());
+    appendRange(text, "frames", model.getFrames());
+    text.append(
+        String.format(
+            Locale.ROOT,
+            "         steps %d, guidance %s, %s fps, prompts of up to %d tokens%n",
+            model.getDefaultSteps(),
+            model.getDefaultGuidance(),
+            model.getFps(),
+            model.getMaxTextTokens()));
+  }
+
+  private static void appendRange(StringBuilder text, String name, IntRange range) {
+    text.append(
+        "         %s %d (%d to %d%s)%n"
+            .formatted(
+                name,
+                range.getDefaultValue(),
+                range.getMin(),
+                range.getMax(),
+                range.getMultipleOf() > 1 ? ", multiples of " + range.getMultipleOf() : ""));
+  }
+}

@@ -1,0 +1,163 @@
+package dev.longtake.client;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.longtake.v1.GenerationRequest;
+import dev.longtake.v1.Job;
+import dev.longtake.v1.JobEvent;
+import dev.longtake.v1.JobState;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class LongtakeClientTest {
+  @TempDir Path folder;
+
+  private ScriptedServer server;
+  private LongtakeClient client;
+
+  @BeforeEach
+  void start() throws IOException {
+    server = new ScriptedServer();
+    client = LongtakeClient.builder().address(server.address()).build();
+  }
+
+  @AfterEach
+  void stop() {
+    client.close();
+    server.close();
+  }
+
+  private static void assertRefused(ThrowingCallable call, String reason, String message) {
+    assertThatThrownBy(call)
+        .isInstanceOfSatisfying(
+            LongtakeClientException.class, e -> assertThat(e.reason()).isEqualTo(reason))
+        .hasMessageContaining(message);
+  }
+
+  @Test
+  void shouldCarryReasonFieldAndMessageWhenTheServerRefuses() {
+    assertThatThrownBy(() -> client.submit(GenerationRequest.getDefaultInstance()))
+        .isInstanceOfSatisfying(
+            LongtakeClientException.class,
+            e -> {
+              assertThat(e.reason()).isEqualTo("INVALID_REQUEST");
+              assertThat(e.field()).contains("prompt");
+            })
+        .hasMessage("Expected a prompt, but it is empty");
+    assertRefused(() -> client.get("job-2"), "NO_SUCH_JOB", "but got 'job-2'");
+    assertThatThrownBy(() -> client.get("job-2"))
+        .isInstanceOfSatisfying(
+            LongtakeClientException.class, e -> assertThat(e.field()).isEmpty());
+  }
+
+  @Test
+  void shouldSayWhatToStartWhenNothingListens() throws IOException {
+    int port;
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      port = socket.getLocalPort();
+    }
+    try (LongtakeClient lonely = LongtakeClient.builder().address("127.0.0.1:" + port).build()) {
+      assertRefused(
+          lonely::clusterStatus,
+          LongtakeClientException.UNREACHABLE,
+          "Expected a Longtake coordinator at 127.0.0.1:%d, but nothing answers".formatted(port));
+    }
+  }
+
+  @Test
+  void shouldNameTheAddressWhenItsFormIsWrong() {
+    for (String address : List.of("", "host", "host:", ":7400", "host:0", "host:65536", "host:x")) {
+      assertRefused(
+          () -> LongtakeClient.builder().address(address).build(),
+          LongtakeClientException.INVALID_REQUEST,
+          "but got '%s'".formatted(address));
+    }
+  }
+
+  @Test
+  void shouldSeeEveryEventOnceWhenTheStreamBreaksTwice() {
+    server.watchesToBreak.set(2);
+    var seen = new ArrayList<JobEvent>();
+    Job ended = client.watch("job-1", seen::add);
+    assertThat(seen).extracting(JobEvent::getSequence).containsExactly(1L, 2L, 3L, 4L, 5L, 6L);
+    assertThat(server.watchSequences).containsExactly(0L, 2L, 4L);
+    assertThat(ended.getState()).isEqualTo(JobState.JOB_STATE_DONE);
+  }
+
+  @Test
+  void shouldGiveUpWhenTheStreamNeverComesBack() {
+    try (JobEvents events = client.events("job-1", 0)) {
+      server.watchesToBreak.set(1);
+      assertThat(events.next().getSequence()).isEqualTo(1);
+      assertThat(events.next().getSequence()).isEqualTo(2);
+      server.close();
+      assertRefused(events::hasNext, LongtakeClientException.UNREACHABLE, "nothing answers there");
+    }
+  }
+
+  @Test
+  void shouldResumeWhereItBrokeWhenADownloadBreaks() throws IOException {
+    server.downloadsToBreak.set(2);
+    Path file = client.download("job-1", folder.resolve("a.mp4"));
+    assertThat(file).hasBinaryContent(server.video);
+    assertThat(server.downloadOffsets).containsExactly(0L, 3000L, 6000L);
+    assertThat(folder).isDirectoryNotContaining("glob:**.part");
+  }
+
+  @Test
+  void shouldResumeAnEarlierCallsDownloadWhenItsPartIsThere() throws IOException {
+    byte[] start = java.util.Arrays.copyOf(server.video, 4321);
+    Files.write(folder.resolve("a.mp4.job-1.part"), start);
+    client.download("job-1", folder.resolve("a.mp4"));
+    assertThat(folder.resolve("a.mp4")).hasBinaryContent(server.video);
+    assertThat(server.downloadOffsets).containsExactly(4321L);
+  }
+
+  @Test
+  void shouldKeepTheOldFileWhenTheChecksumIsWrong() throws IOException {
+    Path file = Files.writeString(folder.resolve("a.mp4"), "old");
+    server.downloadsToSpoil.set(1);
+    assertRefused(
+        () -> client.download("job-1", file), LongtakeClientException.CHECKSUM_MISMATCH, "SHA-256");
+    assertThat(file).hasContent("old");
+    assertThat(folder).isDirectoryNotContaining("glob:**.part");
+    client.download("job-1", file);
+    assertThat(file).hasBinaryContent(server.video);
+  }
+
+  @Test
+  void shouldRefuseToDownloadWhenTheJobIsNotDone() {
+    server.endState = JobState.JOB_STATE_RUNNING;
+    assertRefused(
+        () -> client.download("job-1", folder.resolve("a.mp4")),
+        LongtakeClientException.WRONG_STATE,
+        "but it is RUNNING");
+    assertThat(folder).isEmptyDirectory();
+  }
+
+  @Test
+  void shouldNameTheFileWhenItCannotBeWritten() {
+    Path file = folder.resolve("missing").resolve("a.mp4");
+    assertRefused(
+        () -> client.download("job-1", file), LongtakeClientException.LOCAL_FILE, file.toString());
+  }
+
+  @Test
+  void shouldListCancelAndDescribeWhenAsked() {
+    assertThat(client.list(0)).extracting(Job::getId).containsExactly("job-1");
+    assertThat(client.cancel("job-1").getId()).isEqualTo("job-1");
+    assertThat(server.cancelled).containsExactly("job-1");
+    assertThat(client.clusterStatus().getModel().getName()).isEqualTo("demo");
+  }
+}

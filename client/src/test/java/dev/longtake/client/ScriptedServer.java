@@ -1,0 +1,316 @@
+package dev.longtake.client;
+
+import com.google.protobuf.Any;
+import com.google.protobuf.ByteString;
+import com.google.protobuf.Duration;
+import com.google.rpc.BadRequest;
+import com.google.rpc.ErrorInfo;
+import dev.longtake.v1.CancelJobRequest;
+import dev.longtake.v1.ClusterGrpc;
+import dev.longtake.v1.ClusterStatus;
+import dev.longtake.v1.DownloadRequest;
+import dev.longtake.v1.GenerationGrpc;
+import dev.longtake.v1.GetJobRequest;
+import dev.longtake.v1.IntRange;
+import dev.longtake.v1.Job;
+import dev.longtake.v1.JobEvent;
+import dev.longtake.v1.JobState;
+import dev.longtake.v1.ListJobsRequest;
+import dev.longtake.v1.ListJobsResponse;
+import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.Plan;
+import dev.longtake.v1.StageTime;
+import dev.longtake.v1.StatusRequest;
+import dev.longtake.v1.SubmitRequest;
+import dev.longtake.v1.Video;
+import dev.longtake.v1.VideoChunk;
+import dev.longtake.v1.WatchRequest;
+import dev.longtake.v1.WorkerDescription;
+import dev.longtake.v1.WorkerStatus;
+import io.grpc.Server;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.netty.NettyServerBuilder;
+import io.grpc.protobuf.StatusProto;
+import io.grpc.stub.StreamObserver;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/** A coordinator that has one finished job, and breaks as the test asks. */
+public final class ScriptedServer implements AutoCloseable {
+  public static final int STEPS = 3;
+  public static final int CHUNK_BYTES = 1000;
+
+  public final byte[] video = new byte[10 * CHUNK_BYTES + 17];
+
+  /** How many streams of events break off after two events each. */
+  public final AtomicInteger watchesToBreak = new AtomicInteger();
+
+  /** How many downloads break off after three chunks each. */
+  public final AtomicInteger downloadsToBreak = new AtomicInteger();
+
+  /** The first byte of the video is sent wrong while this is positive. */
+  public final AtomicInteger downloadsToSpoil = new AtomicInteger();
+
+  public final List<Long> downloadOffsets = new CopyOnWriteArrayList<>();
+  public final List<Long> watchSequences = new CopyOnWriteArrayList<>();
+  public final List<SubmitRequest> submitted = new CopyOnWriteArrayList<>();
+  public final List<String> cancelled = new CopyOnWriteArrayList<>();
+  public volatile JobState endState = JobState.JOB_STATE_DONE;
+
+  private final Server server;
+
+  public ScriptedServer() throws IOException {
+    new Random(1).nextBytes(video);
+    server =
+        NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+            .addService(new Generation())
+            .addService(new Cluster())
+            .build()
+            .start();
+  }
+
+  public String address() {
+    return "127.0.0.1:" + server.getPort();
+  }
+
+  @Override
+  public void close() {
+    try {
+      server.shutdownNow().awaitTermination(10, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** The job as it is once it has ended. */
+  public Job job() throws NoSuchAlgorithmException {
+    var job =
+        Job.newBuilder()
+            .setId("job-1")
+            .setState(endState)
+            .setPlan(Plan.newBuilder().setSequenceRanks(2).setReason("both idle"))
+            .addWorkerIds("w1")
+            .addWorkerIds("w2");
+    job.getRequestBuilder().setPrompt("a cat").setSeed(-1).setSteps(STEPS);
+    switch (endState) {
+      case JOB_STATE_DONE ->
+          job.setVideo(
+                  Video.newBuilder()
+                      .setWidth(64)
+                      .setHeight(32)
+                      .setFrames(17)
+                      .setFps(8)
+                      .setSizeBytes(video.length)
+                      .setSha256(
+                          HexFormat.of()
+                              .formatHex(MessageDigest.getInstance("SHA-256").digest(video))))
+              .addStageTimes(
+                  StageTime.newBuilder()
+                      .setStage("text encoder")
+                      .setDuration(Duration.newBuilder().setNanos(250_000_000)))
+              .addStageTimes(
+                  StageTime.newBuilder()
+                      .setStage("sampling: compute")
+                      .setDuration(Duration.newBuilder().setSeconds(2)));
+      case JOB_STATE_FAILED ->
+          job.getErrorBuilder().setReason("PEER_LOST").setMessage("worker w2 died in step 2");
+      case JOB_STATE_UNSPECIFIED,
+          JOB_STATE_QUEUED,
+          JOB_STATE_RUNNING,
+          JOB_STATE_CANCELED,
+          UNRECOGNIZED -> {}
+    }
+    return job.build();
+  }
+
+  private List<JobEvent> events() throws NoSuchAlgorithmException {
+    var events = new ArrayList<JobEvent>();
+    events.add(JobEvent.newBuilder().setQueued(JobEvent.Queued.getDefaultInstance()).build());
+    events.add(
+        JobEvent.newBuilder()
+            .setPlanned(JobEvent.Planned.newBuilder().setPlan(job().getPlan()))
+            .build());
+    for (int step = 1; step <= STEPS; step++) {
+      events.add(
+          JobEvent.newBuilder()
+              .setStepDone(JobEvent.StepDone.newBuilder().setStep(step).setSteps(STEPS))
+              .build());
+    }
+    events.add(JobEvent.newBuilder().setEnded(job()).build());
+    for (int i = 0; i < events.size(); i++) {
+      events.set(i, events.get(i).toBuilder().setSequence(i + 1).build());
+    }
+    return events;
+  }
+
+  /** A refusal as the coordinator words it. */
+  private static StatusRuntimeException refusal(
+      Status.Code code, String reason, String field, String message) {
+    var status =
+        com.google.rpc.Status.newBuilder()
+            .setCode(code.value())
+            .setMessage(message)
+            .addDetails(
+                Any.pack(
+                    ErrorInfo.newBuilder().setDomain("longtake.dev").setReason(reason).build()));
+    if (!field.isEmpty()) {
+      var request = BadRequest.newBuilder();
+      request.addFieldViolationsBuilder().setField(field).setDescription(message);
+      status.addDetails(Any.pack(request.build()));
+    }
+    return StatusProto.toStatusRuntimeException(status.build());
+  }
+
+  private final class Generation extends GenerationGrpc.GenerationImplBase {
+    @Override
+    public void submit(SubmitRequest request, StreamObserver<Job> reply) {
+      if (request.getRequest().getPrompt().isEmpty()) {
+        reply.onError(
+            refusal(
+                Status.Code.INVALID_ARGUMENT,
+                "INVALID_REQUEST",
+                "prompt",
+                "Expected a prompt, but it is empty"));
+        return;
+      }
+      submitted.add(request);
+      reply.onNext(Job.newBuilder().setId("job-1").setRequest(request.getRequest()).build());
+      reply.onCompleted();
+    }
+
+    @Override
+    public void get(GetJobRequest request, StreamObserver<Job> reply) {
+      if (!request.getJobId().equals("job-1")) {
+        reply.onError(
+            refusal(
+                Status.Code.NOT_FOUND,
+                "NO_SUCH_JOB",
+                "",
+                "Expected the id of a job, but got '%s'".formatted(request.getJobId())));
+        return;
+      }
+      answerWithJob(reply);
+    }
+
+    @Override
+    public void cancel(CancelJobRequest request, StreamObserver<Job> reply) {
+      cancelled.add(request.getJobId());
+      answerWithJob(reply);
+    }
+
+    private void answerWithJob(StreamObserver<Job> reply) {
+      try {
+        reply.onNext(job());
+        reply.onCompleted();
+      } catch (NoSuchAlgorithmException e) {
+        reply.onError(e);
+      }
+    }
+
+    @Override
+    public void list(ListJobsRequest request, StreamObserver<ListJobsResponse> reply) {
+      try {
+        reply.onNext(ListJobsResponse.newBuilder().addJobs(job()).build());
+        reply.onCompleted();
+      } catch (NoSuchAlgorithmException e) {
+        reply.onError(e);
+      }
+    }
+
+    @Override
+    public void watch(WatchRequest request, StreamObserver<JobEvent> reply) {
+      watchSequences.add(request.getAfterSequence());
+      boolean isToBreak = watchesToBreak.getAndDecrement() > 0;
+      int sent = 0;
+      try {
+        for (JobEvent event : events()) {
+          if (event.getSequence() > request.getAfterSequence()) {
+            if (isToBreak && sent++ == 2) {
+              reply.onError(Status.UNAVAILABLE.withDescription("the link broke").asException());
+              return;
+            }
+            reply.onNext(event);
+          }
+        }
+        reply.onCompleted();
+      } catch (NoSuchAlgorithmException e) {
+        reply.onError(e);
+      }
+    }
+
+    @Override
+    public void download(DownloadRequest request, StreamObserver<VideoChunk> reply) {
+      downloadOffsets.add(request.getOffset());
+      boolean isToBreak = downloadsToBreak.getAndDecrement() > 0;
+      boolean isToSpoil = downloadsToSpoil.getAndDecrement() > 0;
+      byte[] bytes = video.clone();
+      bytes[0] ^= (byte) (isToSpoil ? 1 : 0);
+      int sent = 0;
+      for (int start = (int) request.getOffset(); start < bytes.length; start += CHUNK_BYTES) {
+        if (isToBreak && sent++ == 3) {
+          reply.onError(Status.UNAVAILABLE.withDescription("the link broke").asException());
+          return;
+        }
+        int length = Math.min(CHUNK_BYTES, bytes.length - start);
+        reply.onNext(
+            VideoChunk.newBuilder()
+                .setOffset(start)
+                .setData(ByteString.copyFrom(bytes, start, length))
+                .build());
+      }
+      reply.onCompleted();
+    }
+  }
+
+  private static final class Cluster extends ClusterGrpc.ClusterImplBase {
+    @Override
+    public void status(StatusRequest request, StreamObserver<ClusterStatus> reply) {
+      IntRange range =
+          IntRange.newBuilder()
+              .setMin(16)
+              .setMax(128)
+              .setMultipleOf(16)
+              .setDefaultValue(64)
+              .build();
+      reply.onNext(
+          ClusterStatus.newBuilder()
+              .setVersion("0.1.0")
+              .setModel(
+                  ModelCard.newBuilder()
+                      .setName("demo")
+                      .setArchitecture("STDiT3")
+                      .setBlocks(8)
+                      .setParameters(1_234_567)
+                      .setWidth(range)
+                      .setHeight(range)
+                      .setFrames(range)
+                      .setDefaultSteps(30)
+                      .setDefaultGuidance(7)
+                      .setFps(8)
+                      .setMaxTextTokens(32))
+              .addWorkers(
+                  WorkerStatus.newBuilder()
+                      .setDescription(
+                          WorkerDescription.newBuilder()
+                              .setId("w1")
+                              .setAddress("127.0.0.1:7401")
+                              .setDevice("cpu")
+                              .setDeviceDetail("2 threads")
+                              .setMemoryTotalBytes(3L << 30)))
+              .setRunningJobs(1)
+              .build());
+      reply.onCompleted();
+    }
+  }
+}

@@ -1,0 +1,199 @@
+package dev.longtake.client.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import dev.longtake.client.LongtakeClientException;
+import dev.longtake.client.ScriptedServer;
+import dev.longtake.v1.GenerationRequest;
+import dev.longtake.v1.JobState;
+import dev.longtake.v1.Precision;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
+
+class CommandsTest {
+  @TempDir Path folder;
+
+  private ScriptedServer server;
+  private final StringWriter out = new StringWriter();
+  private final StringWriter err = new StringWriter();
+
+  @BeforeEach
+  void start() throws IOException {
+    server = new ScriptedServer();
+  }
+
+  @AfterEach
+  void stop() {
+    server.close();
+  }
+
+  private int run(Object command, String... arguments) {
+    return new CommandLine(command)
+        .setOut(new PrintWriter(out))
+        .setErr(new PrintWriter(err))
+        .setExecutionExceptionHandler(
+            (failure, line, parsed) -> {
+              err.append(failure.getMessage());
+              return failure instanceof LongtakeClientException e ? ExitCodes.of(e) : 99;
+            })
+        .execute(arguments);
+  }
+
+  @Test
+  void shouldWriteTheVideoAndReportWhenGenerating() {
+    Path file = folder.resolve("new/folder/cat.mp4");
+    int status =
+        run(
+            new GenerateCommand(),
+            "a cat",
+            "--coordinator=" + server.address(),
+            "--out=" + file,
+            "--width=64",
+            "--height=32",
+            "--frames=17",
+            "--steps=3",
+            "--guidance=4.5",
+            "--seed=18446744073709551615",
+            "--upscale=6",
+            "--precision=bf16");
+    assertThat(status).isZero();
+    assertThat(file).hasBinaryContent(server.video);
+    assertThat(server.submitted)
+        .singleElement()
+        .extracting(submit -> submit.getRequest())
+        .isEqualTo(
+            GenerationRequest.newBuilder()
+                .setPrompt("a cat")
+                .setWidth(64)
+                .setHeight(32)
+                .setFrames(17)
+                .setSteps(3)
+                .setGuidance(4.5)
+                .setSeed(-1)
+                .setUpscale(6)
+                .setPrecision(Precision.PRECISION_BF16)
+                .build());
+    assertThat(out.toString().lines().toList())
+        .satisfies(lines -> assertThat(lines.get(0)).contains(file.toString(), "64x32, 17 frames"))
+        .contains(
+            "seed   18446744073709551615",
+            "plan   2 workers, sequence split (both idle)",
+            "time   text encoder         0.25 s",
+            "       sampling: compute    2.00 s");
+  }
+
+  @Test
+  void shouldLeaveEverythingToTheServerWhenNoOptionIsGiven() {
+    int status =
+        run(
+            new GenerateCommand(),
+            "a cat",
+            "--coordinator=" + server.address(),
+            "--out=" + folder.resolve("a.mp4"),
+            "--json");
+    assertThat(status).isZero();
+    assertThat(server.submitted.get(0).getRequest())
+        .isEqualTo(GenerationRequest.newBuilder().setPrompt("a cat").build());
+    JsonObject json = JsonParser.parseString(out.toString()).getAsJsonObject();
+    assertThat(json.get("file").getAsString()).endsWith("a.mp4");
+    assertThat(json.getAsJsonObject("request").get("seed").getAsBigInteger())
+        .isEqualTo("18446744073709551615");
+    assertThat(json.getAsJsonObject("plan").get("sequence_ranks").getAsInt()).isEqualTo(2);
+    assertThat(json.getAsJsonArray("stage_times").get(0).getAsJsonObject().get("seconds"))
+        .hasToString("0.25");
+  }
+
+  @Test
+  void shouldExitWithTwoWhenTheRequestIsInvalid() {
+    int status =
+        run(
+            new GenerateCommand(),
+            "",
+            "--coordinator=" + server.address(),
+            "--out=" + folder.resolve("a.mp4"));
+    assertThat(status).isEqualTo(ExitCodes.USAGE);
+    assertThat(err).hasToString("Expected a prompt, but it is empty");
+  }
+
+  @Test
+  void shouldExitWithOneAndTheReasonWhenTheJobFails() {
+    server.endState = JobState.JOB_STATE_FAILED;
+    int status =
+        run(
+            new GenerateCommand(),
+            "a cat",
+            "--coordinator=" + server.address(),
+            "--out=" + folder.resolve("a.mp4"));
+    assertThat(status).isEqualTo(ExitCodes.FAILED);
+    assertThat(err).hasToString("worker w2 died in step 2");
+    assertThat(folder).isEmptyDirectory();
+  }
+
+  @Test
+  void shouldNotSubmitWhenTheFileCannotBeWritten() throws IOException {
+    Path blocked = Files.writeString(folder.resolve("file"), "").resolve("a.mp4");
+    for (Path out : List.of(blocked, folder)) {
+      int status =
+          run(
+              new GenerateCommand(),
+              "a cat",
+              "--coordinator=" + server.address(),
+              "--out=" + out);
+      assertThat(status).as("%s", out).isEqualTo(ExitCodes.FAILED);
+    }
+    assertThat(server.submitted).isEmpty();
+    assertThat(err.toString()).contains("choose another file with --out");
+  }
+
+  @Test
+  void shouldNameTheValueWhenAnOptionCannotBeRead() {
+    for (String option : List.of("--seed=-1", "--precision=f16", "--steps=many", "--width=1.5")) {
+      assertThat(run(new GenerateCommand(), "a cat", option)).as(option).isEqualTo(2);
+      assertThat(err.toString()).contains("'" + option.substring(option.indexOf('=') + 1) + "'");
+    }
+    assertThat(run(new GenerateCommand())).isEqualTo(2);
+  }
+
+  @Test
+  void shouldShowModelAndWorkersWhenAskedForTheStatus() {
+    assertThat(run(new StatusCommand(), "--coordinator=" + server.address())).isZero();
+    assertThat(out.toString())
+        .contains(
+            "jobs     1 running, 0 queued",
+            "model    demo: STDiT3, 8 blocks, 1,234,567 parameters",
+            "width 64 (16 to 128, multiples of 16)",
+            "w1 at 127.0.0.1:7401, cpu (2 threads), 3.0 GiB, idle");
+  }
+
+  @Test
+  void shouldPrintTheProtoAsJsonWhenAskedForTheStatus() {
+    assertThat(run(new StatusCommand(), "--coordinator=" + server.address(), "--json")).isZero();
+    JsonObject json = JsonParser.parseString(out.toString()).getAsJsonObject();
+    assertThat(json.get("running_jobs").getAsInt()).isEqualTo(1);
+    assertThat(json.get("queued_jobs").getAsInt()).isZero();
+    assertThat(json.getAsJsonArray("workers")).hasSize(1);
+  }
+
+  @Test
+  void shouldMakeAFileNameWhenThePromptIsAnything() {
+    assertThat(OutputFile.forPrompt("A red circle, moving RIGHT!"))
+        .hasToString(Path.of("out", "a-red-circle-moving-right.mp4").toString());
+    assertThat(OutputFile.forPrompt("../../etc/passwd").getFileName())
+        .hasToString("etc-passwd.mp4");
+    assertThat(OutputFile.forPrompt("?!").getFileName()).hasToString("video.mp4");
+    assertThat(OutputFile.forPrompt("ab ".repeat(100)).getFileName().toString())
+        .hasSizeLessThanOrEqualTo(64)
+        .endsWith("ab.mp4");
+  }
+}

@@ -1,0 +1,5 @@
+/** Tests of the SDK against a hand-written server. */
+@NullMarked
+package dev.longtake.client;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,292 @@
+package dev.longtake.common.process;
+
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * A Longtake server running as a child process on this JVM's class path.
+ *
+ * <p>The child is started with {@code --exit-with-parent} and holds our end of its standard input: it ends when that
+ * closes, so it cannot outlive this process even when this one is killed. A shutdown hook ends it as well, which covers
+ * Ctrl-C. All methods may be called from any thread.
+ */
+public final class JavaProcess implements AutoCloseable {
+  /** What every Longtake JVM is started with: native calls, vector instructions, quiet about Netty's Unsafe. */
+  public static final List<String> BASE_JVM_FLAGS =
+      List.of(
+          "--enable-native-access=ALL-UNNAMED",
+          "--add-modules=jdk.incubator.vector",
+          "--sun-misc-unsafe-memory-access=allow");
+
+  /**
+   * A terminal sends Ctrl-C to every process in the foreground. The child ignores it, as the JVM keeps an ignored signal
+   * ignored: the parent decides when and in which order things end.
+   */
+  private static final Path SHELL = Path.of("/bin/sh");
+
+  private static final int LOG_TAIL_LINES = 12;
+  private static final int LOG_TAIL_BYTES = 16 << 10;
+
+  /** For each of the three ways to end a child: asked, terminated, killed. */
+  private static final long END_SECONDS = 5;
+
+  private final String name;
+  private final Process process;
+  private final Path logFile;
+  private final Path argumentFile;
+  private final Thread shutdownHook;
+  private final CompletableFuture<ReadyLine> ready = new CompletableFuture<>();
+  private String address = "";
+
+  private JavaProcess(String name, Process process, Path logFile, Path argumentFile) {
+    this.name = name;
+    this.process = process;
+    this.logFile = logFile;
+    this.argumentFile = argumentFile;
+    this.shutdownHook = Thread.ofPlatform().name("end-" + name).unstarted(this::end);
+  }
+
+  /**
+   * Starts {@code mainClass} and waits until it is ready.
+   *
+   * @param name for messages, for example {@code "worker 1"}
+   * @param arguments of the main class, without {@code --exit-with-parent}
+   * @param jvmFlags besides {@link #BASE_JVM_FLAGS}
+   * @param logFile where the child's standard error is appended; its folder must exist
+   * @param readyTimeout from the start of the process to its READY line
+   * @throws LongtakeException PROCESS_DIED when the child ends first, its last log lines in the message; TIMED_OUT when it
+   *     is not ready in time; CANCELED when this thread is interrupted or this process is shutting down. The child is
+   *     gone in all three cases.
+   */
+  public static JavaProcess start(
+      String name,
+      String mainClass,
+      List<String> arguments,
+      List<String> jvmFlags,
+      Path logFile,
+      Duration readyTimeout) {
+    JavaProcess child = launch(name, mainClass, arguments, jvmFlags, logFile);
+    boolean isReady = false;
+    try {
+      child.watch();
+      child.awaitReady(readyTimeout);
+      isReady = true;
+      return child;
+    } finally {
+      if (!isReady) {
+        child.close();
+      }
+    }
+  }
+
+  private static JavaProcess launch(
+      String name,
+      String mainClass,
+      List<String> arguments,
+      List<String> jvmFlags,
+      Path logFile) {
+    Path argumentFile = logFile.resolveSibling(logFile.getFileName() + ".args");
+    var command = new ArrayList<String>();
+    if (Files.isExecutable(SHELL)) {
+      command.addAll(List.of(SHELL.toString(), "-c", "trap '' INT; exec \"$@\"", name));
+    }
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.add("@" + argumentFile);
+    command.add(mainClass);
+    command.addAll(arguments);
+    command.add("--exit-with-parent");
+    var builder = new ProcessBuilder(command);
+    builder.redirectError(ProcessBuilder.Redirect.appendTo(logFile.toFile()));
+    // Parallelism is the engine's own: an OpenMP pool inside each matrix product would only contend with it.
+    builder.environment().put("OMP_NUM_THREADS", "1");
+    // glibc's arena for each thread, 64 MiB of address space apiece, would count as resident memory.
+    builder.environment().put("MALLOC_ARENA_MAX", "2");
+    try {
+      Files.write(argumentFile, argumentLines(jvmFlags), StandardCharsets.UTF_8);
+      return new JavaProcess(name, builder.start(), logFile, argumentFile);
+    } catch (IOException e) {
+      throw new LongtakeException(
+          ErrorCode.PROCESS_DIED, "Cannot start %s: %s".formatted(name, e.getMessage()), e);
+    }
+  }
+
+  /** JVM flags and class path as the launcher's argument files want them: one a line, quoted, backslashes doubled. */
+  private static List<String> argumentLines(List<String> jvmFlags) {
+    var lines = new ArrayList<String>(BASE_JVM_FLAGS);
+    lines.addAll(jvmFlags);
+    lines.add("-cp");
+    lines.add(System.getProperty("java.class.path"));
+    return lines.stream()
+        .map(line -> '"' + line.replace("\\", "\\\\").replace("\"", "\\\"") + '"')
+        .toList();
+  }
+
+  private void watch() {
+    try {
+      Runtime.getRuntime().addShutdownHook(shutdownHook);
+    } catch (IllegalStateException e) {
+      throw new LongtakeException(
+          ErrorCode.CANCELED, name + " is not started: this process is shutting down", e);
+    }
+    Thread.ofPlatform().daemon().name("out-" + name).start(this::drainOutput);
+  }
+
+  /** Reads the child's output to its end, so that a chatty child never blocks on a full pipe. */
+  private void drainOutput() {
+    try (BufferedReader output = process.inputReader(StandardCharsets.UTF_8)) {
+      for (String line = output.readLine(); line != null; line = output.readLine()) {
+        ReadyLine.parse(line).ifPresent(ready::complete);
+      }
+    } catch (IOException | UncheckedIOException e) {
+      // The stream is closed under the reader when the child is killed; its exit is what is reported.
+    }
+  }
+
+  private void awaitReady(Duration timeout) {
+    try {
+      var _ =
+          CompletableFuture.anyOf(ready, process.onExit())
+              .get(timeout.toNanos(), TimeUnit.NANOSECONDS);
+      if (!ready.isDone()) {
+        throw new LongtakeException(ErrorCode.PROCESS_DIED, deathMessage());
+      }
+      address = ready.get(0, TimeUnit.NANOSECONDS).address();
+    } catch (TimeoutException e) {
+      throw new LongtakeException(
+          ErrorCode.TIMED_OUT,
+          "Expected %s to be ready within %d s, but it is not; its last log lines: %s"
+              .formatted(name, timeout.toSeconds(), logTail()),
+          e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new LongtakeException(
+          ErrorCode.CANCELED, "Interrupted while waiting for %s to be ready".formatted(name), e);
+    } catch (ExecutionException e) {
+      throw new LongtakeException(ErrorCode.INTERNAL, "Waiting for %s failed".formatted(name), e);
+    }
+  }
+
+  /** What it was started as. */
+  public String name() {
+    return name;
+  }
+
+  /** {@code host:port} from the READY line. */
+  public String address() {
+    return address;
+  }
+
+  public boolean isAlive() {
+    return process.isAlive();
+  }
+
+  public ProcessHandle handle() {
+    return process.toHandle();
+  }
+
+  /** Completes with the exit status when the child has ended, whoever ended it. */
+  public CompletableFuture<Integer> onExit() {
+    return process.onExit().thenApply(Process::exitValue);
+  }
+
+  public Path logFile() {
+    return logFile;
+  }
+
+  /** The last lines of the child's log, joined with {@code " | "}; empty when there are none. */
+  public String logTail() {
+    try (FileChannel log = FileChannel.open(logFile, StandardOpenOption.READ)) {
+      long start = Math.max(0, log.size() - LOG_TAIL_BYTES);
+      var buffer = ByteBuffer.allocate(LOG_TAIL_BYTES);
+      while (buffer.hasRemaining() && log.read(buffer, start + buffer.position()) >= 0) {
+        // Until the buffer is full or the file ends.
+      }
+      List<String> lines =
+          new String(buffer.array(), 0, buffer.position(), StandardCharsets.UTF_8)
+              .lines()
+              .map(String::strip)
+              .filter(line -> !line.isEmpty() && !line.contains("Using incubator modules"))
+              .toList();
+      return String.join(" | ", lines.subList(Math.max(0, lines.size() - LOG_TAIL_LINES), lines.size()));
+    } catch (NoSuchFileException e) {
+      return "";
+    } catch (IOException e) {
+      return "(cannot read %s: %s)".formatted(logFile, e.getMessage());
+    }
+  }
+
+  /** One line that says how the ended child ended and what it logged last; for a living child, that it runs. */
+  public String deathMessage() {
+    if (process.isAlive()) {
+      return name + " is running";
+    }
+    String tail = logTail();
+    return "%s ended with exit status %d%s"
+        .formatted(
+            name,
+            process.exitValue(),
+            tail.isEmpty() ? " and an empty log" : "; its last log lines: " + tail);
+  }
+
+  /**
+   * Ends the child and waits until it is gone: first by closing its standard input, then by a termination signal, then by
+   * force, 5 s each. Does nothing when it has ended already.
+   */
+  @Override
+  public void close() {
+    end();
+    try {
+      Runtime.getRuntime().removeShutdownHook(shutdownHook);
+    } catch (IllegalStateException e) {
+      // Shutting down: the hook runs or ran, and finds the child gone.
+    }
+    try {
+      Files.deleteIfExists(argumentFile);
+    } catch (IOException e) {
+      // A leftover in the log folder harms nobody.
+    }
+  }
+
+  private void end() {
+    try {
+      process.getOutputStream().close();
+    } catch (IOException e) {
+      // Closed already, which is what was wanted.
+    }
+    if (!isGoneInTime()) {
+      process.destroy();
+      if (!isGoneInTime()) {
+        process.destroyForcibly();
+        isGoneInTime();
+      }
+    }
+  }
+
+  private boolean isGoneInTime() {
+    try {
+      return process.waitFor(END_SECONDS, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      // No time to be gentle; the flag stays set for the caller.
+      process.destroyForcibly();
+      Thread.currentThread().interrupt();
+      return true;
+    }
+  }
+}

@@ -1,0 +1,84 @@
+package dev.longtake.ops.bench;
+
+import java.io.PrintWriter;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code longtake bench NAME}. */
+@Command(
+    name = "bench",
+    mixinStandardHelpOptions = true,
+    description = "Measure, and compare with the goals.",
+    footer = {
+      "",
+      "Exit status: 0 measured, whether goals are met or not (the output says so); 1 failed; 2 no such benchmark."
+    })
+public final class BenchCommand implements Callable<Integer> {
+  @Spec @Nullable CommandSpec spec;
+
+  @Parameters(paramLabel = "NAME", arity = "0..1", description = "The benchmark; see --list.")
+  @Nullable String name;
+
+  @Option(names = "--list", description = "Show the benchmarks and what they measure.")
+  boolean isList;
+
+  @Option(names = "--json", description = "Print the figures as JSON.")
+  boolean isJson;
+
+  private final List<Benchmark> benchmarks;
+
+  /** With all benchmarks. */
+  public BenchCommand() {
+    this(Benchmarks.all());
+  }
+
+  BenchCommand(List<Benchmark> benchmarks) {
+    this.benchmarks = benchmarks;
+  }
+
+  @Override
+  public Integer call() {
+    CommandSpec command = spec;
+    if (command == null) {
+      throw new IllegalStateException("The command runs through picocli only");
+    }
+    PrintWriter out = command.commandLine().getOut();
+    if (isList) {
+      for (Benchmark benchmark : benchmarks) {
+        out.print(
+            String.format(Locale.ROOT, "%-12s %s%n", benchmark.name(), benchmark.description()));
+      }
+    } else {
+      Benchmark benchmark = find(command);
+      var report = new Report(benchmark.name(), Machine.current(), benchmark.run());
+      out.print(isJson ? report.json() : report.text());
+    }
+    out.flush();
+    return 0;
+  }
+
+  private Benchmark find(CommandSpec command) {
+    return benchmarks.stream()
+        .filter(benchmark -> benchmark.name().equals(name))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new ParameterException(
+                    command.commandLine(),
+                    "Expected the name of a benchmark (%s), but got %s"
+                        .formatted(
+                            benchmarks.stream()
+                                .map(Benchmark::name)
+                                .collect(Collectors.joining(", ")),
+                            name == null ? "none" : "'" + name + "'")));
+  }
+}

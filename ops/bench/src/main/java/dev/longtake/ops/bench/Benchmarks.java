@@ -1,0 +1,12 @@
+package dev.longtake.ops.bench;
+
+import java.util.List;
+
+/** Every benchmark there is. */
+final class Benchmarks {
+  private Benchmarks() {}
+
+  static List<Benchmark> all() {
+    return List.of(new DemoBenchmark());
+  }
+}

@@ -1,0 +1,5 @@
+/** Tests of the frame. */
+@NullMarked
+package dev.longtake.ops.bench;
+
+import org.jspecify.annotations.NullMarked;

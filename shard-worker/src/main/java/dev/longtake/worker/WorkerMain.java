@@ -6,8 +6,12 @@ import picocli.CommandLine;
 public final class WorkerMain {
   private WorkerMain() {}
 
-  /** Runs the worker command; the exit status. */
-  public static int run(WorkerFactory factory, String... arguments) {
-    return new CommandLine(new WorkerCommand(factory)).execute(arguments);
+  public static void main(String[] arguments) {
+    System.exit(new CommandLine(command()).execute(arguments));
+  }
+
+  /** The worker command of this build. */
+  public static WorkerCommand command() {
+    return new WorkerCommand(new EngineWorkers());
   }
 }

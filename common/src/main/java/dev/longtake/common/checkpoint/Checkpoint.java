@@ -41,6 +41,16 @@ public interface Checkpoint extends AutoCloseable {
     return Float32Tensors.read(this, name, scratch, expectedShape);
   }
 
+  /**
+   * Checks that a floating-point tensor of this shape is there, without reading it.
+   *
+   * @throws dev.longtake.common.error.LongtakeException INVALID_CHECKPOINT when it is missing, has another shape or holds
+   *     no floating-point numbers
+   */
+  default void requireFloat(String name, long... expectedShape) {
+    Float32Tensors.require(this, name, expectedShape);
+  }
+
   /** Unmaps the files. A second call does nothing. */
   @Override
   void close();

@@ -27,15 +27,7 @@ final class Float32Tensors {
 
   static MemorySegment read(
       Checkpoint checkpoint, String name, Arena scratch, long... expectedShape) {
-    TensorInfo info = checkpoint.info(name).orElseThrow(() -> missing(checkpoint, name));
-    List<Long> expected = Arrays.stream(expectedShape).boxed().toList();
-    if (!info.shape().equals(expected)) {
-      throw invalid(
-          checkpoint,
-          name,
-          "of shape " + expected,
-          "its shape is " + info.shape() + "; the config and the weights belong to different models");
-    }
+    TensorInfo info = require(checkpoint, name, expectedShape);
     MemorySegment from = checkpoint.bytes(name);
     return switch (info.dtype()) {
       case F32 -> aligned(from, scratch);
@@ -60,13 +52,33 @@ final class Float32Tensors {
         }
         yield to;
       }
-      case I64, I32, U8, BOOL ->
-          throw invalid(
-              checkpoint,
-              name,
-              "of type F64, F32, F16 or BF16",
-              "it is " + info.dtype() + "; convert the checkpoint to floating point");
+      case I64, I32, U8, BOOL -> throw notFloat(checkpoint, info);
     };
+  }
+
+  /** Checks name, shape and type without touching the data. */
+  static TensorInfo require(Checkpoint checkpoint, String name, long... expectedShape) {
+    TensorInfo info = checkpoint.info(name).orElseThrow(() -> missing(checkpoint, name));
+    List<Long> expected = Arrays.stream(expectedShape).boxed().toList();
+    if (!info.shape().equals(expected)) {
+      throw invalid(
+          checkpoint,
+          name,
+          "of shape " + expected,
+          "its shape is " + info.shape() + "; the config and the weights belong to different models");
+    }
+    return switch (info.dtype()) {
+      case F64, F32, F16, BF16 -> info;
+      case I64, I32, U8, BOOL -> throw notFloat(checkpoint, info);
+    };
+  }
+
+  private static LongtakeException notFloat(Checkpoint checkpoint, TensorInfo info) {
+    return invalid(
+        checkpoint,
+        info.name(),
+        "of type F64, F32, F16 or BF16",
+        "it is " + info.dtype() + "; convert the checkpoint to floating point");
   }
 
   /** Says which names come closest, since a missing tensor is most often a misnamed one. */

@@ -67,6 +67,11 @@ public final class FrameDecoder implements AutoCloseable {
         model.defaults().spatialCompression());
   }
 
+  /** Pixels per latent, along each image side. */
+  public int compression() {
+    return compression;
+  }
+
   /**
    * Decodes one frame.
    *

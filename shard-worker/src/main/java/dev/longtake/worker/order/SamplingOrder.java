@@ -2,7 +2,7 @@ package dev.longtake.worker.order;
 
 import static dev.longtake.worker.order.OrderGeometry.require;
 
-import com.google.protobuf.ByteString;
+import com.google.protobuf.UnsafeByteOperations;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.partition.Range;
@@ -26,6 +26,7 @@ import dev.longtake.worker.engine.sampler.SamplingInput;
 import dev.longtake.worker.engine.sampler.SamplingListener;
 import dev.longtake.worker.engine.sampler.SamplingLoop;
 import dev.longtake.worker.media.FrameDecoder;
+import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -186,17 +187,18 @@ final class SamplingOrder {
         System.arraycopy(
             local, (channel * frames.size() + i) * pixels, frame, channel * pixels, pixels);
       }
-      FrameDecoder.Frame decoded =
-          frameDecoder.decode(frame, geometry.patching().height(), geometry.patching().width());
+      int height = geometry.patching().height();
+      int width = geometry.patching().width();
+      byte[] rgb = frameDecoder.decode(FloatBuffer.wrap(frame), height, width);
       events.accept(
           WorkEvent.newBuilder()
               .setFrames(
                   DecodedFrames.newBuilder()
                       .setFirstFrame(frames.start() + i)
                       .setFrames(1)
-                      .setHeight(decoded.height())
-                      .setWidth(decoded.width())
-                      .setRgb(ByteString.copyFrom(decoded.rgb())))
+                      .setHeight(height * frameDecoder.compression())
+                      .setWidth(width * frameDecoder.compression())
+                      .setRgb(UnsafeByteOperations.unsafeWrap(rgb)))
               .build());
     }
   }

@@ -1,0 +1,136 @@
+package dev.longtake.worker;
+
+import dev.longtake.common.checkpoint.Checkpoint;
+import dev.longtake.common.checkpoint.SafetensorsFile;
+import dev.longtake.common.model.ModelDefaults;
+import dev.longtake.common.model.ModelFingerprint;
+import dev.longtake.common.model.ModelFolder;
+import dev.longtake.common.model.ModelLimits.IntLimit;
+import dev.longtake.v1.EncodeTextResponse;
+import dev.longtake.v1.IntRange;
+import dev.longtake.v1.ModelCard;
+import dev.longtake.worker.device.Device;
+import dev.longtake.worker.device.cpu.CpuDevice;
+import dev.longtake.worker.engine.model.ModelCatalog;
+import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.program.Program;
+import dev.longtake.worker.engine.program.ProgramCheck;
+import dev.longtake.worker.media.EncodedText;
+import dev.longtake.worker.media.FrameDecoder;
+import dev.longtake.worker.media.TextEncoder;
+import dev.longtake.worker.order.EngineOrderRunner;
+import dev.longtake.worker.order.ProtoTensors;
+import dev.longtake.worker.service.PromptEncoder;
+import dev.longtake.worker.service.WorkerNode;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Workers that compute with the engine on the CPU device. */
+final class EngineWorkers implements WorkerFactory {
+  @Override
+  public WorkerNode open(Path folder, int threads, long memoryLimitBytes) {
+    ModelFolder model = ModelFolder.open(folder);
+    ModelDescription description = ModelCatalog.describe(model.dit());
+    Checkpoint checkpoint = SafetensorsFile.open(model.ditWeights());
+    Device device = null;
+    TextEncoder encoder = null;
+    try {
+      // Every weight's name and shape is checked now, so that a bad checkpoint stops the worker and not a job.
+      ProgramCheck.require(Program.compile(description, /* sequenceRanks= */ 1), checkpoint);
+      ModelCard card = card(model, description, checkpoint);
+      encoder = model.textEncoder().isPresent() ? TextEncoder.open(model, threads) : null;
+      device = CpuDevice.open(threads, memoryLimitBytes);
+      var runner =
+          new EngineOrderRunner(
+              device,
+              description,
+              checkpoint,
+              () -> model.vae().isPresent() ? FrameDecoder.open(model, threads) : null);
+      Resources resources = new Resources(runner, encoder, device, checkpoint);
+      return new WorkerNode(
+          card,
+          device.name(),
+          device.detail(),
+          memoryLimitBytes,
+          runner,
+          prompts(encoder),
+          resources::close);
+    } catch (Throwable e) {
+      close(device, encoder, checkpoint);
+      throw e;
+    }
+  }
+
+  private static void close(
+      @Nullable Device device, @Nullable TextEncoder encoder, Checkpoint checkpoint) {
+    if (encoder != null) {
+      encoder.close();
+    }
+    if (device != null) {
+      device.close();
+    }
+    checkpoint.close();
+  }
+
+  /** What a worker holds, closed in reverse order of opening. */
+  private record Resources(
+      EngineOrderRunner runner, @Nullable TextEncoder encoder, Device device, Checkpoint checkpoint) {
+    void close() {
+      runner.close();
+      EngineWorkers.close(device, encoder, checkpoint);
+    }
+  }
+
+  private static @Nullable PromptEncoder prompts(@Nullable TextEncoder encoder) {
+    if (encoder == null) {
+      return null;
+    }
+    return prompt -> {
+      EncodedText text = encoder.encode(prompt);
+      return EncodeTextResponse.newBuilder()
+          .addAllTokenIds(Arrays.stream(text.tokenIds()).boxed().toList())
+          .setEmbedding(
+              ProtoTensors.of(
+                  text.embedding(), List.of((long) text.tokens(), (long) text.channels())))
+          .build();
+    };
+  }
+
+  private static ModelCard card(
+      ModelFolder model, ModelDescription description, Checkpoint checkpoint) {
+    ModelDefaults defaults = model.defaults();
+    long parameters =
+        checkpoint.names().stream()
+            .mapToLong(name -> checkpoint.info(name).orElseThrow().elements())
+            .sum();
+    return ModelCard.newBuilder()
+        .setName(model.name())
+        .setFingerprint(ModelFingerprint.of(model))
+        .setArchitecture(description.architecture())
+        .setBlocks(description.blocks().size())
+        .setParameters(parameters)
+        .setWidth(range(model.limits().width(), defaults.width()))
+        .setHeight(range(model.limits().height(), defaults.height()))
+        .setFrames(range(model.limits().frames(), defaults.frames()))
+        .setMaxTextTokens(defaults.maxTextTokens())
+        .setFps(defaults.fps())
+        .setDefaultSteps(defaults.steps())
+        .setDefaultGuidance(defaults.guidance())
+        .setLatentChannels(defaults.latentChannels())
+        .setSpatialCompression(defaults.spatialCompression())
+        .setTemporalCompression(defaults.temporalCompression())
+        .setTimestepTransform(defaults.timestepTransform())
+        .build();
+  }
+
+  private static IntRange range(IntLimit limit, int defaultValue) {
+    return IntRange.newBuilder()
+        .setMin(limit.min())
+        .setMax(limit.max())
+        .setMultipleOf(limit.multipleOf())
+        .setDefaultValue(defaultValue)
+        .build();
+  }
+}

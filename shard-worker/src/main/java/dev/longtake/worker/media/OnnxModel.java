@@ -16,7 +16,7 @@ import java.util.Set;
 
 /**
  * A network in ONNX Runtime on the CPU, set up for equal bytes and little memory rather than for throughput: operators run
- * in sequence on a fixed number of threads, and memory goes back to the system after each run.
+ * in sequence on a fixed number of threads, and no arena keeps what the largest run took.
  */
 final class OnnxModel implements AutoCloseable {
   private final Path file;

@@ -33,8 +33,8 @@ import java.util.stream.Stream;
 
 /** Worker processes of their own, each with one thread, that talk to each other over gRPC. */
 final class ProcessGang implements Gang {
-  private static final Duration READY = Duration.ofSeconds(60);
-  private static final Duration RUN = Duration.ofSeconds(300);
+  private static final Duration READY = Duration.ofMinutes(1);
+  private static final Duration RUN = Duration.ofMinutes(5);
   private static final AtomicLong JOBS = new AtomicLong();
 
   private final Path logs;

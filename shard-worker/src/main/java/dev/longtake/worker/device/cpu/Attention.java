@@ -1,0 +1,300 @@
+package dev.longtake.worker.device.cpu;
+
+import dev.longtake.worker.device.Sequences;
+import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * Attention with online softmax (Milakov and Gimelshein 2018; tiled as in FlashAttention, Dao et al. 2022): scores exist
+ * for four queries and one tile of keys only, so memory does not grow with the tokens at all.
+ *
+ * <p>A task is a block of queries of one head of one sequence. It visits the keys in tiles of {@link #KEYS}, packs each
+ * tile once (keys transposed, so that a lane is a key; values as they are, so that a lane is a channel) and runs all
+ * queries of the block over it, four at a time.
+ *
+ * <p>What a query goes through: for each tile, scores as chains over channels; the maximum; all sums rescaled where the
+ * maximum grew; probabilities added to sums per lane; values added key by key. This depends on the query, the keys and the
+ * tile size alone, not on the block.
+ */
+final class Attention {
+  /** The greatest head dimension. */
+  static final int MAX_DIMENSION = 256;
+
+  /** Keys of a tile; at 72 channels its keys and values take 38 KB, little of the second-level cache. */
+  private static final int KEYS = 64;
+
+  /** Queries of a block at most: packing a tile costs as much as about ten queries. */
+  private static final int MAX_BLOCK = 256;
+
+  /** Queries times channels of a block at most. */
+  private static final int BLOCK_FLOATS = MAX_BLOCK * 80;
+
+  private static final float LOG2_E = 1.442695f;
+
+  /** Stands for minus infinity, and unlike it has no NaN as a difference. */
+  private static final float LOWEST = -Float.MAX_VALUE;
+
+  /** Panels for every count of key vectors in a tile. */
+  private static final int[][] KEY_PANELS = new int[KEYS / Lanes.COUNT + 1][];
+
+  static {
+    for (int vectors = 0; vectors < KEY_PANELS.length; vectors++) {
+      KEY_PANELS[vectors] = MicroKernel.panels(vectors);
+    }
+  }
+
+  /** Scratch of one thread, of a fixed size; about 330 KB. */
+  static final class Scratch {
+    final float[] queries = new float[BLOCK_FLOATS];
+    final float[] sums = new float[BLOCK_FLOATS];
+    final float[] keys = new float[KEYS * MAX_DIMENSION];
+    final float[] values = new float[KEYS * MAX_DIMENSION];
+    final float[] scores = new float[MicroKernel.ROWS * KEYS];
+    final float[] maxima = new float[MAX_BLOCK];
+    final float[] totals = new float[MAX_BLOCK * Lanes.COUNT];
+  }
+
+  private final View query;
+  private final View key;
+  private final View value;
+  private final View out;
+  private final Sequences queries;
+  private final Sequences keys;
+  private final int dimension;
+  /** The dimension in whole vectors. */
+  private final int padded;
+  private final int[] valuePanels;
+  private final float scale;
+
+  Attention(
+      View query,
+      View key,
+      View value,
+      View out,
+      int heads,
+      Sequences queries,
+      Sequences keys,
+      float scale) {
+    this.query = query;
+    this.key = key;
+    this.value = value;
+    this.out = out;
+    this.queries = queries;
+    this.keys = keys;
+    this.dimension = query.columns() / heads;
+    this.padded = Lanes.roundUp(dimension);
+    this.valuePanels = MicroKernel.panels(padded / Lanes.COUNT);
+    // Softmax in powers of two: e^s = 2^(s log2(e)).
+    this.scale = scale * LOG2_E;
+  }
+
+  static void run(Workers workers, Scratch[] scratch, int heads, Attention attention) {
+    int blockLimit = Math.min(MAX_BLOCK, BLOCK_FLOATS / attention.padded / 4 * 4);
+    int sequences = attention.queries.count();
+    // firstTask[s] is the number of blocks of the sequences before s.
+    int[] firstTask = new int[sequences + 1];
+    int[] blockRows = new int[sequences];
+    for (int s = 0; s < sequences; s++) {
+      int length = attention.queries.length()[s];
+      int blocks = Math.ceilDiv(length, blockLimit);
+      blockRows[s] = blocks == 0 ? 0 : Math.ceilDiv(length, 4 * blocks) * 4;
+      firstTask[s + 1] = Math.addExact(firstTask[s], blocks);
+    }
+    int blocks = firstTask[sequences];
+    workers.run(
+        Math.multiplyExact(blocks, heads),
+        (thread, task) -> {
+          int block = task / heads;
+          int found = Arrays.binarySearch(firstTask, block);
+          int s = found < 0 ? -found - 2 : found;
+          while (firstTask[s + 1] == block) {
+            s++; // empty sequences share their first task with the next one
+          }
+          int from = (block - firstTask[s]) * blockRows[s];
+          int to = Math.min(from + blockRows[s], attention.queries.length()[s]);
+          if (from < to) {
+            attention.block(scratch[thread], s, task % heads, from, to);
+          }
+        });
+  }
+
+  private void block(Scratch scratch, int sequence, int head, int from, int to) {
+    int count = to - from;
+    int channel = head * dimension;
+    loadQueries(scratch, sequence, channel, from, count);
+    Arrays.fill(scratch.sums, 0, roundUpRows(count) * padded, 0);
+    Arrays.fill(scratch.totals, 0, roundUpRows(count) * Lanes.COUNT, 0);
+    Arrays.fill(scratch.maxima, 0, roundUpRows(count), LOWEST);
+    int length = keys.length()[sequence];
+    for (int firstKey = 0; firstKey < length; firstKey += KEYS) {
+      int tile = Math.min(KEYS, length - firstKey);
+      int row = keys.firstRow()[sequence] + firstKey * keys.rowStride();
+      packKeys(scratch.keys, row, channel, tile);
+      packValues(scratch.values, row, channel, tile);
+      for (int q = 0; q < count; q += MicroKernel.ROWS) {
+        visit(scratch, q, tile);
+      }
+    }
+    store(scratch, sequence, channel, from, count);
+  }
+
+  private static int roundUpRows(int count) {
+    return (count + MicroKernel.ROWS - 1) & -MicroKernel.ROWS;
+  }
+
+  /** queries[q, d] = scale * query; the rows that fill up the last four are zero. */
+  private void loadQueries(Scratch scratch, int sequence, int channel, int from, int count) {
+    float[] target = scratch.queries;
+    for (int q = 0; q < count; q++) {
+      int row = queries.firstRow()[sequence] + (from + q) * queries.rowStride();
+      long offset = query.row(row) + channel * 4L;
+      for (int d = 0; d < padded; d += Lanes.COUNT) {
+        var mask = Lanes.tail(d, dimension);
+        Lanes.load(query.segment(), offset + d * 4L, mask)
+            .mul(scale)
+            .intoArray(target, q * padded + d);
+      }
+    }
+    Arrays.fill(target, count * padded, roundUpRows(count) * padded, 0);
+  }
+
+  /** Panels over keys: keys[panel][d][key]. Lanes past the last key are zero. */
+  private void packKeys(float[] target, int firstRow, int channel, int tile) {
+    int vectors = Lanes.roundUp(tile) / Lanes.COUNT;
+    if (tile % Lanes.COUNT != 0) {
+      Arrays.fill(target, 0, vectors * Lanes.COUNT * dimension, 0);
+    }
+    int panelFrom = 0;
+    for (int width : KEY_PANELS[vectors]) {
+      int columns = width * Lanes.COUNT;
+      int panelTo = Math.min(panelFrom + columns, tile);
+      int base = panelFrom * dimension;
+      for (int k = panelFrom; k < panelTo; k++) {
+        long offset = key.row(firstRow + k * keys.rowStride()) + channel * 4L;
+        transpose(offset, target, base + k - panelFrom, columns);
+      }
+      panelFrom += columns;
+    }
+  }
+
+  /** One key to column {@code at} of a panel. */
+  private void transpose(long offset, float[] target, int at, int columns) {
+    var segment = key.segment();
+    int index = at;
+    for (int d = 0; d < dimension; d++) {
+      target[index] = segment.get(Lanes.FLOAT, offset + d * 4L);
+      index += columns;
+    }
+  }
+
+  /** Panels over channels: values[panel][key][channel]. Lanes past the last channel are zero. */
+  private void packValues(float[] target, int firstRow, int channel, int tile) {
+    for (int k = 0; k < tile; k++) {
+      long offset = value.row(firstRow + k * keys.rowStride()) + channel * 4L;
+      int d = 0;
+      for (int width : valuePanels) {
+        int columns = width * Lanes.COUNT;
+        int index = d * KEYS + k * columns;
+        for (int end = d + columns; d < end; d += Lanes.COUNT) {
+          Lanes.load(value.segment(), offset + d * 4L, Lanes.tail(d, dimension))
+              .intoArray(target, index);
+          index += Lanes.COUNT;
+        }
+      }
+    }
+  }
+
+  /** Four queries and a tile of keys. */
+  private void visit(Scratch scratch, int q, int tile) {
+    float[] scores = scratch.scores;
+    Arrays.fill(scores, 0);
+    int vectors = Lanes.roundUp(tile) / Lanes.COUNT;
+    int column = 0;
+    for (int width : KEY_PANELS[vectors]) {
+      MicroKernel.multiplyAdd(
+          width,
+          scratch.queries,
+          q * padded,
+          padded,
+          scratch.keys,
+          column * dimension,
+          scores,
+          column,
+          KEYS,
+          dimension);
+      column += width * Lanes.COUNT;
+    }
+    for (int i = 0; i < MicroKernel.ROWS; i++) {
+      Arrays.fill(scores, i * KEYS + tile, i * KEYS + vectors * Lanes.COUNT, LOWEST);
+      softmax(scratch, i * KEYS, q + i, vectors * Lanes.COUNT);
+    }
+    int channel = 0;
+    for (int width : valuePanels) {
+      MicroKernel.multiplyAdd(
+          width,
+          scores,
+          0,
+          KEYS,
+          scratch.values,
+          channel * KEYS,
+          scratch.sums,
+          q * padded + channel,
+          padded,
+          tile);
+      channel += width * Lanes.COUNT;
+    }
+  }
+
+  /** Turns one query's scores into probabilities relative to the greatest score so far. */
+  private void softmax(Scratch scratch, int at, int q, int columns) {
+    float[] scores = scratch.scores;
+    FloatVector greatest = FloatVector.broadcast(Lanes.FLOATS, scratch.maxima[q]);
+    for (int k = 0; k < columns; k += Lanes.COUNT) {
+      FloatVector s = FloatVector.fromArray(Lanes.FLOATS, scores, at + k);
+      greatest = greatest.blend(s, s.compare(VectorOperators.GT, greatest));
+    }
+    // A maximum has no rounding, so its order is free.
+    float maximum = greatest.reduceLanes(VectorOperators.MAX);
+    FloatVector total = FloatVector.fromArray(Lanes.FLOATS, scratch.totals, q * Lanes.COUNT);
+    if (maximum > scratch.maxima[q]) {
+      FloatVector factor =
+          VectorMath.exp2NotPositive(
+              FloatVector.broadcast(Lanes.FLOATS, scratch.maxima[q]).sub(maximum));
+      scratch.maxima[q] = maximum;
+      total = total.mul(factor);
+      for (int d = q * padded; d < (q + 1) * padded; d += Lanes.COUNT) {
+        FloatVector.fromArray(Lanes.FLOATS, scratch.sums, d)
+            .mul(factor)
+            .intoArray(scratch.sums, d);
+      }
+    }
+    for (int k = 0; k < columns; k += Lanes.COUNT) {
+      FloatVector p =
+          VectorMath.exp2NotPositive(
+              FloatVector.fromArray(Lanes.FLOATS, scores, at + k).sub(maximum));
+      p.intoArray(scores, at + k);
+      total = total.add(p);
+    }
+    total.intoArray(scratch.totals, q * Lanes.COUNT);
+  }
+
+  private void store(Scratch scratch, int sequence, int channel, int from, int count) {
+    boolean empty = keys.length()[sequence] == 0;
+    for (int q = 0; q < count; q++) {
+      int row = queries.firstRow()[sequence] + (from + q) * queries.rowStride();
+      long offset = out.row(row) + (long) channel * out.elementBytes();
+      float total = empty ? 1 : Lanes.sum(scratch.totals, q * Lanes.COUNT);
+      for (int d = 0; d < dimension; d += Lanes.COUNT) {
+        FloatVector result =
+            FloatVector.fromArray(Lanes.FLOATS, scratch.sums, q * padded + d).div(total);
+        Lanes.store(
+            result,
+            out.segment(),
+            offset + (long) d * out.elementBytes(),
+            out.bfloat(),
+            Lanes.tail(d, dimension));
+      }
+    }
+  }
+}

@@ -1,0 +1,196 @@
+package dev.longtake.worker.device.cpu;
+
+import dev.longtake.common.noise.PhiloxNoise;
+import dev.longtake.worker.device.Activation;
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+
+/** Kernels in which every element stands alone, and copies. */
+final class Elementwise {
+  /** Elements in a task: enough to pay for the hand-over to another thread. */
+  private static final int TASK_ELEMENTS = 65_536;
+
+  /** A normal deviate costs as much as tens of sums. */
+  private static final int NOISE_TASK_ELEMENTS = 4_096;
+
+  /** What is done for one row. */
+  @FunctionalInterface
+  interface RowBody {
+    void row(int thread, int row);
+  }
+
+  private Elementwise() {}
+
+  /** Runs the body for all rows, with about {@code taskElements} elements in a task. */
+  static void forRows(Workers workers, int rows, int columns, int taskElements, RowBody body) {
+    int rowsPerTask = Math.max(1, taskElements / Math.max(1, columns));
+    workers.run(
+        Math.ceilDiv(rows, rowsPerTask),
+        (thread, task) -> {
+          int to = Math.min(rows, (task + 1) * rowsPerTask);
+          for (int row = task * rowsPerTask; row < to; row++) {
+            body.row(thread, row);
+          }
+        });
+  }
+
+  /** {@code x[r] += table[r % table.rows]}. */
+  static void addRows(Workers workers, View x, View table) {
+    forRows(
+        workers,
+        x.rows(),
+        x.columns(),
+        TASK_ELEMENTS,
+        (thread, row) -> addRow(x, x.row(row), table, table.row(row % table.rows())));
+  }
+
+  private static void addRow(View x, long at, View table, long from) {
+    for (int c = 0; c < x.columns(); c += Lanes.COUNT) {
+      VectorMask<Float> mask = Lanes.tail(c, x.columns());
+      FloatVector sum =
+          Lanes.load(x.segment(), at + c * 4L, mask)
+              .add(Lanes.load(table.segment(), from + c * 4L, mask));
+      Lanes.store(sum, x.segment(), at + c * 4L, mask);
+    }
+  }
+
+  static void activate(Workers workers, View in, View out, Activation activation) {
+    forRows(
+        workers,
+        in.rows(),
+        in.columns(),
+        TASK_ELEMENTS,
+        (thread, row) -> activateRow(in, in.row(row), out, out.row(row), activation));
+  }
+
+  /** One row, which may be its own target. */
+  static void activateRow(View in, long from, View out, long to, Activation activation) {
+    int columns = in.columns();
+    int whole = Lanes.whole(columns);
+    for (int c = 0; c < whole; c += Lanes.COUNT) {
+      FloatVector x =
+          Lanes.load(in.segment(), from + (long) c * in.elementBytes(), in.bfloat());
+      Lanes.store(
+          VectorMath.apply(x, activation),
+          out.segment(),
+          to + (long) c * out.elementBytes(),
+          out.bfloat());
+    }
+    if (whole < columns) {
+      VectorMask<Float> mask = Lanes.tail(whole, columns);
+      FloatVector x =
+          Lanes.load(in.segment(), from + (long) whole * in.elementBytes(), in.bfloat(), mask);
+      Lanes.store(
+          VectorMath.apply(x, activation),
+          out.segment(),
+          to + (long) whole * out.elementBytes(),
+          out.bfloat(),
+          mask);
+    }
+  }
+
+  /** {@code velocity = uncond + guidance * (cond - uncond); z += dt * velocity} where active. */
+  static void guidedStep(
+      Workers workers,
+      View z,
+      View cond,
+      View uncond,
+      View velocity,
+      float guidance,
+      float dt,
+      boolean[] active) {
+    FloatVector weight = FloatVector.broadcast(Lanes.FLOATS, guidance);
+    FloatVector step = FloatVector.broadcast(Lanes.FLOATS, dt);
+    forRows(
+        workers,
+        z.rows(),
+        z.columns(),
+        TASK_ELEMENTS,
+        (thread, row) -> {
+          for (int c = 0; c < z.columns(); c += Lanes.COUNT) {
+            VectorMask<Float> mask = Lanes.tail(c, z.columns());
+            FloatVector base = Lanes.load(uncond.segment(), uncond.row(row) + c * 4L, mask);
+            FloatVector v =
+                Lanes.load(cond.segment(), cond.row(row) + c * 4L, mask).sub(base).fma(weight, base);
+            Lanes.store(v, velocity.segment(), velocity.row(row) + c * 4L, mask);
+            if (active[row]) {
+              long at = z.row(row) + c * 4L;
+              Lanes.store(v.fma(step, Lanes.load(z.segment(), at, mask)), z.segment(), at, mask);
+            }
+          }
+        });
+  }
+
+  /** {@code out = (1 - t) * signal + t * noise} where active. */
+  static void mixNoise(
+      Workers workers, View signal, View noise, View out, float t, boolean[] active) {
+    FloatVector noiseWeight = FloatVector.broadcast(Lanes.FLOATS, t);
+    forRows(
+        workers,
+        out.rows(),
+        out.columns(),
+        TASK_ELEMENTS,
+        (thread, row) -> {
+          for (int c = 0; active[row] && c < out.columns(); c += Lanes.COUNT) {
+            VectorMask<Float> mask = Lanes.tail(c, out.columns());
+            FloatVector kept =
+                Lanes.load(signal.segment(), signal.row(row) + c * 4L, mask).mul(1 - t);
+            FloatVector n = Lanes.load(noise.segment(), noise.row(row) + c * 4L, mask);
+            Lanes.store(n.fma(noiseWeight, kept), out.segment(), out.row(row) + c * 4L, mask);
+          }
+        });
+  }
+
+  static void noise(Workers workers, View out, long seed, long stream, long firstElement) {
+    int columns = out.columns();
+    forRows(
+        workers,
+        out.rows(),
+        columns,
+        NOISE_TASK_ELEMENTS,
+        (thread, row) ->
+            PhiloxNoise.fill(
+                out.segment().asSlice(out.row(row), columns * 4L),
+                columns,
+                seed,
+                stream,
+                firstElement + (long) row * columns));
+  }
+
+  /** {@code residual += gate * product} for one row, or a plain sum without a gate. */
+  static void addProduct(
+      MemorySegment product, long from, View residual, long to, MemorySegment gate, long gateAt) {
+    FloatVector one = FloatVector.broadcast(Lanes.FLOATS, 1);
+    boolean gated = gate.byteSize() > 0;
+    for (int c = 0; c < residual.columns(); c += Lanes.COUNT) {
+      VectorMask<Float> mask = Lanes.tail(c, residual.columns());
+      FloatVector factor = gated ? Lanes.load(gate, gateAt + c * 4L, mask) : one;
+      FloatVector sum =
+          Lanes.load(product, from + c * 4L, mask)
+              .fma(factor, Lanes.load(residual.segment(), to + c * 4L, mask));
+      Lanes.store(sum, residual.segment(), to + c * 4L, mask);
+    }
+  }
+
+  static void copy(Workers workers, View source, View target) {
+    int rowsPerTask = Math.max(1, TASK_ELEMENTS / Math.max(1, source.columns()));
+    workers.run(
+        Math.ceilDiv(source.rows(), rowsPerTask),
+        (thread, task) -> {
+          int from = task * rowsPerTask;
+          copyRows(source, target, from, Math.min(source.rows(), from + rowsPerTask));
+        });
+  }
+
+  /** Rows [from, to); in one piece where both sides are dense. */
+  static void copyRows(View source, View target, int from, int to) {
+    long rowBytes = (long) source.columns() * source.elementBytes();
+    boolean dense = source.strideBytes() == rowBytes && target.strideBytes() == rowBytes;
+    long pieceBytes = dense ? (to - from) * rowBytes : rowBytes;
+    for (int row = from; row < to; row += dense ? to - from : 1) {
+      MemorySegment.copy(
+          source.segment(), source.row(row), target.segment(), target.row(row), pieceBytes);
+    }
+  }
+}

@@ -1,0 +1,211 @@
+package dev.longtake.worker.device.cpu;
+
+import dev.longtake.worker.device.RowVectors;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorShuffle;
+import org.jspecify.annotations.Nullable;
+
+/** Layer norm with modulation, and RMS norm per head with rotation. */
+final class Normalisation {
+  /** The greatest head dimension. */
+  static final int MAX_DIMENSION = 256;
+
+  /** Elements in a task: enough to pay for the hand-over to another thread. */
+  private static final int TASK_ELEMENTS = 32_768;
+
+  /** Swaps the lanes of each pair. */
+  private static final VectorShuffle<Float> SWAP =
+      VectorShuffle.fromOp(Lanes.FLOATS, lane -> lane ^ 1);
+
+  /** Scratch of one thread. */
+  static final class Scratch {
+    final float[] lanes = new float[Lanes.COUNT];
+
+    // One value per channel of a head.
+    final float[] cosines = new float[MAX_DIMENSION];
+    final float[] sines = new float[MAX_DIMENSION];
+  }
+
+  private Normalisation() {}
+
+  static void modulate(
+      Workers workers,
+      Scratch[] scratch,
+      View in,
+      View out,
+      View shifts,
+      View scales,
+      RowVectors groups,
+      float epsilon) {
+    Elementwise.forRows(
+        workers,
+        in.rows(),
+        in.columns(),
+        TASK_ELEMENTS,
+        (thread, row) -> {
+          int vector = groups.vectorOfGroup()[row / groups.rowsPerGroup()];
+          if (vector != RowVectors.NONE) {
+            modulateRow(
+                in, out, row, shifts, scales, vector, epsilon, scratch[thread].lanes);
+          }
+        });
+  }
+
+  private static void modulateRow(
+      View in,
+      View out,
+      int row,
+      View shifts,
+      View scales,
+      int vector,
+      float epsilon,
+      float[] lanes) {
+    int columns = in.columns();
+    int whole = Lanes.whole(columns);
+    VectorMask<Float> tail = Lanes.tail(whole, columns);
+    long x = in.row(row);
+    float mean = rowSum(in, x, lanes) / columns;
+
+    // Two passes: squares of differences lose nothing when the mean is large. The differences' own sum would be zero in exact
+    // arithmetic; what it is tells by how much the mean was rounded.
+    FloatVector sums = FloatVector.zero(Lanes.FLOATS);
+    FloatVector squares = FloatVector.zero(Lanes.FLOATS);
+    int c = 0;
+    for (; c < whole; c += Lanes.COUNT) {
+      FloatVector difference = Lanes.load(in.segment(), x + c * 4L).sub(mean);
+      sums = sums.add(difference);
+      squares = difference.fma(difference, squares);
+    }
+    if (c < columns) {
+      FloatVector difference = Lanes.load(in.segment(), x + c * 4L, tail).sub(mean, tail);
+      sums = sums.add(difference);
+      squares = difference.fma(difference, squares);
+    }
+    float residue = Lanes.sum(sums, lanes) / columns;
+    float variance = Lanes.sum(squares, lanes) / columns - residue * residue;
+    float factor = (float) (1 / Math.sqrt(Math.max(variance, 0) + (double) epsilon));
+
+    long shift = shifts.row(vector);
+    long scale = scales.row(vector);
+    long y = out.row(row);
+    int size = out.elementBytes();
+    for (c = 0; c < whole; c += Lanes.COUNT) {
+      FloatVector normal =
+          Lanes.load(in.segment(), x + c * 4L).sub(mean).sub(residue).mul(factor);
+      FloatVector result =
+          normal.fma(
+              Lanes.load(scales.segment(), scale + c * 4L).add(1f),
+              Lanes.load(shifts.segment(), shift + c * 4L));
+      Lanes.store(result, out.segment(), y + (long) c * size, out.bfloat());
+    }
+    if (c < columns) {
+      FloatVector normal =
+          Lanes.load(in.segment(), x + c * 4L, tail).sub(mean).sub(residue).mul(factor);
+      FloatVector result =
+          normal.fma(
+              Lanes.load(scales.segment(), scale + c * 4L, tail).add(1f),
+              Lanes.load(shifts.segment(), shift + c * 4L, tail));
+      Lanes.store(result, out.segment(), y + (long) c * size, out.bfloat(), tail);
+    }
+  }
+
+  /** The sum of a row, by lanes in two chains. */
+  private static float rowSum(View in, long x, float[] lanes) {
+    int columns = in.columns();
+    FloatVector even = FloatVector.zero(Lanes.FLOATS);
+    FloatVector odd = FloatVector.zero(Lanes.FLOATS);
+    int c = 0;
+    for (; c + 2 * Lanes.COUNT <= columns; c += 2 * Lanes.COUNT) {
+      even = even.add(Lanes.load(in.segment(), x + c * 4L));
+      odd = odd.add(Lanes.load(in.segment(), x + (c + Lanes.COUNT) * 4L));
+    }
+    for (; c < columns; c += Lanes.COUNT) {
+      even = even.add(Lanes.load(in.segment(), x + c * 4L, Lanes.tail(c, columns)));
+    }
+    return Lanes.sum(even.add(odd), lanes);
+  }
+
+  /** The tables of a rotation, resolved. */
+  record Angles(View cosines, View sines, int rowsPerPosition) {
+    int position(int row) {
+      return row / rowsPerPosition % cosines.rows();
+    }
+  }
+
+  static void normRotate(
+      Workers workers,
+      Scratch[] scratch,
+      View x,
+      int heads,
+      @Nullable View weight,
+      float epsilon,
+      @Nullable Angles angles) {
+    Elementwise.forRows(
+        workers,
+        x.rows(),
+        x.columns(),
+        TASK_ELEMENTS,
+        (thread, row) -> {
+          Scratch own = scratch[thread];
+          int dimension = x.columns() / heads;
+          if (angles != null) {
+            spread(angles, angles.position(row), own);
+          }
+          for (int head = 0; head < heads; head++) {
+            long at = x.row(row) + (long) head * dimension * 4;
+            if (weight != null) {
+              normHead(x, at, dimension, weight, epsilon, own.lanes);
+            }
+            if (angles != null) {
+              rotateHead(x, at, dimension, own);
+            }
+          }
+        });
+  }
+
+  private static void normHead(
+      View x, long at, int dimension, View weight, float epsilon, float[] lanes) {
+    FloatVector squares = FloatVector.zero(Lanes.FLOATS);
+    for (int d = 0; d < dimension; d += Lanes.COUNT) {
+      FloatVector v = Lanes.load(x.segment(), at + d * 4L, Lanes.tail(d, dimension));
+      squares = v.fma(v, squares);
+    }
+    float mean = Lanes.sum(squares, lanes) / dimension;
+    float factor = (float) (1 / Math.sqrt(mean + (double) epsilon));
+    long w = weight.row(0);
+    for (int d = 0; d < dimension; d += Lanes.COUNT) {
+      VectorMask<Float> mask = Lanes.tail(d, dimension);
+      FloatVector v =
+          Lanes.load(x.segment(), at + d * 4L, mask)
+              .mul(factor)
+              .mul(Lanes.load(weight.segment(), w + d * 4L, mask));
+      Lanes.store(v, x.segment(), at + d * 4L, mask);
+    }
+  }
+
+  /** One position's angles for every channel: cosines twice, sines with the sign of the pair's first and second channel. */
+  private static void spread(Angles angles, int position, Scratch scratch) {
+    long cosine = angles.cosines().row(position);
+    long sine = angles.sines().row(position);
+    for (int k = 0; k < angles.cosines().columns(); k++) {
+      float c = angles.cosines().segment().get(Lanes.FLOAT, cosine + k * 4L);
+      float s = angles.sines().segment().get(Lanes.FLOAT, sine + k * 4L);
+      scratch.cosines[2 * k] = c;
+      scratch.cosines[2 * k + 1] = c;
+      scratch.sines[2 * k] = -s;
+      scratch.sines[2 * k + 1] = s;
+    }
+  }
+
+  private static void rotateHead(View x, long at, int dimension, Scratch scratch) {
+    for (int d = 0; d < dimension; d += Lanes.COUNT) {
+      VectorMask<Float> mask = Lanes.tail(d, dimension);
+      FloatVector v = Lanes.load(x.segment(), at + d * 4L, mask);
+      FloatVector turned = v.mul(FloatVector.fromArray(Lanes.FLOATS, scratch.cosines, d));
+      FloatVector swapped = v.rearrange(SWAP);
+      turned = swapped.fma(FloatVector.fromArray(Lanes.FLOATS, scratch.sines, d), turned);
+      Lanes.store(turned, x.segment(), at + d * 4L, mask);
+    }
+  }
+}

@@ -69,9 +69,7 @@ public final class CoordinatorCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec = CommandSpec.create();
 
-  /**
-   * @return the exit code
-   */
+  /** Serves until the process is told to end; returns the exit code. */
   @Override
   public Integer call() throws InterruptedException {
     try {

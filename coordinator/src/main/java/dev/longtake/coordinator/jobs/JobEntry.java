@@ -130,9 +130,7 @@ public final class JobEntry {
     }
   }
 
-  /**
-   * @return false when the job ended before
-   */
+  /** Sets it running; false when the job ended before. */
   synchronized boolean start(Plan plan, List<String> workerIds) {
     if (!moveTo(JobState.JOB_STATE_RUNNING)) {
       return false;
@@ -159,9 +157,7 @@ public final class JobEntry {
     }
   }
 
-  /**
-   * @return false when the job ended before
-   */
+  /** Sets it terminal; false when the job ended before. */
   synchronized boolean end(Outcome outcome) {
     Job.Builder ended;
     switch (outcome) {

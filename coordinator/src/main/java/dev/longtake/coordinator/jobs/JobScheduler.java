@@ -58,8 +58,8 @@ public final class JobScheduler implements AutoCloseable {
           tryStart(next.get());
         }
       } catch (InterruptedException e) {
-        // Only close() interrupts, after setting the flag.
-        continue;
+        // Only close() interrupts, after setting the flag that ends the loop.
+        log.debug("The scheduler was told to stop");
       } catch (RuntimeException e) {
         log.error("The scheduler goes on after our mistake", e);
       }

@@ -114,6 +114,8 @@ public final class JobStore {
   }
 
   /**
+   * The job with this id.
+   *
    * @throws LongtakeException NO_SUCH_JOB
    */
   public JobEntry get(String id) {

@@ -34,6 +34,8 @@ public final class FrameSpool implements AutoCloseable {
   }
 
   /**
+   * Makes the temporary file.
+   *
    * @param frames how many frames the clip has
    * @param frameBytes of each frame
    * @throws LongtakeException INTERNAL when the file can't be created
@@ -96,6 +98,8 @@ public final class FrameSpool implements AutoCloseable {
   }
 
   /**
+   * Checks that nothing is missing.
+   *
    * @throws LongtakeException INTERNAL unless every frame is here
    */
   public void requireComplete() {

@@ -1,0 +1,237 @@
+package dev.longtake.coordinator;
+
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.coordinator.api.ErrorMappingInterceptor;
+import dev.longtake.coordinator.api.GenerationService;
+import dev.longtake.coordinator.fleet.ClusterService;
+import dev.longtake.coordinator.fleet.Fleet;
+import dev.longtake.coordinator.fleet.FleetListener;
+import dev.longtake.coordinator.fleet.Member;
+import dev.longtake.coordinator.jobs.JobRunner;
+import dev.longtake.coordinator.jobs.JobScheduler;
+import dev.longtake.coordinator.jobs.JobStore;
+import dev.longtake.coordinator.jobs.RunSettings;
+import dev.longtake.v1.ClusterGrpc;
+import dev.longtake.v1.GenerationGrpc;
+import io.grpc.Server;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.protobuf.services.HealthStatusManager;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A running coordinator: the Generation and Cluster services on one port, and everything behind them. */
+public final class Coordinator implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Coordinator.class);
+
+  /** A frozen worker is removed after three or four intervals; then its own loss is known to be the cause. */
+  private static final int CAUSE_GRACE_HEARTBEATS = Fleet.MISSED_HEARTBEATS + 2;
+
+  private final Startup startup;
+  private final String address;
+  private final Server server;
+
+  private Coordinator(Startup startup, String address, Server server) {
+    this.startup = startup;
+    this.address = address;
+    this.server = server;
+  }
+
+  /**
+   * Starts a coordinator on the system's clocks.
+   *
+   * @throws LongtakeException PORT_IN_USE, or what is wrong with the data folder; nothing is left behind
+   */
+  public static Coordinator start(CoordinatorConfig config) {
+    return start(config, InstantSource.system(), System::nanoTime, Optional.empty());
+  }
+
+  /**
+   * @param givenTimer for heartbeat checks, the caller's; empty for an own one
+   */
+  static Coordinator start(
+      CoordinatorConfig config,
+      InstantSource clock,
+      LongSupplier nanoTime,
+      Optional<ScheduledExecutorService> givenTimer) {
+    Startup startup = new Startup(nanoTime);
+    try {
+      return start(config, clock, nanoTime, givenTimer, startup);
+    } catch (Throwable e) {
+      startup.close();
+      throw e;
+    }
+  }
+
+  private static Coordinator start(
+      CoordinatorConfig config,
+      InstantSource clock,
+      LongSupplier nanoTime,
+      Optional<ScheduledExecutorService> givenTimer,
+      Startup startup) {
+    long stopNanos = config.shutdownTimeout().toNanos();
+    SecureRandom random = new SecureRandom();
+    DataFolder data =
+        startup.step("data folder", () -> DataFolder.open(config.dataFolder()), DataFolder::close);
+    ScheduledExecutorService timer =
+        startup.step(
+            "timer",
+            () -> givenTimer.orElseGet(Coordinator::newTimer),
+            t -> {
+              if (givenTimer.isEmpty()) {
+                t.shutdownNow();
+              }
+            });
+    ExecutorService calls =
+        startup.step(
+            "call executor",
+            Executors::newVirtualThreadPerTaskExecutor,
+            executor -> stop("calls", executor, stopNanos));
+    Fleet fleet =
+        startup.step(
+            "fleet", () -> new Fleet(config.heartbeatInterval(), nanoTime, timer), Fleet::close);
+    ExecutorService runs =
+        startup.step(
+            "job threads",
+            () -> Executors.newThreadPerTaskExecutor(Thread.ofPlatform().name("job-", 1).factory()),
+            executor -> stop("jobs", executor, stopNanos));
+    JobStore jobs =
+        startup.step(
+            "job store",
+            () -> new JobStore(config.queueLimit(), clock, nanoTime, random),
+            JobStore::close);
+    RunSettings settings =
+        new RunSettings(
+            data.spool(),
+            data.videos(),
+            config.exchangeTimeout(),
+            config.stallTimeout(),
+            config.heartbeatInterval().multipliedBy(CAUSE_GRACE_HEARTBEATS));
+    JobRunner runner = new JobRunner(jobs, fleet, settings, nanoTime, timer);
+    startup.step(
+        "scheduler",
+        () -> {
+          JobScheduler scheduler = new JobScheduler(jobs, fleet, runner, runs);
+          scheduler.start();
+          return scheduler;
+        },
+        JobScheduler::close);
+    HealthStatusManager health = new HealthStatusManager();
+    watchHealth(fleet, health);
+    Server server =
+        startup.step(
+            "server",
+            () ->
+                Endpoints.serve(
+                    config.host(),
+                    config.port(),
+                    calls,
+                    health,
+                    List.of(
+                        ErrorMappingInterceptor.around(
+                            new GenerationService(
+                                fleet, jobs, config.encodeTimeout(), random, nanoTime, calls)),
+                        ErrorMappingInterceptor.around(
+                            new ClusterService(fleet, jobs::counts, version())))),
+            started -> {
+              health.enterTerminalState();
+              jobs.close();
+              fleet.close();
+              stop(started, config.shutdownTimeout());
+            });
+    return new Coordinator(startup, config.host() + ":" + server.getPort(), server);
+  }
+
+  private static ScheduledExecutorService newTimer() {
+    return Executors.newSingleThreadScheduledExecutor(
+        Thread.ofPlatform().name("coord-timer").daemon().factory());
+  }
+
+  private static void watchHealth(Fleet fleet, HealthStatusManager health) {
+    health.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, ServingStatus.SERVING);
+    health.setStatus(ClusterGrpc.SERVICE_NAME, ServingStatus.SERVING);
+    health.setStatus(GenerationGrpc.SERVICE_NAME, ServingStatus.NOT_SERVING);
+    fleet.addListener(
+        new FleetListener() {
+          @Override
+          public void joined(Member member) {
+            update();
+          }
+
+          @Override
+          public void left(Member member, String reason) {
+            update();
+          }
+
+          // One at a time, so that the last one sees the last state.
+          private synchronized void update() {
+            health.setStatus(
+                GenerationGrpc.SERVICE_NAME,
+                fleet.model().isPresent() ? ServingStatus.SERVING : ServingStatus.NOT_SERVING);
+          }
+        });
+  }
+
+  /** Of the jar; "development" when the classes are not in one. */
+  private static String version() {
+    return Optional.ofNullable(Coordinator.class.getPackage().getImplementationVersion())
+        .orElse("development");
+  }
+
+  /** Watchers have had their terminal event and workers their reason; a bounded while lets those messages leave. */
+  private static void stop(Server server, Duration timeout) {
+    server.shutdown();
+    try {
+      if (!server.awaitTermination(timeout.toNanos(), TimeUnit.NANOSECONDS)) {
+        log.warn("Calls were still open after {} s; they are cut off", timeout.toSeconds());
+        server.shutdownNow();
+        server.awaitTermination(timeout.toNanos(), TimeUnit.NANOSECONDS);
+      }
+    } catch (InterruptedException e) {
+      server.shutdownNow();
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private static void stop(String name, ExecutorService executor, long timeoutNanos) {
+    executor.shutdown();
+    try {
+      if (!executor.awaitTermination(timeoutNanos, TimeUnit.NANOSECONDS)) {
+        log.warn("The {} did not end in time; they are interrupted", name);
+        executor.shutdownNow();
+      }
+    } catch (InterruptedException e) {
+      executor.shutdownNow();
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** host:port, with the real port where any was asked for. */
+  public String address() {
+    return address;
+  }
+
+  /** Blocks until {@link #close} was called by another thread, for example a shutdown hook. */
+  public void awaitStop() throws InterruptedException {
+    server.awaitTermination();
+  }
+
+  /**
+   * Stops in bounded time: jobs that haven't ended fail with a reason, watchers and workers are told, then the port is
+   * free. Closing twice has no effect.
+   */
+  @Override
+  public synchronized void close() {
+    startup.close();
+  }
+}

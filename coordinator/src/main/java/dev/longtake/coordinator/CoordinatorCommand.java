@@ -1,0 +1,102 @@
+package dev.longtake.coordinator;
+
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.process.ParentWatch;
+import dev.longtake.common.process.ReadyLine;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code longtake coordinator}: serves until it is told to stop. */
+@Command(
+    name = "coordinator",
+    mixinStandardHelpOptions = true,
+    description = "Runs a coordinator: takes prompts, shares each job among the workers that have joined, keeps the videos.",
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:it was told to stop and did",
+      "1:it failed while running",
+      "2:an option is wrong, the port is in use, or the data folder can't be used"
+    },
+    sortOptions = false)
+public final class CoordinatorCommand implements Callable<Integer> {
+  @Option(
+      names = "--host",
+      paramLabel = "HOST",
+      defaultValue = "127.0.0.1",
+      description = "Interface to listen on (default: ${DEFAULT-VALUE}).")
+  private String host = "127.0.0.1";
+
+  @Option(
+      names = "--port",
+      paramLabel = "PORT",
+      defaultValue = "7400",
+      description = "Port to listen on, 0 for any free one (default: ${DEFAULT-VALUE}).")
+  private int port;
+
+  @Option(
+      names = "--data",
+      paramLabel = "DIR",
+      defaultValue = "${sys:user.home}/.local/share/longtake",
+      description = "Folder for videos and frames under way (default: ${DEFAULT-VALUE}).")
+  private Path data = Path.of("");
+
+  @Option(
+      names = "--queue-limit",
+      paramLabel = "JOBS",
+      defaultValue = "" + CoordinatorConfig.DEFAULT_QUEUE_LIMIT,
+      description = "Most jobs that wait; further ones are refused (default: ${DEFAULT-VALUE}).")
+  private int queueLimit;
+
+  @Option(
+      names = "--exchange-timeout",
+      paramLabel = "TIME",
+      defaultValue = "30s",
+      converter = DurationConverter.class,
+      description = "How long a worker waits for a peer, such as 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
+  private Duration exchangeTimeout = CoordinatorConfig.DEFAULT_EXCHANGE_TIMEOUT;
+
+  @Option(
+      names = "--exit-with-parent",
+      description = "End when standard input ends, that is with the process that started this one.")
+  private boolean exitWithParent;
+
+  @Spec private CommandSpec spec = CommandSpec.create();
+
+  /** Serves until the process is told to end; returns the exit code. */
+  @Override
+  public Integer call() throws InterruptedException {
+    try {
+      CoordinatorConfig config =
+          new CoordinatorConfig(
+              host,
+              port,
+              data,
+              queueLimit,
+              exchangeTimeout,
+              CoordinatorConfig.DEFAULT_HEARTBEAT_INTERVAL,
+              CoordinatorConfig.DEFAULT_ENCODE_TIMEOUT,
+              CoordinatorConfig.DEFAULT_STALL_TIMEOUT,
+              CoordinatorConfig.DEFAULT_SHUTDOWN_TIMEOUT);
+      try (Coordinator coordinator = Coordinator.start(config)) {
+        Thread stop = new Thread(coordinator::close, "shutdown");
+        Runtime.getRuntime().addShutdownHook(stop);
+        if (exitWithParent) {
+          ParentWatch.exitWithParent();
+        }
+        ReadyLine.print("coordinator", coordinator.address());
+        coordinator.awaitStop();
+        return ExitCode.OK;
+      }
+    } catch (LongtakeException e) {
+      spec.commandLine().getErr().println(e.getMessage());
+      return e.code().category() == ErrorCode.Category.USER ? ExitCode.USAGE : ExitCode.SOFTWARE;
+    }
+  }
+}

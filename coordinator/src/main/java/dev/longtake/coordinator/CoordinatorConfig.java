@@ -1,0 +1,80 @@
+package dev.longtake.coordinator;
+
+import dev.longtake.common.error.LongtakeException;
+import java.nio.file.Path;
+import java.time.Duration;
+
+/**
+ * How a coordinator is set up.
+ *
+ * @param host the interface to listen on
+ * @param port 0 for any free one
+ * @param dataFolder for videos and frames under way; made when it is missing, used by one coordinator at a time
+ * @param queueLimit most jobs that wait, at least 1
+ * @param exchangeTimeout how long a worker waits for a peer
+ * @param heartbeatInterval workers that miss three heartbeats are removed
+ * @param encodeTimeout for a worker to encode a prompt
+ * @param stallTimeout how long a job may go without any sign of progress
+ * @param shutdownTimeout for running jobs to stop and open calls to end
+ */
+public record CoordinatorConfig(
+    String host,
+    int port,
+    Path dataFolder,
+    int queueLimit,
+    Duration exchangeTimeout,
+    Duration heartbeatInterval,
+    Duration encodeTimeout,
+    Duration stallTimeout,
+    Duration shutdownTimeout) {
+  public static final int DEFAULT_QUEUE_LIMIT = 64;
+  public static final Duration DEFAULT_EXCHANGE_TIMEOUT = Duration.ofSeconds(30);
+  public static final Duration DEFAULT_HEARTBEAT_INTERVAL = Duration.ofSeconds(1);
+  public static final Duration DEFAULT_ENCODE_TIMEOUT = Duration.ofSeconds(30);
+
+  /** Loading the weights of a large model from a slow disk gives no sign of progress. */
+  public static final Duration DEFAULT_STALL_TIMEOUT = Duration.ofMinutes(30);
+
+  public static final Duration DEFAULT_SHUTDOWN_TIMEOUT = Duration.ofSeconds(10);
+
+  private static final int MAX_PORT = 65_535;
+  private static final int MAX_QUEUE_LIMIT = 10_000;
+
+  public CoordinatorConfig {
+    if (port < 0 || port > MAX_PORT) {
+      throw LongtakeException.invalidField(
+          "port", "Expected --port to be 0 to %d, but got %d".formatted(MAX_PORT, port));
+    }
+    if (queueLimit < 1 || queueLimit > MAX_QUEUE_LIMIT) {
+      throw LongtakeException.invalidField(
+          "queue-limit",
+          "Expected --queue-limit to be 1 to %d, but got %d".formatted(MAX_QUEUE_LIMIT, queueLimit));
+    }
+    requirePositive("exchange-timeout", exchangeTimeout);
+    requirePositive("heartbeat-interval", heartbeatInterval);
+    requirePositive("encode-timeout", encodeTimeout);
+    requirePositive("stall-timeout", stallTimeout);
+    requirePositive("shutdown-timeout", shutdownTimeout);
+  }
+
+  /** The defaults for everything but the address and the folder. */
+  public static CoordinatorConfig of(String host, int port, Path dataFolder) {
+    return new CoordinatorConfig(
+        host,
+        port,
+        dataFolder,
+        DEFAULT_QUEUE_LIMIT,
+        DEFAULT_EXCHANGE_TIMEOUT,
+        DEFAULT_HEARTBEAT_INTERVAL,
+        DEFAULT_ENCODE_TIMEOUT,
+        DEFAULT_STALL_TIMEOUT,
+        DEFAULT_SHUTDOWN_TIMEOUT);
+  }
+
+  private static void requirePositive(String name, Duration value) {
+    if (!value.isPositive()) {
+      throw LongtakeException.invalidField(
+          name, "Expected --%s to be longer than nothing, but got %d ms".formatted(name, value.toMillis()));
+    }
+  }
+}

@@ -1,0 +1,91 @@
+package dev.longtake.coordinator.api;
+
+import dev.longtake.coordinator.jobs.JobEntry;
+import dev.longtake.v1.JobEvent;
+import io.grpc.stub.ServerCallStreamObserver;
+import java.util.Optional;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * One watcher: a cursor into the job's events that moves while the transport takes more. A watcher that doesn't read
+ * keeps its cursor and nothing else; whoever causes an event never waits for it.
+ */
+final class EventStream {
+  private final JobEntry job;
+  private final ServerCallStreamObserver<JobEvent> out;
+  private final Executor executor;
+
+  /** Wishes to move the cursor; whoever raises it from zero moves it, for the others as well. */
+  private final AtomicInteger wishes = new AtomicInteger();
+
+  // Only touched by the one who moves the cursor.
+  private long sequence;
+  private boolean completed;
+
+  private EventStream(
+      JobEntry job, long afterSequence, ServerCallStreamObserver<JobEvent> out, Executor executor) {
+    this.job = job;
+    this.sequence = afterSequence;
+    this.out = out;
+    this.executor = executor;
+  }
+
+  /**
+   * Sends the events after {@code afterSequence}, those to come included, until the terminal one.
+   *
+   * @param executor moves the cursor when an event has happened
+   */
+  static void start(
+      JobEntry job, long afterSequence, ServerCallStreamObserver<JobEvent> out, Executor executor) {
+    EventStream stream = new EventStream(job, afterSequence, out, executor);
+    JobEntry.Subscription subscription = job.subscribe(stream::wish);
+    out.setOnCancelHandler(subscription::close);
+    out.setOnCloseHandler(subscription::close);
+    out.setOnReadyHandler(stream::move);
+    stream.move();
+  }
+
+  private void wish() {
+    try {
+      executor.execute(this::move);
+    } catch (RejectedExecutionException e) {
+      // The server has stopped, and with it this call.
+    }
+  }
+
+  private void move() {
+    if (wishes.getAndIncrement() != 0) {
+      return;
+    }
+    int seen = 1;
+    do {
+      send();
+      seen = wishes.addAndGet(-seen);
+    } while (seen != 0);
+  }
+
+  private void send() {
+    while (!completed && !out.isCancelled() && out.isReady()) {
+      Optional<JobEvent> next = job.eventAfter(sequence);
+      if (next.isEmpty()) {
+        // A cursor beyond the last event of a job that has ended waits for nothing.
+        if (job.isTerminal() && job.eventAfter(sequence).isEmpty()) {
+          complete();
+        }
+        return;
+      }
+      sequence = next.get().getSequence();
+      out.onNext(next.get());
+      if (next.get().hasEnded()) {
+        complete();
+      }
+    }
+  }
+
+  private void complete() {
+    completed = true;
+    out.onCompleted();
+  }
+}

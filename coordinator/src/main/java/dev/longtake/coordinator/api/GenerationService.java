@@ -1,0 +1,132 @@
+package dev.longtake.coordinator.api;
+
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.coordinator.fleet.Fleet;
+import dev.longtake.coordinator.jobs.JobEntry;
+import dev.longtake.coordinator.jobs.JobStates;
+import dev.longtake.coordinator.jobs.JobStore;
+import dev.longtake.coordinator.jobs.NewJob;
+import dev.longtake.v1.CancelJobRequest;
+import dev.longtake.v1.DownloadRequest;
+import dev.longtake.v1.GenerationGrpc;
+import dev.longtake.v1.GenerationRequest;
+import dev.longtake.v1.GetJobRequest;
+import dev.longtake.v1.Job;
+import dev.longtake.v1.JobEvent;
+import dev.longtake.v1.ListJobsRequest;
+import dev.longtake.v1.ListJobsResponse;
+import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.SubmitRequest;
+import dev.longtake.v1.Tensor;
+import dev.longtake.v1.VideoChunk;
+import dev.longtake.v1.WatchRequest;
+import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.StreamObserver;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.Executor;
+import java.util.function.LongSupplier;
+import java.util.random.RandomGenerator;
+
+/** The Generation service. Failures are thrown; {@link ErrorMappingInterceptor} makes statuses of them. */
+public final class GenerationService extends GenerationGrpc.GenerationImplBase {
+  private static final int DEFAULT_LIST_LIMIT = 100;
+  private static final int MAX_LIST_LIMIT = 1000;
+
+  private final Fleet fleet;
+  private final JobStore jobs;
+  private final RequestValidator validator;
+  private final PromptEncoder encoder;
+  private final LongSupplier nanoTime;
+  private final Executor executor;
+
+  /**
+   * @param encodeTimeout for a worker to encode a prompt
+   * @param seeds for requests without a seed
+   * @param nanoTime a monotonic clock
+   * @param executor sends events to watchers
+   */
+  public GenerationService(
+      Fleet fleet,
+      JobStore jobs,
+      Duration encodeTimeout,
+      RandomGenerator seeds,
+      LongSupplier nanoTime,
+      Executor executor) {
+    this.fleet = fleet;
+    this.jobs = jobs;
+    this.validator = new RequestValidator(seeds);
+    this.encoder = new PromptEncoder(fleet, encodeTimeout);
+    this.nanoTime = nanoTime;
+    this.executor = executor;
+  }
+
+  @Override
+  public void submit(SubmitRequest request, StreamObserver<Job> response) {
+    ModelCard card = fleet.model().orElseThrow(PromptEncoder::noWorkers);
+    GenerationRequest complete = validator.complete(request.getRequest(), card);
+    jobs.requireRoom();
+    long startNanos = nanoTime.getAsLong();
+    Tensor embedding = encoder.encode(complete.getPrompt());
+    Duration encoding = Duration.ofNanos(nanoTime.getAsLong() - startNanos);
+    JobEntry entry = jobs.submit(new NewJob(complete, card, embedding, encoding));
+    response.onNext(entry.snapshot());
+    response.onCompleted();
+  }
+
+  @Override
+  public void watch(WatchRequest request, StreamObserver<JobEvent> response) {
+    JobEntry entry = jobs.get(request.getJobId());
+    if (request.getAfterSequence() < 0) {
+      throw LongtakeException.invalidField(
+          "after_sequence",
+          "Expected a sequence of at least 0, but got %d".formatted(request.getAfterSequence()));
+    }
+    EventStream.start(
+        entry,
+        request.getAfterSequence(),
+        (ServerCallStreamObserver<JobEvent>) response,
+        executor);
+  }
+
+  @Override
+  public void get(GetJobRequest request, StreamObserver<Job> response) {
+    response.onNext(jobs.get(request.getJobId()).snapshot());
+    response.onCompleted();
+  }
+
+  @Override
+  public void list(ListJobsRequest request, StreamObserver<ListJobsResponse> response) {
+    int limit = request.getLimit() == 0 ? DEFAULT_LIST_LIMIT : request.getLimit();
+    if (limit < 1 || limit > MAX_LIST_LIMIT) {
+      throw LongtakeException.invalidField(
+          "limit",
+          "Expected a limit of 1 to %d, or 0 for %d, but got %d"
+              .formatted(MAX_LIST_LIMIT, DEFAULT_LIST_LIMIT, limit));
+    }
+    response.onNext(ListJobsResponse.newBuilder().addAllJobs(jobs.list(limit)).build());
+    response.onCompleted();
+  }
+
+  @Override
+  public void cancel(CancelJobRequest request, StreamObserver<Job> response) {
+    response.onNext(jobs.cancel(request.getJobId()));
+    response.onCompleted();
+  }
+
+  @Override
+  public void download(DownloadRequest request, StreamObserver<VideoChunk> response) {
+    JobEntry entry = jobs.get(request.getJobId());
+    Path video = entry.videoFile().orElseThrow(() -> notDone(entry));
+    VideoStream.start(
+        video, request.getOffset(), (ServerCallStreamObserver<VideoChunk>) response);
+  }
+
+  private static LongtakeException notDone(JobEntry entry) {
+    return new LongtakeException(
+        ErrorCode.WRONG_STATE,
+        "Expected a job that is done, but job %s is %s; watch it until it has ended"
+            .formatted(entry.id(), JobStates.name(entry.snapshot().getState())));
+  }
+}

@@ -1,0 +1,309 @@
+package dev.longtake.coordinator.fleet;
+
+import com.google.protobuf.util.Durations;
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.WorkerDescription;
+import dev.longtake.v1.WorkerStatus;
+import io.grpc.ManagedChannel;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The workers of the cluster and the one model they serve: that of the first worker, forgotten when the last one leaves.
+ *
+ * <p>A worker is removed at once when its stream ends, and after three missed heartbeats; either closes its channel, so
+ * calls under way fail without waiting for TCP. A worker whose connection broke during a job is not reserved again
+ * until its heartbeats show that it lives.
+ *
+ * <p>Thread-safe. Listeners and removal call-backs run outside the lock.
+ */
+public final class Fleet implements AutoCloseable {
+  /** A worker that stays silent for this many heartbeat intervals is removed. */
+  public static final int MISSED_HEARTBEATS = 3;
+
+  /** Heartbeats after a broken connection: one may have been under way when the worker died, two not. */
+  private static final int DOUBT_HEARTBEATS = 2;
+
+  private static final Logger log = LoggerFactory.getLogger(Fleet.class);
+
+  private final Duration heartbeatInterval;
+  private final LongSupplier nanoTime;
+  private final ScheduledFuture<?> check;
+  private final List<FleetListener> listeners = new CopyOnWriteArrayList<>();
+
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition idle = lock.newCondition();
+  private final TreeMap<String, Member> members = new TreeMap<>();
+  private @Nullable ModelCard model;
+  private boolean closed;
+
+  /**
+   * @param nanoTime a monotonic clock, as {@link System#nanoTime}
+   * @param timer runs the heartbeat check; the caller's, not shut down here
+   */
+  public Fleet(Duration heartbeatInterval, LongSupplier nanoTime, ScheduledExecutorService timer) {
+    this.heartbeatInterval = heartbeatInterval;
+    this.nanoTime = nanoTime;
+    long periodNanos = heartbeatInterval.toNanos();
+    this.check =
+        timer.scheduleAtFixedRate(this::removeSilent, periodNanos, periodNanos, TimeUnit.NANOSECONDS);
+  }
+
+  public Duration heartbeatInterval() {
+    return heartbeatInterval;
+  }
+
+  /** Adds a listener for changes from now on. */
+  public void addListener(FleetListener listener) {
+    listeners.add(listener);
+  }
+
+  /**
+   * Admits a worker, after calling it back at its address (blocks for up to five seconds).
+   *
+   * @param onRemoved told when the fleet, not the caller, ends the membership
+   * @throws LongtakeException INVALID_REQUEST, MODEL_MISMATCH or WORKER_ID_IN_USE
+   */
+  public Member join(WorkerDescription worker, Consumer<LongtakeException> onRemoved) {
+    Admission.requireComplete(worker);
+    lock.lock();
+    try {
+      requireFits(worker);
+    } finally {
+      lock.unlock();
+    }
+    ManagedChannel channel = Endpoints.connect(worker.getAddress());
+    Member member = new Member(worker, channel, onRemoved, nanoTime.getAsLong());
+    boolean joined = false;
+    try {
+      Admission.requireReachable(worker, channel);
+      lock.lock();
+      try {
+        // Again: another worker may have joined during the call.
+        requireFits(worker);
+        member.lastHeartbeatNanos = nanoTime.getAsLong();
+        members.put(worker.getId(), member);
+        model = worker.getModel();
+        idle.signalAll();
+        joined = true;
+      } finally {
+        lock.unlock();
+      }
+    } finally {
+      if (!joined) {
+        channel.shutdownNow();
+      }
+    }
+    log.info("Joined: {} with {}", member, Admission.name(worker.getModel()));
+    listeners.forEach(listener -> listener.joined(member));
+    return member;
+  }
+
+  private void requireFits(WorkerDescription worker) {
+    if (closed) {
+      throw shutdown();
+    }
+    if (model != null && !model.getFingerprint().equals(worker.getModel().getFingerprint())) {
+      throw Admission.mismatch(model, worker);
+    }
+    Member same = members.get(worker.getId());
+    if (same != null) {
+      throw new LongtakeException(
+          ErrorCode.WORKER_ID_IN_USE,
+          "Expected a worker id that is free, but %s has joined with id '%s'; choose another with --id"
+              .formatted(same, worker.getId()));
+    }
+  }
+
+  /** A heartbeat has come. */
+  public void heartbeat(Member member) {
+    lock.lock();
+    try {
+      member.lastHeartbeatNanos = nanoTime.getAsLong();
+      if (member.doubts > 0) {
+        member.doubts--;
+        idle.signalAll();
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** The worker's stream has ended. No effect when it was removed before. */
+  public void leave(Member member, String reason) {
+    remove(member, reason);
+  }
+
+  /** A call to the worker broke; it gets no job until its heartbeats show that it lives. */
+  public void doubt(Member member) {
+    lock.lock();
+    try {
+      member.doubts = DOUBT_HEARTBEATS;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private boolean remove(Member member, String reason) {
+    lock.lock();
+    try {
+      if (!members.remove(member.id(), member)) {
+        return false;
+      }
+      if (members.isEmpty()) {
+        model = null;
+      }
+    } finally {
+      lock.unlock();
+    }
+    member.lose(reason);
+    log.info("Left: {}: {}", member, reason);
+    listeners.forEach(listener -> listener.left(member, reason));
+    return true;
+  }
+
+  private void removeSilent() {
+    long limitNanos = heartbeatInterval.toNanos() * MISSED_HEARTBEATS;
+    List<Member> silent = new ArrayList<>();
+    lock.lock();
+    try {
+      long now = nanoTime.getAsLong();
+      members.values().stream()
+          .filter(member -> now - member.lastHeartbeatNanos > limitNanos)
+          .forEach(silent::add);
+    } finally {
+      lock.unlock();
+    }
+    for (Member member : silent) {
+      if (remove(member, "it missed %d heartbeats".formatted(MISSED_HEARTBEATS))) {
+        member.tellRemoved(
+            new LongtakeException(
+                ErrorCode.TIMED_OUT,
+                "Expected a heartbeat of worker %s every %d ms, but missed %d; join again"
+                    .formatted(member.id(), heartbeatInterval.toMillis(), MISSED_HEARTBEATS)));
+      }
+    }
+  }
+
+  /** The cluster's model; empty until a worker has joined. */
+  public Optional<ModelCard> model() {
+    lock.lock();
+    try {
+      return Optional.ofNullable(model);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Members, idle ones first, then by id. */
+  public List<Member> members() {
+    lock.lock();
+    try {
+      List<Member> ordered = new ArrayList<>();
+      members.values().stream().filter(Member::isReservable).forEach(ordered::add);
+      members.values().stream().filter(member -> !member.isReservable()).forEach(ordered::add);
+      return ordered;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** For {@code Cluster.Status}, by id. */
+  public List<WorkerStatus> statuses() {
+    lock.lock();
+    try {
+      long now = nanoTime.getAsLong();
+      return members.values().stream()
+          .map(
+              member ->
+                  WorkerStatus.newBuilder()
+                      .setDescription(member.description())
+                      .setJobId(member.jobId == null ? "" : member.jobId)
+                      .setSinceLastHeartbeat(Durations.fromNanos(now - member.lastHeartbeatNanos))
+                      .build())
+          .toList();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * Reserves all idle workers, waiting while there is none.
+   *
+   * @return empty when there was none for {@code patience}
+   */
+  public Optional<Gang> reserveIdle(String jobId, Duration patience) throws InterruptedException {
+    long remainingNanos = patience.toNanos();
+    lock.lockInterruptibly();
+    try {
+      while (true) {
+        List<Member> reserved = members.values().stream().filter(Member::isReservable).toList();
+        if (!reserved.isEmpty()) {
+          reserved.forEach(member -> member.jobId = jobId);
+          return Optional.of(new Gang(this, jobId, reserved));
+        }
+        if (remainingNanos <= 0) {
+          return Optional.empty();
+        }
+        remainingNanos = idle.awaitNanos(remainingNanos);
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  void release(String jobId, List<Member> released) {
+    lock.lock();
+    try {
+      for (Member member : released) {
+        if (jobId.equals(member.jobId)) {
+          member.jobId = null;
+        }
+      }
+      idle.signalAll();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private static LongtakeException shutdown() {
+    return new LongtakeException(
+        ErrorCode.UNREACHABLE, "The coordinator is shutting down; join again when it is back");
+  }
+
+  /** Removes all workers, ending their streams with UNAVAILABLE; nobody can join any more. */
+  @Override
+  public void close() {
+    List<Member> all;
+    lock.lock();
+    try {
+      closed = true;
+      all = List.copyOf(members.values());
+    } finally {
+      lock.unlock();
+    }
+    check.cancel(/* mayInterruptIfRunning= */ false);
+    for (Member member : all) {
+      if (remove(member, "the coordinator shut down")) {
+        member.tellRemoved(shutdown());
+      }
+    }
+  }
+}

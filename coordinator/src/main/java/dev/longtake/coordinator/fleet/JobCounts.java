@@ -1,0 +1,4 @@
+package dev.longtake.coordinator.fleet;
+
+/** How many jobs wait and how many run, for {@code Cluster.Status}. */
+public record JobCounts(int queued, int running) {}

@@ -1,0 +1,78 @@
+package dev.longtake.coordinator.fleet;
+
+import dev.longtake.v1.WorkerDescription;
+import io.grpc.ManagedChannel;
+import java.util.Optional;
+import java.util.function.Consumer;
+import dev.longtake.common.error.LongtakeException;
+import org.jspecify.annotations.Nullable;
+
+/** A worker that has joined. The fleet owns it and its channel; the mutable part is guarded by the fleet's lock. */
+public final class Member {
+  private final WorkerDescription description;
+  private final ManagedChannel channel;
+  private final Consumer<LongtakeException> onRemoved;
+
+  long lastHeartbeatNanos;
+  @Nullable String jobId;
+
+  /** Heartbeats that must come before it is trusted with a job again; 0 for a healthy worker. */
+  int doubts;
+
+  private volatile @Nullable String lossReason;
+
+  Member(
+      WorkerDescription description,
+      ManagedChannel channel,
+      Consumer<LongtakeException> onRemoved,
+      long nowNanos) {
+    this.description = description;
+    this.channel = channel;
+    this.onRemoved = onRemoved;
+    this.lastHeartbeatNanos = nowNanos;
+  }
+
+  /** Unique in the cluster. */
+  public String id() {
+    return description.getId();
+  }
+
+  /** host:port. */
+  public String address() {
+    return description.getAddress();
+  }
+
+  public WorkerDescription description() {
+    return description;
+  }
+
+  /** For calls to this worker; calls under way fail when it leaves. Never shut down by callers. */
+  public ManagedChannel channel() {
+    return channel;
+  }
+
+  /** Why the worker left the cluster; empty while it is in. Any thread. */
+  public Optional<String> lossReason() {
+    return Optional.ofNullable(lossReason);
+  }
+
+  /** For errors: {@code "worker w1 at 127.0.0.1:7401"}. */
+  @Override
+  public String toString() {
+    return "worker " + id() + " at " + address();
+  }
+
+  boolean isReservable() {
+    return jobId == null && doubts == 0;
+  }
+
+  /** Marks the loss and closes the channel, so that calls under way fail now. */
+  void lose(String reason) {
+    lossReason = reason;
+    channel.shutdownNow();
+  }
+
+  void tellRemoved(LongtakeException why) {
+    onRemoved.accept(why);
+  }
+}

@@ -1,0 +1,39 @@
+package dev.longtake.coordinator.jobs;
+
+import java.time.InstantSource;
+import java.util.random.RandomGenerator;
+
+/**
+ * Ids that are short, sort by time and don't collide: the milliseconds since 1970 in nine characters and 25 random bits
+ * in five, in lower-case base 32 without the letters that look like digits (i, l, o, u).
+ */
+final class JobIds {
+  private static final String DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
+  private static final int BITS = 5;
+
+  /** 45 bits of milliseconds last until the year 3084. */
+  private static final int TIME_CHARS = 9;
+
+  private static final int RANDOM_CHARS = 5;
+
+  private final InstantSource clock;
+  private final RandomGenerator random;
+
+  JobIds(InstantSource clock, RandomGenerator random) {
+    this.clock = clock;
+    this.random = random;
+  }
+
+  String next() {
+    StringBuilder id = new StringBuilder(TIME_CHARS + RANDOM_CHARS);
+    append(id, clock.millis(), TIME_CHARS);
+    append(id, random.nextLong(), RANDOM_CHARS);
+    return id.toString();
+  }
+
+  private static void append(StringBuilder id, long value, int chars) {
+    for (int i = chars - 1; i >= 0; i--) {
+      id.append(DIGITS.charAt((int) (value >>> (i * BITS)) & (DIGITS.length() - 1)));
+    }
+  }
+}

@@ -1,0 +1,17 @@
+package dev.longtake.coordinator.jobs;
+
+import dev.longtake.v1.GenerationRequest;
+import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.Tensor;
+import java.time.Duration;
+
+/**
+ * What makes a job.
+ *
+ * @param request validated, with every default filled in
+ * @param card of the model it was checked against
+ * @param embedding the encoded prompt, [tokens, text channels], float32
+ * @param textEncoderTime how long encoding took
+ */
+public record NewJob(
+    GenerationRequest request, ModelCard card, Tensor embedding, Duration textEncoderTime) {}

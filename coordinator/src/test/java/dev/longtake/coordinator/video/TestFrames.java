@@ -1,0 +1,38 @@
+package dev.longtake.coordinator.video;
+
+import java.nio.ByteBuffer;
+
+/** Flat frames whose colour tells their index. */
+public final class TestFrames {
+  private static final int[][] COLOURS = {
+    {230, 20, 20}, {20, 200, 40}, {30, 40, 220}, {240, 240, 240}, {0, 0, 0}, {220, 200, 10}
+  };
+
+  private TestFrames() {}
+
+  /** Red, green and blue of frame {@code index}. */
+  public static int[] colour(int index) {
+    return COLOURS[index % COLOURS.length].clone();
+  }
+
+  /** [height, width, 3]. */
+  public static byte[] flat(int width, int height, int index) {
+    int[] colour = colour(index);
+    byte[] rgb = new byte[width * height * 3];
+    for (int i = 0; i < rgb.length; i++) {
+      rgb[i] = (byte) colour[i % 3];
+    }
+    return rgb;
+  }
+
+  /** A vertical edge at {@code edge}: red to its left, black to its right. */
+  static ByteBuffer edge(int width, int height, int edge) {
+    ByteBuffer rgb = ByteBuffer.allocate(width * height * 3);
+    for (int y = 0; y < height; y++) {
+      for (int x = 0; x < width; x++) {
+        rgb.put((byte) (x < edge ? 255 : 0)).put((byte) 0).put((byte) 0);
+      }
+    }
+    return rgb.flip();
+  }
+}

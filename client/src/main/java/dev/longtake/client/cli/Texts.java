@@ -11,8 +11,13 @@ public final class Texts {
 
   /** For example {@code "2 workers, sequence split"}. */
   public static String plan(Plan plan) {
-    int workers = Math.max(1, plan.getSequenceRanks());
-    return workers == 1 ? "1 worker" : workers + " workers, sequence split";
+    int ranks = Math.max(1, plan.getSequenceRanks());
+    return workers(ranks) + (ranks == 1 ? "" : ", sequence split");
+  }
+
+  /** For example {@code "1 worker"} or {@code "2 workers"}. */
+  public static String workers(int workers) {
+    return workers + (workers == 1 ? " worker" : " workers");
   }
 
   /** For example {@code "0:07"} or {@code "1:02:03"}. */

@@ -41,6 +41,7 @@ public final class JavaProcess implements AutoCloseable {
    */
   private static final Path SHELL = Path.of("/bin/sh");
 
+  private static final int USAGE_EXIT_STATUS = 2;
   private static final int LOG_TAIL_LINES = 12;
   private static final int LOG_TAIL_BYTES = 16 << 10;
 
@@ -71,9 +72,10 @@ public final class JavaProcess implements AutoCloseable {
    * @param jvmFlags besides {@link #BASE_JVM_FLAGS}
    * @param logFile where the child's standard error is appended; its folder must exist
    * @param readyTimeout from the start of the process to its READY line
-   * @throws LongtakeException PROCESS_DIED when the child ends first, its last log lines in the message; TIMED_OUT when it
+   * @throws LongtakeException PROCESS_DIED when the child ends first, its last log lines in the message
+   *     (INVALID_REQUEST when it ended with status 2, as servers do for a wrong option or configuration); TIMED_OUT when it
    *     is not ready in time; CANCELED when this thread is interrupted or this process is shutting down. The child is
-   *     gone in all three cases.
+   *     gone then.
    */
   public static JavaProcess start(
       String name,
@@ -165,7 +167,11 @@ public final class JavaProcess implements AutoCloseable {
           CompletableFuture.anyOf(ready, process.onExit())
               .get(timeout.toNanos(), TimeUnit.NANOSECONDS);
       if (!ready.isDone()) {
-        throw new LongtakeException(ErrorCode.PROCESS_DIED, deathMessage());
+        throw new LongtakeException(
+            process.exitValue() == USAGE_EXIT_STATUS
+                ? ErrorCode.INVALID_REQUEST
+                : ErrorCode.PROCESS_DIED,
+            deathMessage());
       }
       address = ready.get(0, TimeUnit.NANOSECONDS).address();
     } catch (TimeoutException e) {

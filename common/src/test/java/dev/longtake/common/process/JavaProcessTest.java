@@ -53,10 +53,18 @@ class JavaProcessTest {
   void shouldQuoteTheLastLogLinesWhenTheChildDiesBeforeItIsReady() {
     assertThatThrownBy(() -> start("die"))
         .isInstanceOfSatisfying(
-            LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.PROCESS_DIED))
+            LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.INVALID_REQUEST))
         .hasMessage(
             "child ended with exit status 2; its last log lines: first line | Expected a model folder, but there is"
                 + " none");
+  }
+
+  @Test
+  void shouldBlameTheProcessWhenItDiesForAnotherReasonThanItsOptions() {
+    assertThatThrownBy(() -> start("no such behaviour"))
+        .isInstanceOfSatisfying(
+            LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.PROCESS_DIED))
+        .hasMessageContainingAll("status 1", "IllegalArgumentException: no such behaviour");
   }
 
   @Test

@@ -1,0 +1,5 @@
+/** The rules of the house, checked as tests. */
+@NullMarked
+package dev.longtake.ops.rules;
+
+import org.jspecify.annotations.NullMarked;

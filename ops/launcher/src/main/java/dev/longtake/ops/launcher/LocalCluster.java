@@ -1,0 +1,240 @@
+package dev.longtake.ops.launcher;
+
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.process.JavaProcess;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.Stream;
+
+/**
+ * A coordinator and its workers as processes of this machine, on loopback. They live no longer than this process, however
+ * it ends. Logs and the coordinator's data are in a temporary folder, which goes with the cluster unless something failed.
+ */
+final class LocalCluster implements AutoCloseable {
+  private static final String COORDINATOR_MAIN = "dev.longtake.coordinator.CoordinatorMain";
+  private static final String WORKER_MAIN = "dev.longtake.worker.WorkerMain";
+  private static final String LOOPBACK = "127.0.0.1";
+  private static final Duration START_TIMEOUT = Duration.ofMinutes(2);
+
+  /** Small heaps that grow when needed: what is large, weights and activations, lives outside of them. */
+  private static final List<String> JVM_FLAGS =
+      List.of(
+          "-XX:+UseSerialGC",
+          "-Xms24m",
+          "-Xmx512m",
+          "-Djava.util.logging.SimpleFormatter.format=%1$tF %1$tT %4$s %3$s: %5$s%6$s%n");
+
+  private final Path folder;
+  private final List<JavaProcess> processes = new CopyOnWriteArrayList<>();
+  private final CompletableFuture<JavaProcess> death = new CompletableFuture<>();
+  private final Thread shutdownHook;
+  private volatile boolean isClosing;
+  private volatile boolean isKept;
+
+  private LocalCluster(Path folder) {
+    this.folder = folder;
+    this.shutdownHook = Thread.ofPlatform().name("end-cluster").unstarted(this::end);
+  }
+
+  /**
+   * Starts a coordinator, then all workers at once, and returns when all have joined.
+   *
+   * @param port of the coordinator; 0 for any free one
+   * @throws LongtakeException when one does not start, with its last log lines; the others are gone then
+   */
+  static LocalCluster start(Path model, int workers, int port) {
+    var cluster = new LocalCluster(temporaryFolder());
+    boolean isStarted = false;
+    try {
+      Runtime.getRuntime().addShutdownHook(cluster.shutdownHook);
+      cluster.startProcesses(model, workers, port);
+      isStarted = true;
+      return cluster;
+    } catch (LongtakeException e) {
+      if (e.code() == ErrorCode.INVALID_REQUEST) {
+        throw e;
+      }
+      cluster.isKept = true;
+      throw new LongtakeException(
+          e.code(), "%s (logs: %s)".formatted(e.getMessage(), cluster.folder), e);
+    } finally {
+      if (!isStarted) {
+        cluster.close();
+      }
+    }
+  }
+
+  private void startProcesses(Path model, int workers, int port) {
+    JavaProcess coordinator =
+        watched(
+            JavaProcess.start(
+                "coordinator",
+                COORDINATOR_MAIN,
+                List.of(
+                    "--host", LOOPBACK,
+                    "--port", Integer.toString(port),
+                    "--data", folder.resolve("data").toString()),
+                JVM_FLAGS,
+                folder.resolve("coordinator.log"),
+                START_TIMEOUT));
+    int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / workers);
+    try (ExecutorService starters = Executors.newVirtualThreadPerTaskExecutor()) {
+      var starts = new ArrayList<Future<JavaProcess>>();
+      for (int i = 1; i <= workers; i++) {
+        String id = "w" + i;
+        starts.add(
+            starters.submit(() -> startWorker(id, coordinator.address(), model, threads)));
+      }
+      for (Future<JavaProcess> start : starts) {
+        var _ = start.get();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new LongtakeException(
+          ErrorCode.CANCELED, "Interrupted while the workers were starting", e);
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof LongtakeException failure
+          ? failure
+          : new LongtakeException(ErrorCode.INTERNAL, "A worker cannot be started", e);
+    }
+  }
+
+  private JavaProcess startWorker(String id, String coordinator, Path model, int threads) {
+    return watched(
+        JavaProcess.start(
+            "worker " + id,
+            WORKER_MAIN,
+            List.of(
+                "--coordinator", coordinator,
+                "--model", model.toString(),
+                "--host", LOOPBACK,
+                "--port", "0",
+                "--id", id,
+                "--threads", Integer.toString(threads)),
+            JVM_FLAGS,
+            folder.resolve(id + ".log"),
+            START_TIMEOUT));
+  }
+
+  private JavaProcess watched(JavaProcess process) {
+    processes.add(process);
+    var _ = process
+        .onExit()
+        .thenAccept(
+            _ -> {
+              if (!isClosing && !isShuttingDown()) {
+                isKept = true;
+                death.complete(process);
+              }
+            });
+    return process;
+  }
+
+  /** {@code host:port} of the coordinator. */
+  String coordinatorAddress() {
+    return processes.getFirst().address();
+  }
+
+  /** In order of their ids. */
+  List<JavaProcess> workers() {
+    return processes.stream()
+        .skip(1)
+        .sorted(Comparator.comparing(JavaProcess::name, LocalCluster::compareIds))
+        .toList();
+  }
+
+  private static int compareIds(String a, String b) {
+    return a.length() == b.length() ? a.compareTo(b) : Integer.compare(a.length(), b.length());
+  }
+
+  /** Where the logs are. */
+  Path folder() {
+    return folder;
+  }
+
+  /** Completes with the first process that ends although nobody asked it to; never while the cluster is being closed. */
+  CompletableFuture<JavaProcess> death() {
+    return death;
+  }
+
+  /** Says which process ended, how, what it logged last, and where the whole log is. */
+  static LongtakeException deathOf(JavaProcess process) {
+    return new LongtakeException(
+        ErrorCode.PROCESS_DIED,
+        "%s (the whole log: %s)".formatted(process.deathMessage(), process.logFile()));
+  }
+
+  /** Leaves logs and data where they are when the cluster is closed, for whoever looks for the cause of a failure. */
+  void keepFolder() {
+    isKept = true;
+  }
+
+  /** Whether this process is ending, for example after Ctrl-C: then what fails is a consequence, and nobody's news. */
+  static boolean isShuttingDown() {
+    Thread probe = Thread.ofPlatform().unstarted(() -> {});
+    try {
+      Runtime.getRuntime().addShutdownHook(probe);
+      Runtime.getRuntime().removeShutdownHook(probe);
+      return false;
+    } catch (IllegalStateException e) {
+      return true;
+    }
+  }
+
+  /** Ends all processes, and waits until they are gone; bounded. */
+  @Override
+  public void close() {
+    end();
+    try {
+      Runtime.getRuntime().removeShutdownHook(shutdownHook);
+    } catch (IllegalStateException e) {
+      // Shutting down: the hook runs or ran, and finds the processes gone.
+    }
+  }
+
+  private synchronized void end() {
+    isClosing = true;
+    try (ExecutorService enders = Executors.newVirtualThreadPerTaskExecutor()) {
+      for (JavaProcess process : processes) {
+        enders.execute(process::close);
+      }
+    }
+    if (!isKept) {
+      delete(folder);
+    }
+  }
+
+  private static Path temporaryFolder() {
+    try {
+      return Files.createTempDirectory("longtake-");
+    } catch (IOException e) {
+      throw new LongtakeException(
+          ErrorCode.INTERNAL,
+          "Cannot create a folder for logs in %s: %s"
+              .formatted(System.getProperty("java.io.tmpdir"), e.getMessage()),
+          e);
+    }
+  }
+
+  private static void delete(Path folder) {
+    try (Stream<Path> files = Files.walk(folder)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.deleteIfExists(file);
+      }
+    } catch (IOException e) {
+      // The system empties its temporary folder.
+    }
+  }
+}

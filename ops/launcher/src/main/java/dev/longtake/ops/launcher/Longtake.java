@@ -1,0 +1,61 @@
+package dev.longtake.ops.launcher;
+
+import dev.longtake.client.cli.GenerateCommand;
+import dev.longtake.client.cli.StatusCommand;
+import dev.longtake.ops.bench.BenchCommand;
+import java.util.List;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+
+/** The {@code longtake} program. */
+@Command(
+    name = "longtake",
+    mixinStandardHelpOptions = true,
+    versionProvider = Longtake.Version.class,
+    synopsisSubcommandLabel = "COMMAND",
+    description = "Generates video from text on a cluster of workers.",
+    footer = {
+      "",
+      "Exit status: 0 done, 1 failed while running, 2 wrong usage, configuration or request, 130 interrupted.",
+      "LONGTAKE_DEBUG=1 in the environment adds stack traces to errors."
+    })
+public final class Longtake {
+  private Longtake() {}
+
+  public static void main(String[] arguments) {
+    System.exit(commandLine(System.getenv("LONGTAKE_DEBUG") != null).execute(arguments));
+  }
+
+  /** The whole command tree; errors are one line on standard error. */
+  static CommandLine commandLine(boolean isDebug) {
+    var line = new CommandLine(new Longtake());
+    commands().forEach(line::addSubcommand);
+    line.setParameterExceptionHandler(Failures::reportUsage);
+    line.setExecutionExceptionHandler(
+        (failure, command, _) -> Failures.report(failure, command, isDebug));
+    return line;
+  }
+
+  /** Every command, in the order of the help. */
+  private static List<Object> commands() {
+    return List.of(
+        new DemoCommand(),
+        new UpCommand(),
+        new GenerateCommand(),
+        new StatusCommand(),
+        new BenchCommand());
+  }
+
+  /** From the jar's manifest. */
+  static final class Version implements IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      String version = Longtake.class.getPackage().getImplementationVersion();
+      return new String[] {
+        "longtake %s (Java %s)"
+            .formatted(version == null ? "development" : version, Runtime.version())
+      };
+    }
+  }
+}

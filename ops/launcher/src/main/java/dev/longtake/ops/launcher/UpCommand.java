@@ -1,0 +1,78 @@
+package dev.longtake.ops.launcher;
+
+import dev.longtake.client.cli.ProgressBar;
+import dev.longtake.client.cli.Texts;
+import dev.longtake.common.process.JavaProcess;
+import java.io.PrintWriter;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code longtake up}: a cluster on this machine until Ctrl-C. */
+@Command(
+    name = "up",
+    mixinStandardHelpOptions = true,
+    description = "Run a cluster on this machine until Ctrl-C.",
+    footer = {
+      "",
+      "Everything ends when one of the processes ends, and the error says which and why.",
+      "",
+      "Exit status: 130 interrupted, 1 a process died, 2 wrong usage or configuration."
+    })
+final class UpCommand implements Callable<Integer> {
+  @Spec @Nullable CommandSpec spec;
+
+  @Option(
+      names = "--port",
+      paramLabel = "PORT",
+      defaultValue = "7400",
+      description = "Port of the coordinator, 0 for any free one (default: ${DEFAULT-VALUE}).")
+  int port = 7400;
+
+  @Mixin ClusterOptions cluster = new ClusterOptions();
+
+  @Override
+  public Integer call() {
+    int workers = cluster.requireWorkers();
+    ProgressBar progress = ProgressBar.onStandardError();
+    progress.phase("starting a coordinator and " + Texts.workers(workers));
+    try (LocalCluster local = start(workers, progress)) {
+      PrintWriter out = Objects.requireNonNull(spec).commandLine().getOut();
+      out.print(
+          """
+          coordinator  %s
+          workers      %s
+          logs         %s
+
+          longtake generate "a red circle moving right on a black background" --coordinator %s
+          longtake status --coordinator %s
+
+          Ctrl-C ends the cluster.
+          """
+              .formatted(
+                  local.coordinatorAddress(),
+                  local.workers().stream()
+                      .map(JavaProcess::address)
+                      .collect(Collectors.joining(", ")),
+                  local.folder(),
+                  local.coordinatorAddress(),
+                  local.coordinatorAddress()));
+      out.flush();
+      throw LocalCluster.deathOf(local.death().join());
+    }
+  }
+
+  private LocalCluster start(int workers, ProgressBar progress) {
+    try {
+      return LocalCluster.start(cluster.requireModel(), workers, port);
+    } finally {
+      progress.finish();
+    }
+  }
+}

@@ -1,0 +1,299 @@
+package dev.longtake.worker.exchange;
+
+import static dev.longtake.worker.exchange.ExchangeTransportContract.failureOf;
+import static dev.longtake.worker.exchange.ExchangeTransportContract.receiveFrom;
+import static dev.longtake.worker.exchange.ExchangeTransportContract.until;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.protobuf.ByteString;
+import com.google.protobuf.UnknownFieldSet;
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.common.rpc.GrpcErrors;
+import dev.longtake.v1.ExchangeChunk;
+import dev.longtake.v1.ExchangeCredit;
+import dev.longtake.v1.ExchangeGrpc;
+import dev.longtake.v1.ExchangeHello;
+import dev.longtake.v1.ExchangeMessage;
+import io.grpc.ManagedChannel;
+import io.grpc.Status;
+import io.grpc.stub.StreamObserver;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
+import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** How a worker treats the streams of peers, good and bad: the peer is written by hand on the generated stub. */
+final class ExchangeHubTest {
+  private static final Duration LONG = Duration.ofSeconds(60);
+
+  private @Nullable LoopbackWorkers workers;
+  private @Nullable ManagedChannel channel;
+  private @Nullable GrpcExchange exchange;
+
+  @AfterEach
+  void close() throws InterruptedException {
+    if (exchange != null) {
+      exchange.close();
+    }
+    if (channel != null) {
+      channel.shutdownNow();
+      assertThat(channel.awaitTermination(20, TimeUnit.SECONDS)).isTrue();
+    }
+    if (workers != null) {
+      workers.close();
+    }
+  }
+
+  private LoopbackWorkers start(Duration orderWait, int maxWaiting) {
+    workers = new LoopbackWorkers(2, new ExchangeSettings(1024, 4, orderWait, maxWaiting));
+    channel = Endpoints.connect(workers.address(0));
+    return workers;
+  }
+
+  /** Worker 0 as rank 0; rank 1 is the test's hand-written peer. */
+  private GrpcExchange open(LoopbackWorkers on, long attempt) {
+    exchange = on.hub(0).open("j1", attempt, 0, on.addresses(), LONG);
+    return exchange;
+  }
+
+  private final class HandWrittenPeer implements StreamObserver<ExchangeCredit> {
+    final List<Integer> credits = new CopyOnWriteArrayList<>();
+    final CompletableFuture<Status> end = new CompletableFuture<>();
+    final StreamObserver<ExchangeMessage> requests;
+    volatile @Nullable Throwable error;
+
+    HandWrittenPeer() {
+      if (channel == null) {
+        throw new IllegalStateException("Expected start() to be called first");
+      }
+      requests = ExchangeGrpc.newStub(channel).stream(this);
+    }
+
+    HandWrittenPeer hello(long attempt, int fromRank, int toRank) {
+      requests.onNext(
+          ExchangeMessage.newBuilder()
+              .setHello(
+                  ExchangeHello.newBuilder()
+                      .setJobId("j1")
+                      .setAttempt(attempt)
+                      .setFromRank(fromRank)
+                      .setToRank(toRank))
+              .build());
+      return this;
+    }
+
+    void chunk(ExchangeChunk chunk) {
+      requests.onNext(ExchangeMessage.newBuilder().setChunk(chunk).build());
+    }
+
+    Status awaitEnd() {
+      return ExchangeTransportContract.get(end);
+    }
+
+    ErrorCode endCode() {
+      var _ = awaitEnd();
+      Throwable failure = error;
+      assertThat(failure).isNotNull();
+      return failure == null ? ErrorCode.INTERNAL : GrpcErrors.fromStatus(failure, "worker").code();
+    }
+
+    @Override
+    public void onNext(ExchangeCredit credit) {
+      credits.add(credit.getChunks());
+    }
+
+    @Override
+    public void onError(Throwable t) {
+      error = t;
+      end.complete(Status.fromThrowable(t));
+    }
+
+    @Override
+    public void onCompleted() {
+      end.complete(Status.OK);
+    }
+  }
+
+  private static ExchangeChunk.Builder chunk(long point, long offset, long total, byte[] payload) {
+    var checksum = new CRC32C();
+    checksum.update(payload);
+    return ExchangeChunk.newBuilder()
+        .setPoint(point)
+        .setOffsetBytes(offset)
+        .setTotalBytes(total)
+        .setCrc32C((int) checksum.getValue())
+        .setPayload(ByteString.copyFrom(payload));
+  }
+
+  @Test
+  void shouldNamePeerAndEndStreamWhenChecksumIsWrong() {
+    var on = start(LONG, 4);
+    var receiver = open(on, 1);
+    var peer = new HandWrittenPeer().hello(1, 1, 0);
+    peer.chunk(chunk(0, 0, 4, new byte[] {1, 2, 3, 4}).setCrc32C(77).build());
+    LongtakeException failure = failureOf(() -> receiveFrom(receiver, 1, 4));
+    assertThat(failure.code()).isEqualTo(ErrorCode.CHECKSUM_MISMATCH);
+    assertThat(failure).hasMessageContaining("rank 1 at " + on.address(1)).hasMessageContaining("step 7");
+    assertThat(peer.awaitEnd().getCode()).isEqualTo(Status.Code.DATA_LOSS);
+    assertThat(peer.endCode()).isEqualTo(ErrorCode.CHECKSUM_MISMATCH);
+  }
+
+  @Test
+  void shouldAcceptChunkWhenItHasAFieldOfANewerVersion() {
+    var receiver = open(start(LONG, 4), 1);
+    var peer = new HandWrittenPeer().hello(1, 1, 0);
+    var newer =
+        UnknownFieldSet.newBuilder()
+            .addField(
+                99,
+                UnknownFieldSet.Field.newBuilder()
+                    .addLengthDelimited(ByteString.copyFromUtf8("a field of the future"))
+                    .build())
+            .build();
+    peer.chunk(chunk(0, 0, 3, new byte[] {1, 2}).setUnknownFields(newer).build());
+    peer.chunk(chunk(0, 2, 3, new byte[] {3}).setUnknownFields(newer).build());
+    assertThat(receiveFrom(receiver, 1, 3)).containsExactly(1, 2, 3);
+    until(() -> peer.credits.equals(List.of(4, 1, 1)));
+  }
+
+  @Test
+  void shouldFailWhenPointOffsetOrTotalIsUnexpected() {
+    var on = start(LONG, 4);
+    long attempt = 1;
+    for (ExchangeChunk wrong :
+        List.of(
+            chunk(1, 0, 4, new byte[4]).build(),
+            chunk(0, 1, 4, new byte[3]).build(),
+            chunk(0, 0, 5, new byte[4]).build(),
+            chunk(0, 0, 4, new byte[5]).build(),
+            chunk(0, 0, 4, new byte[0]).build())) {
+      try (var receiver = on.hub(0).open("j1", attempt, 0, on.addresses(), LONG)) {
+        var peer = new HandWrittenPeer().hello(attempt, 1, 0);
+        peer.chunk(wrong);
+        LongtakeException failure = failureOf(() -> receiveFrom(receiver, 1, 4));
+        assertThat(failure.code()).isEqualTo(ErrorCode.INTERNAL);
+        assertThat(failure)
+            .hasMessageContaining("Expected point 0, byte 0 of 4 from rank 1")
+            .hasMessageContaining("same program");
+        assertThat(peer.awaitEnd().getCode()).isEqualTo(Status.Code.INTERNAL);
+      }
+      attempt++;
+    }
+  }
+
+  @Test
+  void shouldRefuseStreamWhenItsAttemptIsStale() {
+    var on = start(LONG, 4);
+    var _ = open(on, 2);
+    assertThat(new HandWrittenPeer().hello(1, 1, 0).endCode()).isEqualTo(ErrorCode.STALE_ATTEMPT);
+    assertThat(failureOf(() -> on.hub(0).open("j1", 1, 0, on.addresses(), LONG)).code())
+        .isEqualTo(ErrorCode.STALE_ATTEMPT);
+  }
+
+  @Test
+  void shouldEndOldAttemptWhenNewerOneOpens() {
+    var on = start(LONG, 4);
+    try (var old = on.hub(0).open("j1", 1, 0, on.addresses(), LONG)) {
+      var peer = new HandWrittenPeer().hello(1, 1, 0);
+      until(() -> peer.credits.equals(List.of(4)));
+      var _ = open(on, 2);
+      assertThat(peer.endCode()).isEqualTo(ErrorCode.STALE_ATTEMPT);
+      assertThat(failureOf(() -> receiveFrom(old, 1, 4)).code()).isEqualTo(ErrorCode.STALE_ATTEMPT);
+    }
+  }
+
+  @Test
+  void shouldGrantNothingUntilOrderComesWhenStreamIsFirst() {
+    var on = start(LONG, 4);
+    var peer = new HandWrittenPeer().hello(1, 1, 0);
+    until(() -> on.hub(0).waitingStreams() == 1);
+    assertThat(peer.credits).isEmpty();
+    var receiver = open(on, 1);
+    until(() -> peer.credits.equals(List.of(4)));
+    assertThat(on.hub(0).waitingStreams()).isZero();
+    peer.chunk(chunk(0, 0, 1, new byte[] {9}).build());
+    assertThat(receiveFrom(receiver, 1, 1)).containsExactly(9);
+  }
+
+  @Test
+  void shouldEndStreamWhenOrderNeverComes() {
+    var on = start(Duration.ofMillis(50), 4);
+    var peer = new HandWrittenPeer().hello(1, 1, 0);
+    assertThat(peer.awaitEnd().getCode()).isEqualTo(Status.Code.NOT_FOUND);
+    assertThat(peer.endCode()).isEqualTo(ErrorCode.NO_SUCH_JOB);
+    assertThat(on.hub(0).waitingStreams()).isZero();
+  }
+
+  @Test
+  void shouldRefuseAtOnceWhenAttemptHasEnded() {
+    var on = start(LONG, 4);
+    open(on, 1).close();
+    assertThat(new HandWrittenPeer().hello(1, 1, 0).endCode()).isEqualTo(ErrorCode.NO_SUCH_JOB);
+  }
+
+  @Test
+  void shouldRefuseWhenTooManyStreamsWait() {
+    var on = start(LONG, 1);
+    var first = new HandWrittenPeer().hello(1, 1, 0);
+    until(() -> on.hub(0).waitingStreams() == 1);
+    assertThat(new HandWrittenPeer().hello(2, 1, 0).awaitEnd().getCode())
+        .isEqualTo(Status.Code.RESOURCE_EXHAUSTED);
+    first.requests.onCompleted();
+    assertThat(first.awaitEnd().isOk()).isTrue();
+    assertThat(on.hub(0).waitingStreams()).isZero();
+  }
+
+  @Test
+  void shouldRefuseSecondStreamWhenFirstWaitsOrLives() {
+    var on = start(LONG, 4);
+    var first = new HandWrittenPeer().hello(1, 1, 0);
+    until(() -> on.hub(0).waitingStreams() == 1);
+    assertThat(new HandWrittenPeer().hello(1, 1, 0).endCode()).isEqualTo(ErrorCode.WRONG_STATE);
+    var _ = open(on, 1);
+    until(() -> first.credits.equals(List.of(4)));
+    assertThat(new HandWrittenPeer().hello(1, 1, 0).endCode()).isEqualTo(ErrorCode.WRONG_STATE);
+    assertThat(first.end).isNotDone();
+  }
+
+  @Test
+  void shouldRefuseWhenRanksAreNotThoseOfTheJob() {
+    var _ = open(start(LONG, 4), 1);
+    for (int[] ranks : new int[][] {{1, 1}, {0, 0}, {2, 0}, {-1, 0}}) {
+      assertThat(new HandWrittenPeer().hello(1, ranks[0], ranks[1]).awaitEnd().getCode())
+          .as("from %d to %d", ranks[0], ranks[1])
+          .isEqualTo(Status.Code.INVALID_ARGUMENT);
+    }
+  }
+
+  @Test
+  void shouldRefuseWhenFirstMessageIsNoHelloOrSecondIsOne() {
+    var receiver = open(start(LONG, 4), 1);
+    var first = new HandWrittenPeer();
+    first.chunk(chunk(0, 0, 1, new byte[1]).build());
+    assertThat(first.awaitEnd().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
+    var second = new HandWrittenPeer().hello(1, 1, 0).hello(1, 1, 0);
+    assertThat(second.awaitEnd().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
+    assertThat(failureOf(() -> receiveFrom(receiver, 1, 1))).hasMessageContaining("a chunk after the hello");
+  }
+
+  @Test
+  void shouldNameAddressWhenNothingListensThere() {
+    var on = start(LONG, 4);
+    on.server(1).shutdownNow();
+    until(on.server(1)::isTerminated);
+    var sender = open(on, 1);
+    LongtakeException failure =
+        failureOf(() -> ExchangeTransportContract.sendTo(sender, 1, new byte[10], "step 1"));
+    assertThat(failure.code()).isEqualTo(ErrorCode.PEER_LOST);
+    assertThat(failure)
+        .hasMessageContaining("rank 1 at " + on.address(1))
+        .hasMessageContaining("not reachable");
+  }
+}

@@ -94,18 +94,22 @@ public final class ClusterMembership implements AutoCloseable {
     try {
       long lostNanos = System.nanoTime();
       int tries = 0;
+      // The last try before the time is up is cut short; what an earlier one heard says more.
+      Throwable lastError = null;
       while (!isClosing()) {
         boolean wasJoined = joined.isDone();
         Outcome outcome = joinOnce(firstJoinLeft(wasJoined, lostNanos));
         if (outcome.welcomed) {
           lostNanos = System.nanoTime();
           tries = 0;
+          lastError = null;
         }
         if (isClosing()) {
           return;
         }
+        lastError = outcome.error != null ? outcome.error : lastError;
         if (isFinal(outcome.error, lostNanos)) {
-          end(refusal(outcome.error, wasJoined));
+          end(refusal(lastError, wasJoined));
           return;
         }
         LOG.warn("{}: {}; trying again", place(), reason(outcome.error));

@@ -1,0 +1,123 @@
+package dev.longtake.worker;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.v1.ModelCard;
+import dev.longtake.worker.service.WorkerNode;
+import io.grpc.protobuf.services.HealthStatusManager;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
+
+final class WorkerCommandTest {
+  @TempDir Path model;
+
+  private final StringWriter errors = new StringWriter();
+  private final AtomicInteger freed = new AtomicInteger();
+  private final AtomicLong memoryBytes = new AtomicLong();
+
+  private int run(String... arguments) {
+    WorkerFactory factory =
+        (folder, threads, memoryLimitBytes) -> {
+          memoryBytes.set(memoryLimitBytes);
+          return new WorkerNode(
+              ModelCard.getDefaultInstance(),
+              "cpu",
+              "",
+              1,
+              (order, exchange, events, canceled) -> {},
+              null,
+              freed::incrementAndGet);
+        };
+    return new CommandLine(new WorkerCommand(factory))
+        .setErr(new PrintWriter(errors))
+        .execute(arguments);
+  }
+
+  private String oneLine() {
+    assertThat(errors.toString().lines()).hasSize(1);
+    return errors.toString();
+  }
+
+  @Test
+  void shouldExitWithUsageWhenModelFolderIsMissing() {
+    assertThat(run("--model", model.resolve("nowhere").toString())).isEqualTo(2);
+    assertThat(oneLine()).contains("nowhere").contains("--model");
+  }
+
+  @Test
+  void shouldExitWithUsageWhenCoordinatorIsNoAddress() {
+    assertThat(run("--model", model.toString(), "--coordinator", "nowhere")).isEqualTo(2);
+    assertThat(oneLine()).contains("host:port").contains("'nowhere'");
+  }
+
+  @Test
+  void shouldExitWithUsageWhenNumbersAreOutOfRange() {
+    for (String[] wrong :
+        new String[][] {
+          {"--threads", "0"},
+          {"--port", "65536"},
+          {"--chunk-bytes", "64M"},
+          {"--chunk-bytes", "9999T"},
+          {"--memory-limit", "0"},
+          {"--memory-limit", "much"},
+          {"--exchange-timeout", "-1"},
+        }) {
+      errors.getBuffer().setLength(0);
+      assertThat(run("--model", model.toString(), wrong[0], wrong[1]))
+          .as(String.join(" ", wrong))
+          .isEqualTo(2);
+      assertThat(errors.toString()).as(String.join(" ", wrong)).contains("Expected");
+    }
+  }
+
+  @Test
+  void shouldFreeModelAndSayWhatToDoWhenNoCoordinatorAnswers() {
+    int status =
+        run(
+            "--model", model.toString(), "--memory-limit", "2M",
+            "--coordinator", "127.0.0.1:1", "--join-timeout", "1");
+    assertThat(status).isEqualTo(2);
+    assertThat(oneLine())
+        .contains("Expected a coordinator at 127.0.0.1:1, but nothing answered within 1.0 s");
+    assertThat(freed).hasValue(1);
+    assertThat(memoryBytes).hasValue(2 << 20);
+  }
+
+  @Test
+  void shouldFreeModelAndNamePortWhenItIsTaken() throws Exception {
+    try (var callbacks = Executors.newSingleThreadExecutor()) {
+      var other =
+          Endpoints.serve("127.0.0.1", 0, callbacks, new HealthStatusManager(), List.of());
+      String port = String.valueOf(other.getPort());
+      assertThat(run("--model", model.toString(), "--port", port)).isEqualTo(2);
+      assertThat(oneLine()).contains(port).contains("--port");
+      assertThat(freed).hasValue(1);
+      other.shutdownNow().awaitTermination();
+    }
+  }
+
+  @Test
+  void shouldExitWithFailureWhenDeviceHasTooLittleMemory() {
+    int status =
+        new CommandLine(
+                new WorkerCommand(
+                    (folder, threads, memoryLimitBytes) -> {
+                      throw new LongtakeException(ErrorCode.OUT_OF_MEMORY, "Expected 8 GiB, but 2 are free");
+                    }))
+            .setErr(new PrintWriter(errors))
+            .execute("--model", model.toString());
+    assertThat(status).isEqualTo(1);
+    assertThat(oneLine()).isEqualTo("longtake worker: Expected 8 GiB, but 2 are free" + System.lineSeparator());
+  }
+}

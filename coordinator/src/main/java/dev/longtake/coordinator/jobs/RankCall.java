@@ -173,6 +173,7 @@ final class RankCall {
           NO_WORKERS,
           OUT_OF_MEMORY,
           WORKER_LOST,
+          PROCESS_DIED,
           PEER_LOST,
           STALE_ATTEMPT,
           CHECKSUM_MISMATCH,

@@ -2,7 +2,10 @@ package dev.longtake.ops.launcher;
 
 import dev.longtake.client.cli.GenerateCommand;
 import dev.longtake.client.cli.StatusCommand;
+import dev.longtake.coordinator.CoordinatorCommand;
 import dev.longtake.ops.bench.BenchCommand;
+import dev.longtake.worker.WorkerMain;
+import dev.longtake.worker.conformance.ConformanceCommand;
 import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -44,6 +47,9 @@ public final class Longtake {
         new UpCommand(),
         new GenerateCommand(),
         new StatusCommand(),
+        new CoordinatorCommand(),
+        WorkerMain.command(),
+        new ConformanceCommand(),
         new BenchCommand());
   }
 

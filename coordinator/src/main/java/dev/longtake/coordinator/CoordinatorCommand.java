@@ -20,7 +20,7 @@ import picocli.CommandLine.Spec;
     description = "Runs a coordinator: takes prompts, shares each job among the workers that have joined, keeps the videos.",
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {
-      "0:it was told to stop and did",
+      "0:it stopped with its parent (143 after SIGTERM)",
       "1:it failed while running",
       "2:an option is wrong, the port is in use, or the data folder can't be used"
     },

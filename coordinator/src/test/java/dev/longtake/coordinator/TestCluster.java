@@ -1,0 +1,181 @@
+package dev.longtake.coordinator;
+
+import com.google.protobuf.Any;
+import com.google.rpc.BadRequest;
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.common.rpc.GrpcErrors;
+import dev.longtake.v1.ClusterGrpc;
+import dev.longtake.v1.GenerationGrpc;
+import dev.longtake.v1.GenerationRequest;
+import dev.longtake.v1.Job;
+import dev.longtake.v1.JobEvent;
+import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.SubmitRequest;
+import dev.longtake.v1.WatchRequest;
+import io.grpc.ManagedChannel;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.protobuf.StatusProto;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.assertj.core.api.Assertions;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+
+/** A real coordinator on a free port, its client, and fake workers; closing closes all. */
+final class TestCluster implements AutoCloseable {
+  /** Real heartbeats would make tests depend on time; those that need them use the manual timer. */
+  private static final Duration HEARTBEAT = Duration.ofMinutes(1);
+
+  private static final long CALL_SECONDS = 60;
+
+  final Coordinator coordinator;
+  private final ManagedChannel channel;
+  private final List<FakeWorker> workers = new ArrayList<>();
+
+  TestCluster(Path data) {
+    this(data, CoordinatorConfig.DEFAULT_QUEUE_LIMIT);
+  }
+
+  TestCluster(Path data, int queueLimit) {
+    this(Coordinator.start(config(data, queueLimit)));
+  }
+
+  private TestCluster(Coordinator coordinator) {
+    this.coordinator = coordinator;
+    this.channel = Endpoints.connect(coordinator.address());
+  }
+
+  static TestCluster withTimer(Path data, ManualTimer timer) {
+    return new TestCluster(
+        Coordinator.start(
+            config(data, CoordinatorConfig.DEFAULT_QUEUE_LIMIT),
+            InstantSource.system(),
+            timer::nanoTime,
+            Optional.<ScheduledExecutorService>of(timer)));
+  }
+
+  static CoordinatorConfig config(Path data, int queueLimit) {
+    return new CoordinatorConfig(
+        "127.0.0.1",
+        0,
+        data,
+        queueLimit,
+        CoordinatorConfig.DEFAULT_EXCHANGE_TIMEOUT,
+        HEARTBEAT,
+        CoordinatorConfig.DEFAULT_ENCODE_TIMEOUT,
+        CoordinatorConfig.DEFAULT_STALL_TIMEOUT,
+        CoordinatorConfig.DEFAULT_SHUTDOWN_TIMEOUT);
+  }
+
+  static Duration heartbeat() {
+    return HEARTBEAT;
+  }
+
+  FakeWorker worker(String id, ModelCard card) {
+    FakeWorker worker = new FakeWorker(id, card);
+    workers.add(worker);
+    return worker;
+  }
+
+  /** A worker that has joined. */
+  FakeWorker joined(String id) throws Exception {
+    FakeWorker worker = worker(id, FakeWorker.card()).join(coordinator.address());
+    if (worker.joinEnded.isDone()) {
+      throw new AssertionError("Joining failed", worker.joinEnded.join());
+    }
+    return worker;
+  }
+
+  int port() {
+    String address = coordinator.address();
+    return Integer.parseInt(address.substring(address.lastIndexOf(':') + 1));
+  }
+
+  ManagedChannel channel() {
+    return channel;
+  }
+
+  GenerationGrpc.GenerationBlockingStub generation() {
+    return GenerationGrpc.newBlockingStub(channel).withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS);
+  }
+
+  ClusterGrpc.ClusterBlockingStub cluster() {
+    return ClusterGrpc.newBlockingStub(channel).withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS);
+  }
+
+  Job submit() {
+    return submit(GenerationRequest.newBuilder().setPrompt("a red circle"));
+  }
+
+  Job submit(GenerationRequest.Builder request) {
+    return generation().submit(SubmitRequest.newBuilder().setRequest(request).build());
+  }
+
+  /** All events of a job that ends. */
+  List<JobEvent> watch(String jobId) {
+    List<JobEvent> events = new ArrayList<>();
+    generation()
+        .watch(WatchRequest.newBuilder().setJobId(jobId).build())
+        .forEachRemaining(events::add);
+    return events;
+  }
+
+  /** Waits for the job's end. */
+  Job end(String jobId) {
+    return watch(jobId).getLast().getEnded();
+  }
+
+  /** Waits for an event that {@code wanted} accepts. */
+  void awaitEvent(String jobId, java.util.function.Predicate<JobEvent> wanted) {
+    var events = generation().watch(WatchRequest.newBuilder().setJobId(jobId).build());
+    while (events.hasNext()) {
+      if (wanted.test(events.next())) {
+        return;
+      }
+    }
+    throw new AssertionError("The job ended without the event");
+  }
+
+  /** How a call failed, as a client sees it. */
+  record Failure(Status.Code status, ErrorCode reason, Optional<String> field, String message) {
+    static Failure of(Throwable failure) {
+      Optional<String> field = Optional.empty();
+      com.google.rpc.Status details = StatusProto.fromThrowable(failure);
+      if (details != null) {
+        for (Any detail : details.getDetailsList()) {
+          if (detail.is(BadRequest.class)) {
+            try {
+              field = Optional.of(detail.unpack(BadRequest.class).getFieldViolations(0).getField());
+            } catch (com.google.protobuf.InvalidProtocolBufferException e) {
+              throw new AssertionError(e);
+            }
+          }
+        }
+      }
+      Status status = Status.fromThrowable(failure);
+      return new Failure(
+          status.getCode(),
+          GrpcErrors.fromStatus(failure, "coordinator").code(),
+          field,
+          String.valueOf(status.getDescription()));
+    }
+  }
+
+  static Failure failure(ThrowingCallable call) {
+    return Failure.of(Assertions.catchThrowableOfType(StatusRuntimeException.class, call));
+  }
+
+  @Override
+  public void close() {
+    channel.shutdownNow();
+    workers.forEach(FakeWorker::close);
+    coordinator.close();
+  }
+}

@@ -85,7 +85,7 @@ final class DemoCommand implements Callable<Integer> {
     try {
       progress.phase("starting a coordinator and " + Texts.workers(workers));
       long startNanos = System.nanoTime();
-      try (LocalCluster local = LocalCluster.start(model, workers, 0)) {
+      try (LocalCluster local = LocalCluster.start(LocalCluster.Programs.LONGTAKE, model, workers, 0)) {
         var starting =
             new GenerationReport.Stage(
                 "starting the cluster", (System.nanoTime() - startNanos) / 1e9);

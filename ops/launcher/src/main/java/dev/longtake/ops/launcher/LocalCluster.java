@@ -100,8 +100,7 @@ final class LocalCluster implements AutoCloseable {
       var starts = new ArrayList<Future<JavaProcess>>();
       for (int i = 1; i <= workers; i++) {
         String id = "w" + i;
-        starts.add(
-            starters.submit(() -> startWorker(id, coordinator.address(), model, threads)));
+        starts.add(starters.submit(() -> startWorker(id, coordinator.address(), model, threads)));
       }
       for (Future<JavaProcess> start : starts) {
         var _ = start.get();
@@ -123,12 +122,18 @@ final class LocalCluster implements AutoCloseable {
             "worker " + id,
             programs.workerMain(),
             List.of(
-                "--coordinator", coordinator,
-                "--model", model.toString(),
-                "--host", LOOPBACK,
-                "--port", "0",
-                "--id", id,
-                "--threads", Integer.toString(threads)),
+                "--coordinator",
+                coordinator,
+                "--model",
+                model.toString(),
+                "--host",
+                LOOPBACK,
+                "--port",
+                "0",
+                "--id",
+                id,
+                "--threads",
+                Integer.toString(threads)),
             JVM_FLAGS,
             folder.resolve(id + ".log"),
             START_TIMEOUT));
@@ -136,10 +141,10 @@ final class LocalCluster implements AutoCloseable {
 
   private JavaProcess watched(JavaProcess process) {
     processes.add(process);
-    var _ = process
-        .onExit()
-        .thenAccept(
-            _ -> {
+    var _ =
+        process
+            .onExit()
+            .thenAccept(_ -> {
               if (!isClosing && !isShuttingDown()) {
                 isKept = true;
                 death.complete(process);

@@ -22,8 +22,22 @@ import org.junit.jupiter.api.io.TempDir;
 class LauncherScriptTest {
   private static final List<String> TOOLS =
       List.of(
-          "bash", "cat", "chmod", "dirname", "env", "find", "flock", "head", "mkdir", "mv", "readlink",
-          "rm", "sed", "sleep", "touch", "tput");
+          "bash",
+          "cat",
+          "chmod",
+          "dirname",
+          "env",
+          "find",
+          "flock",
+          "head",
+          "mkdir",
+          "mv",
+          "readlink",
+          "rm",
+          "sed",
+          "sleep",
+          "touch",
+          "tput");
 
   @TempDir Path temp;
 
@@ -96,7 +110,8 @@ class LauncherScriptTest {
         """
         echo "mvn JAVA_HOME=$JAVA_HOME $*" >>calls
         mkdir -p ops/launcher/target/longtake
-        touch ops/launcher/target/longtake/longtake.jar""");
+        touch ops/launcher/target/longtake/longtake.jar\
+        """);
   }
 
   private Result run(Map<String, String> environment, String... arguments)
@@ -123,8 +138,12 @@ class LauncherScriptTest {
   }
 
   private static Result result(Process process) throws IOException, InterruptedException {
-    String out = new String(process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
-    String err = new String(process.getErrorStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
+    String out =
+        new String(
+            process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
+    String err =
+        new String(
+            process.getErrorStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
     assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
     return new Result(process.exitValue(), out, err);
   }
@@ -174,8 +193,7 @@ class LauncherScriptTest {
     jar();
     Path old = jdk("old", "21.0.1");
     Path good = jdk("good", "25");
-    Result result =
-        run(Map.of("LONGTAKE_JAVA_HOME", old.toString(), "JAVA_HOME", good.toString()));
+    Result result = run(Map.of("LONGTAKE_JAVA_HOME", old.toString(), "JAVA_HOME", good.toString()));
     assertThat(result.status()).isEqualTo(2);
     assertThat(result.err()).contains("LONGTAKE_JAVA_HOME", old + ": version 21");
   }

@@ -70,7 +70,8 @@ class LocalClusterTest {
         .isInstanceOfSatisfying(
             LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.INVALID_REQUEST))
         .hasMessageContaining(
-            "worker w1 ended with exit status 2; its last log lines: Expected a model, but it is broken");
+            "worker w1 ended with exit status 2; its last log lines: Expected a model, but it is"
+                + " broken");
     assertThat(livingChildren()).isEqualTo(before);
   }
 }

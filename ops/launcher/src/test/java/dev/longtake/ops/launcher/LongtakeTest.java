@@ -59,7 +59,10 @@ class LongtakeTest {
   @Test
   void shouldNameTheOptionWhenItIsUnknown() {
     assertOneLine(
-        line.execute("demo", "a cat", "--stpes", "3"), 2, "--stpes", "(see 'longtake demo --help')");
+        line.execute("demo", "a cat", "--stpes", "3"),
+        2,
+        "--stpes",
+        "(see 'longtake demo --help')");
   }
 
   @Test
@@ -74,7 +77,9 @@ class LongtakeTest {
   void shouldNameTheModelFolderWhenItIsMissing() {
     Path model = folder.resolve("nowhere");
     assertOneLine(
-        line.execute("up", "--model", model.toString()), 2, model + ", but there is no such folder");
+        line.execute("up", "--model", model.toString()),
+        2,
+        model + ", but there is no such folder");
   }
 
   @Test

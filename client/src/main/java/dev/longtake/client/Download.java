@@ -45,8 +45,7 @@ final class Download {
       throw new LongtakeClientException(
           LongtakeClientException.WRONG_STATE,
           "Expected job %s to be done, but it is %s; only a finished job has a video"
-              .formatted(
-                  job.getId(), job.getState().name().substring("JOB_STATE_".length())));
+              .formatted(job.getId(), job.getState().name().substring("JOB_STATE_".length())));
     }
     Video video = job.getVideo();
     try {

@@ -143,8 +143,7 @@ public final class LongtakeClient implements AutoCloseable {
    * same video, byte for byte.
    */
   public Job submit(GenerationRequest request) {
-    return call(
-        () -> generation().submit(SubmitRequest.newBuilder().setRequest(request).build()));
+    return call(() -> generation().submit(SubmitRequest.newBuilder().setRequest(request).build()));
   }
 
   /** The job as it is now. */
@@ -158,9 +157,8 @@ public final class LongtakeClient implements AutoCloseable {
    * @param limit at most this many, 1 to 1000; 0 for 100
    */
   public List<Job> list(int limit) {
-    return call(
-        () ->
-            generation().list(ListJobsRequest.newBuilder().setLimit(limit).build()).getJobsList());
+    return call(() ->
+        generation().list(ListJobsRequest.newBuilder().setLimit(limit).build()).getJobsList());
   }
 
   /** Stops a queued or running job; a job that ended already is returned unchanged. */
@@ -170,11 +168,10 @@ public final class LongtakeClient implements AutoCloseable {
 
   /** Workers, model and number of jobs. */
   public ClusterStatus clusterStatus() {
-    return call(
-        () ->
-            ClusterGrpc.newBlockingStub(channel)
-                .withDeadlineAfter(callTimeout.toNanos(), TimeUnit.NANOSECONDS)
-                .status(StatusRequest.getDefaultInstance()));
+    return call(() ->
+        ClusterGrpc.newBlockingStub(channel)
+            .withDeadlineAfter(callTimeout.toNanos(), TimeUnit.NANOSECONDS)
+            .status(StatusRequest.getDefaultInstance()));
   }
 
   /**
@@ -253,8 +250,7 @@ public final class LongtakeClient implements AutoCloseable {
         () ->
             GenerationGrpc.newBlockingStub(channel)
                 .withDeadlineAfter(timeoutNanos, TimeUnit.NANOSECONDS)
-                .download(
-                    DownloadRequest.newBuilder().setJobId(jobId).setOffset(offset).build()));
+                .download(DownloadRequest.newBuilder().setJobId(jobId).setOffset(offset).build()));
   }
 
   /** Waits before a reconnection; returns false when the client was closed or the thread interrupted meanwhile. */

@@ -85,7 +85,8 @@ public final class LongtakeClientException extends RuntimeException {
           new LongtakeClientException(
               TIMED_OUT,
               null,
-              "Expected an answer from %s in time, but the call's deadline passed".formatted(address),
+              "Expected an answer from %s in time, but the call's deadline passed"
+                  .formatted(address),
               failure);
       case CANCELLED ->
           new LongtakeClientException(CANCELED, null, "The call was cancelled", failure);

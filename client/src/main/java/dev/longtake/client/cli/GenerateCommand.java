@@ -18,8 +18,12 @@ import picocli.CommandLine.Spec;
     name = "generate",
     mixinStandardHelpOptions = true,
     description = "Generate a video on a running cluster.",
-    footer = {"", "The job is cancelled on Ctrl-C.", "",
-      "Exit status: 0 done, 1 failed, 2 wrong usage or request, 130 interrupted."})
+    footer = {
+      "",
+      "The job is cancelled on Ctrl-C.",
+      "",
+      "Exit status: 0 done, 1 failed, 2 wrong usage or request, 130 interrupted."
+    })
 public final class GenerateCommand implements Callable<Integer> {
   @Spec @Nullable CommandSpec spec;
 
@@ -73,7 +77,8 @@ public final class GenerateCommand implements Callable<Integer> {
     try {
       Runtime.getRuntime().removeShutdownHook(hook);
     } catch (IllegalStateException e) {
-      // Interrupted: the hook is doing its work, and what this thread would print is no longer of interest.
+      // Interrupted: the hook is doing its work, and what this thread would print is no longer of
+      // interest.
       Commands.waitForExit();
     }
   }

@@ -58,8 +58,7 @@ public record GenerationReport(Path file, Job job, List<Stage> stages) {
             video.getFrames(),
             video.getFps(),
             Texts.bytes(video.getSizeBytes())));
-    text.append(
-        "seed   %s%n".formatted(Long.toUnsignedString(job.getRequest().getSeed())));
+    text.append("seed   %s%n".formatted(Long.toUnsignedString(job.getRequest().getSeed())));
     String reason = job.getPlan().getReason();
     text.append(
         "plan   %s%s%n"

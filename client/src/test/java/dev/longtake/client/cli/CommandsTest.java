@@ -42,11 +42,10 @@ class CommandsTest {
     return new CommandLine(command)
         .setOut(new PrintWriter(out))
         .setErr(new PrintWriter(err))
-        .setExecutionExceptionHandler(
-            (failure, line, parsed) -> {
-              err.append(failure.getMessage());
-              return failure instanceof LongtakeClientException e ? ExitCodes.of(e) : 99;
-            })
+        .setExecutionExceptionHandler((failure, line, parsed) -> {
+          err.append(failure.getMessage());
+          return failure instanceof LongtakeClientException e ? ExitCodes.of(e) : 99;
+        })
         .execute(arguments);
   }
 
@@ -145,11 +144,7 @@ class CommandsTest {
     Path blocked = Files.writeString(folder.resolve("file"), "").resolve("a.mp4");
     for (Path out : List.of(blocked, folder)) {
       int status =
-          run(
-              new GenerateCommand(),
-              "a cat",
-              "--coordinator=" + server.address(),
-              "--out=" + out);
+          run(new GenerateCommand(), "a cat", "--coordinator=" + server.address(), "--out=" + out);
       assertThat(status).as("%s", out).isEqualTo(ExitCodes.FAILED);
     }
     assertThat(server.submitted).isEmpty();

@@ -99,11 +99,7 @@ public final class JavaProcess implements AutoCloseable {
   }
 
   private static JavaProcess launch(
-      String name,
-      String mainClass,
-      List<String> arguments,
-      List<String> jvmFlags,
-      Path logFile) {
+      String name, String mainClass, List<String> arguments, List<String> jvmFlags, Path logFile) {
     Path argumentFile = logFile.resolveSibling(logFile.getFileName() + ".args");
     var command = new ArrayList<String>();
     if (Files.isExecutable(SHELL)) {
@@ -116,9 +112,11 @@ public final class JavaProcess implements AutoCloseable {
     command.add("--exit-with-parent");
     var builder = new ProcessBuilder(command);
     builder.redirectError(ProcessBuilder.Redirect.appendTo(logFile.toFile()));
-    // Parallelism is the engine's own: an OpenMP pool inside each matrix product would only contend with it.
+    // Parallelism is the engine's own: an OpenMP pool inside each matrix product would only contend
+    // with it.
     builder.environment().put("OMP_NUM_THREADS", "1");
-    // glibc's arena for each thread, 64 MiB of address space apiece, would count as resident memory.
+    // glibc's arena for each thread, 64 MiB of address space apiece, would count as resident
+    // memory.
     builder.environment().put("MALLOC_ARENA_MAX", "2");
     try {
       Files.write(argumentFile, argumentLines(jvmFlags), StandardCharsets.UTF_8);
@@ -157,7 +155,8 @@ public final class JavaProcess implements AutoCloseable {
         ReadyLine.parse(line).ifPresent(ready::complete);
       }
     } catch (IOException | UncheckedIOException e) {
-      // The stream is closed under the reader when the child is killed; its exit is what is reported.
+      // The stream is closed under the reader when the child is killed; its exit is what is
+      // reported.
     }
   }
 
@@ -230,7 +229,8 @@ public final class JavaProcess implements AutoCloseable {
               .map(String::strip)
               .filter(line -> !line.isEmpty() && !line.contains("Using incubator modules"))
               .toList();
-      return String.join(" | ", lines.subList(Math.max(0, lines.size() - LOG_TAIL_LINES), lines.size()));
+      return String.join(
+          " | ", lines.subList(Math.max(0, lines.size() - LOG_TAIL_LINES), lines.size()));
     } catch (NoSuchFileException e) {
       return "";
     } catch (IOException e) {

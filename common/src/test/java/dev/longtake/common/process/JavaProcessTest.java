@@ -46,7 +46,9 @@ class JavaProcessTest {
     // It ended by itself, as its input closed, and not by a signal (which would be 143 or 137).
     assertThat(child.onExit().get(1, SECONDS)).isZero();
     assertThat(handle.isAlive()).isFalse();
-    assertThat(folder).isDirectoryContaining("glob:**/child.log").isDirectoryNotContaining("glob:**.args");
+    assertThat(folder)
+        .isDirectoryContaining("glob:**/child.log")
+        .isDirectoryNotContaining("glob:**.args");
   }
 
   @Test
@@ -55,8 +57,8 @@ class JavaProcessTest {
         .isInstanceOfSatisfying(
             LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.INVALID_REQUEST))
         .hasMessage(
-            "child ended with exit status 2; its last log lines: first line | Expected a model folder, but there is"
-                + " none");
+            "child ended with exit status 2; its last log lines: first line | Expected a model"
+                + " folder, but there is none");
   }
 
   @Test
@@ -81,7 +83,8 @@ class JavaProcessTest {
   void shouldDrainTheOutputWhenTheChildPrintsMuch() throws Exception {
     try (JavaProcess child = start("chatter")) {
       assertThat(child.onExit().get(60, SECONDS)).isEqualTo(3);
-      assertThat(child.deathMessage()).startsWith("child ended with exit status 3 and an empty log");
+      assertThat(child.deathMessage())
+          .startsWith("child ended with exit status 3 and an empty log");
     }
   }
 
@@ -122,7 +125,9 @@ class JavaProcessTest {
   void shouldParseOnlyReadyLines() {
     assertThat(ReadyLine.parse("READY worker 127.0.0.1:80"))
         .contains(new ReadyLine("worker", "127.0.0.1:80"));
-    for (String other : List.of("", "READY worker", "READY worker host", "ready worker a:1", "x READY worker a:1")) {
+    for (String other :
+        List.of(
+            "", "READY worker", "READY worker host", "ready worker a:1", "x READY worker a:1")) {
       assertThat(ReadyLine.parse(other)).as(other).isEqualTo(Optional.empty());
     }
   }

@@ -20,7 +20,8 @@ import picocli.CommandLine.Spec;
     description = "Measure, and compare with the goals.",
     footer = {
       "",
-      "Exit status: 0 measured, whether goals are met or not (the output says so); 1 failed; 2 no such benchmark."
+      "Exit status: 0 measured, whether goals are met or not (the output says so); 1 failed; 2 no"
+          + " such benchmark."
     })
 public final class BenchCommand implements Callable<Integer> {
   @Spec @Nullable CommandSpec spec;
@@ -70,15 +71,12 @@ public final class BenchCommand implements Callable<Integer> {
     return benchmarks.stream()
         .filter(benchmark -> benchmark.name().equals(name))
         .findFirst()
-        .orElseThrow(
-            () ->
-                new ParameterException(
-                    command.commandLine(),
-                    "Expected the name of a benchmark (%s), but got %s"
-                        .formatted(
-                            benchmarks.stream()
-                                .map(Benchmark::name)
-                                .collect(Collectors.joining(", ")),
-                            name == null ? "none" : "'" + name + "'")));
+        .orElseThrow(() ->
+            new ParameterException(
+                command.commandLine(),
+                "Expected the name of a benchmark (%s), but got %s"
+                    .formatted(
+                        benchmarks.stream().map(Benchmark::name).collect(Collectors.joining(", ")),
+                        name == null ? "none" : "'" + name + "'")));
   }
 }

@@ -28,8 +28,9 @@ final class DemoBenchmark implements Benchmark {
 
   @Override
   public String description() {
-    return "'longtake demo' with a fixed prompt, built before: wall-clock time of the command, and the largest sum of"
-        + " the resident memory of all its processes (every 100 ms; shared pages count once for each process)";
+    return "'longtake demo' with a fixed prompt, built before: wall-clock time of the command, and"
+               + " the largest sum of the resident memory of all its processes (every 100 ms;"
+               + " shared pages count once for each process)";
   }
 
   @Override
@@ -118,7 +119,8 @@ final class DemoBenchmark implements Benchmark {
     if (script == null || !Files.isExecutable(script)) {
       throw new LongtakeException(
           ErrorCode.INVALID_REQUEST,
-          "Expected to be started by the 'longtake' script, which the demo is measured through, but the property"
+          "Expected to be started by the 'longtake' script, which the demo is measured through, but"
+              + " the property"
               + " longtake.home is '%s'; start this benchmark with ./longtake bench demo"
                   .formatted(home));
     }

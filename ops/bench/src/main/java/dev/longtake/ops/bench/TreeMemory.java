@@ -34,8 +34,7 @@ record TreeMemory(long rssBytes, long pssBytes) {
 
   /** The larger of each. */
   TreeMemory peak(TreeMemory other) {
-    return new TreeMemory(
-        Math.max(rssBytes, other.rssBytes), Math.max(pssBytes, other.pssBytes));
+    return new TreeMemory(Math.max(rssBytes, other.rssBytes), Math.max(pssBytes, other.pssBytes));
   }
 
   private static List<String> smaps(long pid) {

@@ -90,7 +90,9 @@ class BenchCommandTest {
   void shouldCountThisProcessWhenMemoryIsMeasurable() {
     Assumptions.assumeTrue(TreeMemory.isMeasurable());
     TreeMemory memory = TreeMemory.of(ProcessHandle.current());
-    assertThat(memory.rssBytes()).isGreaterThan(10L << 20).isGreaterThanOrEqualTo(memory.pssBytes());
+    assertThat(memory.rssBytes())
+        .isGreaterThan(10L << 20)
+        .isGreaterThanOrEqualTo(memory.pssBytes());
     assertThat(memory.pssBytes()).isPositive();
     assertThat(memory.peak(TreeMemory.ZERO)).isEqualTo(memory);
   }

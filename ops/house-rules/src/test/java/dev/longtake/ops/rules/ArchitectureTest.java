@@ -106,7 +106,11 @@ class ArchitectureTest {
   @ParameterizedTest
   @ValueSource(strings = {"common", "worker", "coordinator", "client", "ops"})
   void shouldHaveNoCyclesWhenPackagesOfAModule(String module) {
-    slices().assignedFrom(new PackagesOf("dev.longtake." + module)).should().beFreeOfCycles().check(OURS);
+    slices()
+        .assignedFrom(new PackagesOf("dev.longtake." + module))
+        .should()
+        .beFreeOfCycles()
+        .check(OURS);
   }
 
   @Test

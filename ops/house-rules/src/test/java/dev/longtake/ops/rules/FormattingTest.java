@@ -50,6 +50,8 @@ class FormattingTest {
   @Test
   void shouldSeeADifferenceWhenThereIsOne() throws FormatterException {
     String source = "class A {\n    /** {@code a\n   * b} */ int  a;\n}\n";
-    assertThat(formatter.formatSourceAndFixImports(source)).contains("  int a;").contains("{@code a");
+    assertThat(formatter.formatSourceAndFixImports(source))
+        .contains("  int a;")
+        .contains("{@code a");
   }
 }

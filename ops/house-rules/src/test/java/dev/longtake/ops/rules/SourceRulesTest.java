@@ -57,9 +57,7 @@ class SourceRulesTest {
         sleeping.add(Sources.name(file));
       }
     }
-    assertThat(sleeping)
-        .as("sources that sleep; wait for what happens, with a deadline")
-        .isEmpty();
+    assertThat(sleeping).as("sources that sleep; wait for what happens, with a deadline").isEmpty();
   }
 
   @Test

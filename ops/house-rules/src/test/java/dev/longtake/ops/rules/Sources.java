@@ -46,7 +46,8 @@ final class Sources {
 
             @Override
             public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) {
-              if (file.toString().endsWith(suffix) && root.relativize(file).toString().contains("src")) {
+              if (file.toString().endsWith(suffix)
+                  && root.relativize(file).toString().contains("src")) {
                 files.add(file);
               }
               return FileVisitResult.CONTINUE;

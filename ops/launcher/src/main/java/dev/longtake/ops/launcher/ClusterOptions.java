@@ -14,7 +14,8 @@ final class ClusterOptions {
       names = "--workers",
       paramLabel = "N",
       defaultValue = "2",
-      description = "Worker processes (default: ${DEFAULT-VALUE}); they share the processor's cores.")
+      description =
+          "Worker processes (default: ${DEFAULT-VALUE}); they share the processor's cores.")
   int workers = 2;
 
   @Option(
@@ -27,8 +28,7 @@ final class ClusterOptions {
   int requireWorkers() {
     if (workers < 1 || workers > MAX_WORKERS) {
       throw LongtakeException.invalidField(
-          "workers",
-          "Expected --workers of 1 to %d, but got %d".formatted(MAX_WORKERS, workers));
+          "workers", "Expected --workers of 1 to %d, but got %d".formatted(MAX_WORKERS, workers));
     }
     return workers;
   }
@@ -41,7 +41,8 @@ final class ClusterOptions {
       if (home == null) {
         throw LongtakeException.invalidField(
             "model",
-            "Expected --model DIR, as the demo model is only found when started by the 'longtake' script");
+            "Expected --model DIR, as the demo model is only found when started by the 'longtake'"
+                + " script");
       }
       folder = Path.of(home, "ops", "demo-model");
     }

@@ -68,7 +68,8 @@ final class DemoCommand implements Callable<Integer> {
       paramLabel = "N",
       defaultValue = "6",
       description =
-          "Each pixel becomes NxN pixels in the MP4, 1 to 16 (default: ${DEFAULT-VALUE}, as the demo model's are few).")
+          "Each pixel becomes NxN pixels in the MP4, 1 to 16 (default: ${DEFAULT-VALUE}, as the"
+              + " demo model's are few).")
   int upscale = 6;
 
   @Option(names = "--json", description = "Print the result as JSON.")
@@ -85,7 +86,8 @@ final class DemoCommand implements Callable<Integer> {
     try {
       progress.phase("starting a coordinator and " + Texts.workers(workers));
       long startNanos = System.nanoTime();
-      try (LocalCluster local = LocalCluster.start(model, workers, 0)) {
+      try (LocalCluster local =
+          LocalCluster.start(LocalCluster.Programs.LONGTAKE, model, workers, 0)) {
         var starting =
             new GenerationReport.Stage(
                 "starting the cluster", (System.nanoTime() - startNanos) / 1e9);

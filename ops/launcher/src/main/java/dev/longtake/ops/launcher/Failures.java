@@ -26,7 +26,8 @@ final class Failures {
   /** A failed command. */
   static int report(Exception failure, CommandLine command, boolean isDebug) {
     if (LocalCluster.isShuttingDown()) {
-      // After Ctrl-C what fails is a consequence; the JVM ends with status 130 when its hooks are through.
+      // After Ctrl-C what fails is a consequence; the JVM ends with status 130 when its hooks are
+      // through.
       awaitExit();
     }
     int status =

@@ -23,10 +23,14 @@ import java.util.stream.Stream;
  * it ends. Logs and the coordinator's data are in a temporary folder, which goes with the cluster unless something failed.
  */
 final class LocalCluster implements AutoCloseable {
-  private static final String COORDINATOR_MAIN = "dev.longtake.coordinator.CoordinatorMain";
-  private static final String WORKER_MAIN = "dev.longtake.worker.WorkerMain";
   private static final String LOOPBACK = "127.0.0.1";
   private static final Duration START_TIMEOUT = Duration.ofMinutes(2);
+
+  /** Main classes, by name: the processes have them, this one needs nothing of theirs. */
+  record Programs(String coordinatorMain, String workerMain) {
+    static final Programs LONGTAKE =
+        new Programs("dev.longtake.coordinator.CoordinatorMain", "dev.longtake.worker.WorkerMain");
+  }
 
   /** Small heaps that grow when needed: what is large, weights and activations, lives outside of them. */
   private static final List<String> JVM_FLAGS =
@@ -36,6 +40,7 @@ final class LocalCluster implements AutoCloseable {
           "-Xmx512m",
           "-Djava.util.logging.SimpleFormatter.format=%1$tF %1$tT %4$s %3$s: %5$s%6$s%n");
 
+  private final Programs programs;
   private final Path folder;
   private final List<JavaProcess> processes = new CopyOnWriteArrayList<>();
   private final CompletableFuture<JavaProcess> death = new CompletableFuture<>();
@@ -43,7 +48,8 @@ final class LocalCluster implements AutoCloseable {
   private volatile boolean isClosing;
   private volatile boolean isKept;
 
-  private LocalCluster(Path folder) {
+  private LocalCluster(Programs programs, Path folder) {
+    this.programs = programs;
     this.folder = folder;
     this.shutdownHook = Thread.ofPlatform().name("end-cluster").unstarted(this::end);
   }
@@ -54,8 +60,8 @@ final class LocalCluster implements AutoCloseable {
    * @param port of the coordinator; 0 for any free one
    * @throws LongtakeException when one does not start, with its last log lines; the others are gone then
    */
-  static LocalCluster start(Path model, int workers, int port) {
-    var cluster = new LocalCluster(temporaryFolder());
+  static LocalCluster start(Programs programs, Path model, int workers, int port) {
+    var cluster = new LocalCluster(programs, temporaryFolder());
     boolean isStarted = false;
     try {
       Runtime.getRuntime().addShutdownHook(cluster.shutdownHook);
@@ -81,7 +87,7 @@ final class LocalCluster implements AutoCloseable {
         watched(
             JavaProcess.start(
                 "coordinator",
-                COORDINATOR_MAIN,
+                programs.coordinatorMain(),
                 List.of(
                     "--host", LOOPBACK,
                     "--port", Integer.toString(port),
@@ -94,8 +100,7 @@ final class LocalCluster implements AutoCloseable {
       var starts = new ArrayList<Future<JavaProcess>>();
       for (int i = 1; i <= workers; i++) {
         String id = "w" + i;
-        starts.add(
-            starters.submit(() -> startWorker(id, coordinator.address(), model, threads)));
+        starts.add(starters.submit(() -> startWorker(id, coordinator.address(), model, threads)));
       }
       for (Future<JavaProcess> start : starts) {
         var _ = start.get();
@@ -115,14 +120,20 @@ final class LocalCluster implements AutoCloseable {
     return watched(
         JavaProcess.start(
             "worker " + id,
-            WORKER_MAIN,
+            programs.workerMain(),
             List.of(
-                "--coordinator", coordinator,
-                "--model", model.toString(),
-                "--host", LOOPBACK,
-                "--port", "0",
-                "--id", id,
-                "--threads", Integer.toString(threads)),
+                "--coordinator",
+                coordinator,
+                "--model",
+                model.toString(),
+                "--host",
+                LOOPBACK,
+                "--port",
+                "0",
+                "--id",
+                id,
+                "--threads",
+                Integer.toString(threads)),
             JVM_FLAGS,
             folder.resolve(id + ".log"),
             START_TIMEOUT));
@@ -130,10 +141,10 @@ final class LocalCluster implements AutoCloseable {
 
   private JavaProcess watched(JavaProcess process) {
     processes.add(process);
-    var _ = process
-        .onExit()
-        .thenAccept(
-            _ -> {
+    var _ =
+        process
+            .onExit()
+            .thenAccept(_ -> {
               if (!isClosing && !isShuttingDown()) {
                 isKept = true;
                 death.complete(process);

@@ -20,7 +20,8 @@ import picocli.CommandLine.IVersionProvider;
     description = "Generates video from text on a cluster of workers.",
     footer = {
       "",
-      "Exit status: 0 done, 1 failed while running, 2 wrong usage, configuration or request, 130 interrupted.",
+      "Exit status: 0 done, 1 failed while running, 2 wrong usage, configuration or request, 130"
+          + " interrupted.",
       "LONGTAKE_DEBUG=1 in the environment adds stack traces to errors."
     })
 public final class Longtake {

@@ -70,7 +70,8 @@ final class UpCommand implements Callable<Integer> {
 
   private LocalCluster start(int workers, ProgressBar progress) {
     try {
-      return LocalCluster.start(cluster.requireModel(), workers, port);
+      return LocalCluster.start(
+          LocalCluster.Programs.LONGTAKE, cluster.requireModel(), workers, port);
     } finally {
       progress.finish();
     }

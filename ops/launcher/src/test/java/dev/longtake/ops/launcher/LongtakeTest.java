@@ -1,0 +1,114 @@
+package dev.longtake.ops.launcher;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
+
+class LongtakeTest {
+  @TempDir Path folder;
+
+  private final StringWriter out = new StringWriter();
+  private final StringWriter err = new StringWriter();
+  private final CommandLine line =
+      Longtake.commandLine(/* isDebug= */ false)
+          .setOut(new PrintWriter(out))
+          .setErr(new PrintWriter(err));
+
+  private void assertOneLine(int status, int expectedStatus, String... parts) {
+    assertThat(status).isEqualTo(expectedStatus);
+    assertThat(err.toString().lines()).hasSize(1);
+    assertThat(err.toString()).startsWith("longtake: ").contains(parts);
+  }
+
+  @Test
+  void shouldDescribeEveryCommandWhenHelpIsAsked() {
+    assertThat(line.execute("--help")).isZero();
+    for (CommandLine command : line.getSubcommands().values()) {
+      String name = command.getCommandName();
+      assertThat(out.toString()).containsPattern("(?m)^  " + name + " +[A-Z]");
+      assertThat(command.execute("--help")).as(name).isZero();
+      assertThat(out.toString()).contains("Usage: longtake " + name);
+    }
+    assertThat(err.toString()).isEmpty();
+  }
+
+  @Test
+  void shouldPrintTheVersionWhenAsked() {
+    assertThat(line.execute("--version")).isZero();
+    assertThat(out.toString()).matches("longtake \\S+ \\(Java \\S+\\)\\R");
+  }
+
+  @Test
+  void shouldSayWhatIsWrongOnOneLineWhenTheUsageIsWrong() {
+    assertOneLine(line.execute("dmeo"), 2, "dmeo", "(see 'longtake --help')");
+  }
+
+  @Test
+  void shouldAskForACommandWhenThereIsNone() {
+    assertOneLine(line.execute(), 2, "(see 'longtake --help')");
+  }
+
+  @Test
+  void shouldNameTheOptionWhenItIsUnknown() {
+    assertOneLine(
+        line.execute("demo", "a cat", "--stpes", "3"),
+        2,
+        "--stpes",
+        "(see 'longtake demo --help')");
+  }
+
+  @Test
+  void shouldRefuseTheNumberOfWorkersWhenItIsOutOfRange() {
+    assertOneLine(
+        line.execute("demo", "a cat", "--workers", "0"),
+        2,
+        "Expected --workers of 1 to 64, but got 0");
+  }
+
+  @Test
+  void shouldNameTheModelFolderWhenItIsMissing() {
+    Path model = folder.resolve("nowhere");
+    assertOneLine(
+        line.execute("up", "--model", model.toString()),
+        2,
+        model + ", but there is no such folder");
+  }
+
+  @Test
+  void shouldNameTheMissingFileWhenTheModelFolderIsEmpty() {
+    assertOneLine(
+        line.execute("demo", "a", "--model", folder.toString(), "--out", folder + "/a.mp4"),
+        2,
+        "there is no such file in the folder; name another with --model");
+  }
+
+  @Test
+  void shouldSayWhyWhenTheVideoCannotBeWritten() throws Exception {
+    Files.writeString(folder.resolve("model_index.json"), "{}");
+    assertOneLine(
+        line.execute("demo", "a", "--model", folder.toString(), "--out", folder.toString()),
+        1,
+        "it is a folder");
+  }
+
+  @Test
+  void shouldTellUsageFromFailureWhenACommandThrows() {
+    assertThat(report(LongtakeException.invalidField("steps", "Expected\n  steps"))).isEqualTo(2);
+    assertThat(err.toString().strip()).isEqualTo("longtake: Expected steps");
+    assertThat(report(new LongtakeException(ErrorCode.PROCESS_DIED, "x"))).isEqualTo(1);
+    assertThat(report(new IllegalStateException("boom"))).isEqualTo(1);
+    assertThat(err.toString()).contains("internal error", "IllegalStateException: boom");
+  }
+
+  private int report(Exception failure) {
+    return Failures.report(failure, line, /* isDebug= */ false);
+  }
+}

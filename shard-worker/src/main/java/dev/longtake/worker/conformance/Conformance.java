@@ -20,8 +20,8 @@ public record Conformance(int workers, Precision precision) {
   /** What the reference's documentation suggests for float32; its worst measured value is 1.7e-5. */
   private static final double F32_TOLERANCE = 3e-5;
 
-  /** Ours: bfloat16 keeps 8 bits, and the random networks of the cases amplify rounding. */
-  private static final double BF16_TOLERANCE = 5e-2;
+  /** Ours: bfloat16 keeps 8 bits; the worst value measured is 8.6e-3. */
+  private static final double BF16_TOLERANCE = 2e-2;
 
   private static final long DEVICE_BYTES = 1L << 32;
 

@@ -3,6 +3,7 @@ package dev.longtake.worker.device.cpu;
 import dev.longtake.worker.device.Sequences;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -64,6 +65,8 @@ final class Attention {
   private final int dimension;
   /** The dimension in whole vectors. */
   private final int padded;
+  /** Channels in whole vectors; those of the last, incomplete vector are behind them. */
+  private final int whole;
   private final int[] valuePanels;
   private final float scale;
 
@@ -84,6 +87,7 @@ final class Attention {
     this.keys = keys;
     this.dimension = query.columns() / heads;
     this.padded = Lanes.roundUp(dimension);
+    this.whole = Lanes.whole(dimension);
     this.valuePanels = MicroKernel.panels(padded / Lanes.COUNT);
     // Softmax in powers of two: e^s = 2^(s log2(e)).
     this.scale = scale * LOG2_E;
@@ -145,13 +149,19 @@ final class Attention {
 
   /** queries[q, d] = scale * query; the rows that fill up the last four are zero. */
   private void loadQueries(Scratch scratch, int sequence, int channel, int from, int count) {
+    VectorMask<Float> tail = Lanes.tail(whole, dimension);
     float[] target = scratch.queries;
     for (int q = 0; q < count; q++) {
       int row = queries.firstRow()[sequence] + (from + q) * queries.rowStride();
       long offset = query.row(row) + channel * 4L;
-      for (int d = 0; d < padded; d += Lanes.COUNT) {
-        var mask = Lanes.tail(d, dimension);
-        Lanes.load(query.segment(), offset + d * 4L, mask)
+      int d = 0;
+      for (; d < whole; d += Lanes.COUNT) {
+        Lanes.load(query.segment(), offset + d * 4L)
+            .mul(scale)
+            .intoArray(target, q * padded + d);
+      }
+      if (d < dimension) {
+        Lanes.load(query.segment(), offset + d * 4L, tail)
             .mul(scale)
             .intoArray(target, q * padded + d);
       }
@@ -190,6 +200,7 @@ final class Attention {
 
   /** Panels over channels: values[panel][key][channel]. Lanes past the last channel are zero. */
   private void packValues(float[] target, int firstRow, int channel, int tile) {
+    VectorMask<Float> tail = Lanes.tail(whole, dimension);
     for (int k = 0; k < tile; k++) {
       long offset = value.row(firstRow + k * keys.rowStride()) + channel * 4L;
       int d = 0;
@@ -197,8 +208,11 @@ final class Attention {
         int columns = width * Lanes.COUNT;
         int index = d * KEYS + k * columns;
         for (int end = d + columns; d < end; d += Lanes.COUNT) {
-          Lanes.load(value.segment(), offset + d * 4L, Lanes.tail(d, dimension))
-              .intoArray(target, index);
+          FloatVector channels =
+              d < whole
+                  ? Lanes.load(value.segment(), offset + d * 4L)
+                  : Lanes.load(value.segment(), offset + d * 4L, tail);
+          channels.intoArray(target, index);
           index += Lanes.COUNT;
         }
       }
@@ -280,20 +294,23 @@ final class Attention {
   }
 
   private void store(Scratch scratch, int sequence, int channel, int from, int count) {
+    VectorMask<Float> tail = Lanes.tail(whole, dimension);
     boolean empty = keys.length()[sequence] == 0;
     for (int q = 0; q < count; q++) {
       int row = queries.firstRow()[sequence] + (from + q) * queries.rowStride();
       long offset = out.row(row) + (long) channel * out.elementBytes();
       float total = empty ? 1 : Lanes.sum(scratch.totals, q * Lanes.COUNT);
-      for (int d = 0; d < dimension; d += Lanes.COUNT) {
+      int d = 0;
+      for (; d < whole; d += Lanes.COUNT) {
         FloatVector result =
             FloatVector.fromArray(Lanes.FLOATS, scratch.sums, q * padded + d).div(total);
-        Lanes.store(
-            result,
-            out.segment(),
-            offset + (long) d * out.elementBytes(),
-            out.bfloat(),
-            Lanes.tail(d, dimension));
+        Lanes.store(result, out.segment(), offset + (long) d * out.elementBytes(), out.bfloat());
+      }
+      if (d < dimension) {
+        FloatVector result =
+            FloatVector.fromArray(Lanes.FLOATS, scratch.sums, q * padded + d).div(total);
+        long at = offset + (long) d * out.elementBytes();
+        Lanes.store(result, out.segment(), at, out.bfloat(), tail);
       }
     }
   }

@@ -204,7 +204,6 @@ public final class CpuDevice implements Device {
       }
       Normalisation.modulate(
           workers,
-          normScratch,
           view(in),
           view(out),
           view(shift.table()),

@@ -13,15 +13,18 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 
 /** Ranks as threads of this process, each with its own device and weights, that hand each other memory. */
 final class ThreadGang implements Gang {
+  private static final Set<String> KEPT = Set.of("weights", "scratch");
+
   private final List<Device> devices = new ArrayList<>();
   private final List<Checkpoint> checkpoints = new ArrayList<>();
   private final List<EngineOrderRunner> runners = new ArrayList<>();
@@ -44,43 +47,48 @@ final class ThreadGang implements Gang {
     SliceAssembly assembly = new SliceAssembly();
     WorkOrder task = order.build();
     List<MemoryExchange> exchanges = MemoryExchange.gang(runners.size());
-    List<Future<?>> running = new ArrayList<>();
+    var running = new ExecutorCompletionService<>(threads);
     for (int rank = 0; rank < runners.size(); rank++) {
       EngineOrderRunner runner = runners.get(rank);
       MemoryExchange exchange = exchanges.get(rank);
-      running.add(
-          threads.submit(
-              () ->
-                  runner.run(
-                      task,
-                      exchange,
-                      event -> {
-                        if (event.getEventCase() == WorkEvent.EventCase.TENSOR) {
-                          assembly.add(event.getTensor());
-                        }
-                      },
-                      () -> false)));
+      running.submit(
+          () ->
+              runner.run(
+                  task,
+                  exchange,
+                  event -> {
+                    if (event.getEventCase() == WorkEvent.EventCase.TENSOR) {
+                      assembly.add(event.getTensor());
+                    }
+                  },
+                  () -> false),
+          true);
     }
-    for (Future<?> rank : running) {
-      await(rank);
+    for (int ended = 0; ended < runners.size(); ended++) {
+      awaitNext(running);
     }
     return assembly.assemble();
   }
 
-  private static void await(Future<?> rank) {
+  /** In order of ending, so that the first failure is the one that is reported. */
+  private static void awaitNext(ExecutorCompletionService<Object> running) {
     try {
-      rank.get(2, TimeUnit.MINUTES);
-    } catch (InterruptedException | ExecutionException | TimeoutException e) {
+      Future<Object> rank = running.poll(2, TimeUnit.MINUTES);
+      if (rank == null) {
+        throw new AssertionError("The ranks did not end");
+      }
+      rank.get();
+    } catch (InterruptedException | ExecutionException e) {
       throw new AssertionError("A rank failed", e);
     }
   }
 
-  /** Device bytes held by everything but the weights; zero between orders. */
+  /** Device bytes held by everything but the weights and the device's own scratch; zero between orders. */
   long activationBytes() {
     long bytes = 0;
     for (Device device : devices) {
       for (var use : device.memory().usedBytesByTag().entrySet()) {
-        bytes += use.getKey().equals("weights") ? 0 : use.getValue();
+        bytes += KEPT.contains(use.getKey()) ? 0 : use.getValue();
       }
     }
     return bytes;

@@ -87,15 +87,7 @@ final class Buffers implements AutoCloseable {
             small.put(value, matrix(rows, vectorColumns(vector), "vectors"));
         case Instruction.AddTable table ->
             small.put(value, matrix(rows, tableColumns(program, table.table()), "vectors"));
-        case Instruction.EmbedPatches _,
-            Instruction.SwitchSplit _,
-            Instruction.Modulate _,
-            Instruction.Project _,
-            Instruction.NormRotate _,
-            Instruction.Attend _,
-            Instruction.AttendText _,
-            Instruction.AddProjection _,
-            Instruction.ProjectFinal _ -> {}
+        case Instruction.SwitchSplit _, Instruction.OnTokens _ -> {}
       }
     }
   }

@@ -148,13 +148,23 @@ public final class Network implements AutoCloseable {
       case Instruction.ProjectKeyValue keyValue -> vectors.projectKeyValue(keyValue);
       case Instruction.ComputeVector vector -> vectors.compute(vector.op());
       case Instruction.AddTable table -> vectors.addTable(table);
+      case Instruction.SwitchSplit change -> switchSplit(change, place);
+      case Instruction.OnTokens onTokens -> {
+        if (layout.rows() > 0) {
+          execute(onTokens, step);
+        }
+      }
+    }
+  }
+
+  private void execute(Instruction.OnTokens instruction, @Nullable StepInput step) {
+    switch (instruction) {
       case Instruction.EmbedPatches embed -> {
         if (step == null) {
           throw new IllegalStateException("Expected latents to vary from step to step");
         }
         embedPatches(embed.layer(), step.latents());
       }
-      case Instruction.SwitchSplit change -> switchSplit(change, place);
       case Instruction.Modulate modulate -> modulate(modulate);
       case Instruction.Project project -> project(project);
       case Instruction.NormRotate norm -> normRotate(norm);

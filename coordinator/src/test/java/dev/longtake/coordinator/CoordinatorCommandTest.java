@@ -29,7 +29,10 @@ final class CoordinatorCommandTest {
 
       assertThat(execute("--port", port, "--data", folder.resolve("b").toString())).isEqualTo(2);
 
-      assertThat(errors.toString()).startsWith("Expected port " + port).contains("--port").hasLineCount(1);
+      assertThat(errors.toString())
+          .startsWith("Expected port " + port)
+          .contains("--port")
+          .hasLineCount(1);
     }
   }
 
@@ -71,6 +74,13 @@ final class CoordinatorCommandTest {
 
     assertThat(usage)
         .contains(
-            "--host", "--port", "--data", "--queue-limit", "--exchange-timeout", "--exit-with-parent", "7400", "64");
+            "--host",
+            "--port",
+            "--data",
+            "--queue-limit",
+            "--exchange-timeout",
+            "--exit-with-parent",
+            "7400",
+            "64");
   }
 }

@@ -58,7 +58,8 @@ public final class JobStore {
    * @param nanoTime a monotonic clock, for durations
    * @param random for ids
    */
-  public JobStore(int queueLimit, InstantSource clock, LongSupplier nanoTime, RandomGenerator random) {
+  public JobStore(
+      int queueLimit, InstantSource clock, LongSupplier nanoTime, RandomGenerator random) {
     this.queueLimit = queueLimit;
     this.clock = clock;
     this.nanoTime = nanoTime;
@@ -100,7 +101,8 @@ public final class JobStore {
     try {
       if (closed) {
         throw new LongtakeException(
-            ErrorCode.UNREACHABLE, "The coordinator is shutting down; submit again when it is back");
+            ErrorCode.UNREACHABLE,
+            "The coordinator is shutting down; submit again when it is back");
       }
       if (queue.size() >= queueLimit) {
         throw new LongtakeException(
@@ -125,7 +127,8 @@ public final class JobStore {
       if (entry == null) {
         throw new LongtakeException(
             ErrorCode.NO_SUCH_JOB,
-            "Expected the id of a job, but '%s' is none or was forgotten; list the jobs".formatted(id));
+            "Expected the id of a job, but '%s' is none or was forgotten; list the jobs"
+                .formatted(id));
       }
       return entry;
     } finally {
@@ -137,7 +140,10 @@ public final class JobStore {
   public List<Job> list(int limit) {
     lock.lock();
     try {
-      return byId.sequencedValues().reversed().stream().limit(limit).map(JobEntry::snapshot).toList();
+      return byId.sequencedValues().reversed().stream()
+          .limit(limit)
+          .map(JobEntry::snapshot)
+          .toList();
     } finally {
       lock.unlock();
     }

@@ -36,7 +36,8 @@ public record Matrix(
 
   /** Rows [from, to). */
   public Matrix rows(int from, int to) {
-    return new Matrix(buffer, offset + (long) from * rowStride, to - from, columns, rowStride, dtype);
+    return new Matrix(
+        buffer, offset + (long) from * rowStride, to - from, columns, rowStride, dtype);
   }
 
   /** Columns [from, to). */

@@ -51,10 +51,8 @@ class ConformanceTest {
     assertThat(reports).isNotEmpty().noneMatch(RunReport::failed);
     // Rounded products must differ, or bfloat16 was not used.
     assertThat(reports)
-        .anySatisfy(
-            report ->
-                assertThat(report.checks())
-                    .anyMatch(checked -> checked.maxRelativeError() > 1e-4));
+        .anySatisfy(report ->
+            assertThat(report.checks()).anyMatch(checked -> checked.maxRelativeError() > 1e-4));
   }
 
   @Test

@@ -85,7 +85,8 @@ class DemoModelTest {
       task.setFrameMask(ProtoTensors.of(mask, List.of(1L, (long) FRAMES)));
     }
     task.setLatents(
-        ProtoTensors.of(start, List.of(1L, (long) CHANNELS, (long) FRAMES, (long) SIDE, (long) SIDE)));
+        ProtoTensors.of(
+            start, List.of(1L, (long) CHANNELS, (long) FRAMES, (long) SIDE, (long) SIDE)));
     return WorkOrder.newBuilder().setSampling(task);
   }
 
@@ -93,7 +94,11 @@ class DemoModelTest {
     int pixels = SIDE * SIDE;
     for (int channel = 0; channel < CHANNELS; channel++) {
       System.arraycopy(
-          given, channel * givenFrames * pixels, start, channel * FRAMES * pixels, givenFrames * pixels);
+          given,
+          channel * givenFrames * pixels,
+          start,
+          channel * FRAMES * pixels,
+          givenFrames * pixels);
     }
   }
 
@@ -109,7 +114,8 @@ class DemoModelTest {
     return TextCondition.newBuilder()
         .setEmbedding(
             ProtoTensors.of(
-                Arrays.copyOf(embedding, tokens * channels), List.of((long) tokens, (long) channels)))
+                Arrays.copyOf(embedding, tokens * channels),
+                List.of((long) tokens, (long) channels)))
         .build();
   }
 

@@ -84,16 +84,15 @@ class ShardedEqualityTest {
 
   private static void assertSameBits(Map<String, Captured> ours, Map<String, Captured> alone) {
     assertThat(ours.keySet()).isEqualTo(alone.keySet());
-    alone.forEach(
-        (name, expected) -> {
-          Captured captured = ours.get(name);
-          assertThat(captured).as(name).isNotNull();
-          if (captured != null) {
-            assertThat(captured.shape()).as(name).isEqualTo(expected.shape());
-            // Arrays of floats compare bit by bit for everything but NaN payloads.
-            assertThat(captured.values()).as(name).isEqualTo(expected.values());
-          }
-        });
+    alone.forEach((name, expected) -> {
+      Captured captured = ours.get(name);
+      assertThat(captured).as(name).isNotNull();
+      if (captured != null) {
+        assertThat(captured.shape()).as(name).isEqualTo(expected.shape());
+        // Arrays of floats compare bit by bit for everything but NaN payloads.
+        assertThat(captured.values()).as(name).isEqualTo(expected.values());
+      }
+    });
   }
 
   @ParameterizedTest

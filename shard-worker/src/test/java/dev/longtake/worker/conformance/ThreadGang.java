@@ -38,7 +38,8 @@ final class ThreadGang implements Gang {
       devices.add(device);
       checkpoints.add(checkpoint);
       runners.add(
-          new EngineOrderRunner(device, ModelCatalog.describe(model.dit()), checkpoint, () -> null));
+          new EngineOrderRunner(
+              device, ModelCatalog.describe(model.dit()), checkpoint, () -> null));
     }
   }
 

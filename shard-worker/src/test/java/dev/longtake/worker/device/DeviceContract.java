@@ -24,7 +24,8 @@ public abstract class DeviceContract extends PatchContract {
     DeviceBuffer c = memory.allocate(24, "first");
     assertThat(a.sizeBytes()).isEqualTo(1000);
     assertThat(memory.usedBytes()).isEqualTo(before + 1524);
-    assertThat(memory.usedBytesByTag()).containsAllEntriesOf(Map.of("first", 1024L, "second", 500L));
+    assertThat(memory.usedBytesByTag())
+        .containsAllEntriesOf(Map.of("first", 1024L, "second", 500L));
     a.close();
     b.close();
     b.close();
@@ -51,8 +52,7 @@ public abstract class DeviceContract extends PatchContract {
       assertThat(held.sizeBytes()).isEqualTo(1000);
       assertThatThrownBy(() -> device.memory().allocate(LIMIT_BYTES, "activations"))
           .isInstanceOfSatisfying(
-              LongtakeException.class,
-              e -> assertThat(e.code()).isEqualTo(ErrorCode.OUT_OF_MEMORY))
+              LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.OUT_OF_MEMORY))
           .hasMessageContaining(LIMIT_BYTES + " bytes of activations")
           .hasMessageContaining((LIMIT_BYTES - device.memory().usedBytes()) + " of " + LIMIT_BYTES)
           .hasMessageContaining("weights=1000");
@@ -225,7 +225,12 @@ public abstract class DeviceContract extends PatchContract {
     RowVectors vectors =
         new RowVectors(lab.normal(2, 3 * columns, DType.F32), new int[] {0, 1, 1, 0}, 100);
     PackedLinear wide =
-        lab.pack(lab.values(3 * columns * columns), lab.values(3 * columns), 3 * columns, columns, DType.F32);
+        lab.pack(
+            lab.values(3 * columns * columns),
+            lab.values(3 * columns),
+            3 * columns,
+            columns,
+            DType.F32);
     PackedLinear square =
         lab.pack(lab.values(columns * columns), lab.values(columns), columns, columns, DType.F32);
     Rotation rotation = new Rotation(lab.normal(7, 10, DType.F32), lab.normal(7, 10, DType.F32), 3);
@@ -258,7 +263,8 @@ public abstract class DeviceContract extends PatchContract {
     boolean[] active = new boolean[rows];
     active[1] = true;
     device.mixNoise(x, y, x, 0.4f, active);
-    device.guidedStep(x, y, qkv.columns(0, columns), qkv.columns(columns, 2 * columns), 3, 0.1f, active);
+    device.guidedStep(
+        x, y, qkv.columns(0, columns), qkv.columns(columns, 2 * columns), 3, 0.1f, active);
     results.add(lab.read(x));
     results.add(lab.read(qkv));
     return results;

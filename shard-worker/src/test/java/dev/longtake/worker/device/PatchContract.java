@@ -21,8 +21,7 @@ abstract class PatchContract extends RowContract {
       int channels = lab.between(1, 5);
       int rows = p.gridFrames() * p.patchesPerFrame();
       int columns = channels * p.patchVolume();
-      Matrix latents =
-          lab.normal(channels * p.frames(), p.height() * p.width(), DType.F32);
+      Matrix latents = lab.normal(channels * p.frames(), p.height() * p.width(), DType.F32);
       Matrix patches = lab.normal(rows, columns, round % 3 == 0 ? DType.BF16 : DType.F32);
       float[] values = lab.read(latents);
 

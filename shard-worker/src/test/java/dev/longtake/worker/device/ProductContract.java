@@ -50,7 +50,9 @@ abstract class ProductContract extends DeviceFixture {
 
   @Test
   void shouldGiveEqualBitsWhenARowIsMultipliedInAnyCompany() {
-    int[][] shapes = {{16, 32}, {48, 72}, {72, 48}, {128, 40}, {1152, 96}, {33, 1}, {64, 2}, {100, 3}, {1, 7}};
+    int[][] shapes = {
+      {16, 32}, {48, 72}, {72, 48}, {128, 40}, {1152, 96}, {33, 1}, {64, 2}, {100, 3}, {1, 7}
+    };
     for (int[] shape : shapes) {
       for (DType inputType : inputTypes()) {
         checkCompany(shape[0], shape[1], inputType);

@@ -158,7 +158,9 @@ abstract class RowContract extends AttentionContract {
         }
         assertClose(lab.read(out), expected, tolerance(out));
       }
-      float[] extremes = {0, -0f, 1e-30f, -1e-30f, 50, -50, 1e4f, -1e4f, 3e38f, -3e38f, 88.8f, -88.8f};
+      float[] extremes = {
+        0, -0f, 1e-30f, -1e-30f, 50, -50, 1e4f, -1e4f, 3e38f, -3e38f, 88.8f, -88.8f
+      };
       Matrix in = lab.of(extremes, 1, extremes.length, DType.F32);
       device.activate(in, in, activation);
       float[] actual = lab.read(in);

@@ -46,10 +46,7 @@ class EngineOrderRunnerTest {
 
   private EngineOrderRunner runner() {
     return new EngineOrderRunner(
-        device,
-        ModelCatalog.describe(ModelFolder.open(demoModel()).dit()),
-        checkpoint,
-        () -> null);
+        device, ModelCatalog.describe(ModelFolder.open(demoModel()).dit()), checkpoint, () -> null);
   }
 
   @BeforeEach
@@ -99,8 +96,7 @@ class EngineOrderRunnerTest {
   }
 
   private void assertRefused(UnaryOperator<SamplingTask.Builder> change, String... words) {
-    LongtakeException refusal =
-        catchThrowableOfType(LongtakeException.class, () -> run(change));
+    LongtakeException refusal = catchThrowableOfType(LongtakeException.class, () -> run(change));
     assertThat(refusal).isNotNull();
     assertThat(refusal.code()).isEqualTo(ErrorCode.INVALID_REQUEST);
     assertThat(refusal.getMessage()).contains(words).doesNotContain("\n");
@@ -138,24 +134,23 @@ class EngineOrderRunnerTest {
 
   @Test
   void shouldStopWithinAStepAndFreeEverythingWhenCancelled() {
-    assertThatThrownBy(
-            () ->
-                runner.run(
-                    WorkOrder.newBuilder()
-                        .setSampling(
-                            SamplingTask.newBuilder()
-                                .setGeometry(geometry(4, 8, 8))
-                                .addPrompts(TextCondition.newBuilder().setNullTokens(3))
-                                .setSchedule(
-                                    RectifiedFlow.newBuilder().setSteps(1000).setTimesteps(1000))
-                                .setGuidance(3))
-                        .build(),
-                    Exchange.solo(),
-                    event -> {
-                      events.add(event);
-                      canceled.set(true);
-                    },
-                    canceled::get))
+    assertThatThrownBy(() ->
+            runner.run(
+                WorkOrder.newBuilder()
+                    .setSampling(
+                        SamplingTask.newBuilder()
+                            .setGeometry(geometry(4, 8, 8))
+                            .addPrompts(TextCondition.newBuilder().setNullTokens(3))
+                            .setSchedule(
+                                RectifiedFlow.newBuilder().setSteps(1000).setTimesteps(1000))
+                            .setGuidance(3))
+                    .build(),
+                Exchange.solo(),
+                event -> {
+                  events.add(event);
+                  canceled.set(true);
+                },
+                canceled::get))
         .isInstanceOfSatisfying(
             LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.CANCELED));
 
@@ -172,8 +167,7 @@ class EngineOrderRunnerTest {
     assertRefused(task -> task.clearPrompts(), "at least one prompt");
     assertRefused(
         task -> task.setPrompts(0, TextCondition.newBuilder().setNullTokens(33)), "1 to 32", "33");
-    assertRefused(
-        task -> task.setPrompts(0, TextCondition.getDefaultInstance()), "null caption");
+    assertRefused(task -> task.setPrompts(0, TextCondition.getDefaultInstance()), "null caption");
     assertRefused(task -> task.setGeometry(geometry(0, 8, 8)), "0, 8 and 8");
     assertRefused(
         task -> task.setSchedule(RectifiedFlow.newBuilder().setTimesteps(1000)), "1 step", "0");
@@ -206,7 +200,8 @@ class EngineOrderRunnerTest {
 
   @Test
   void shouldNeedMemoryInProportionToTokens() {
-    // Peak bytes only grow, so the smaller clip goes first; weights and scratch are the same for both.
+    // Peak bytes only grow, so the smaller clip goes first; weights and scratch are the same for
+    // both.
     run(task -> task.setGeometry(geometry(4, 16, 16)));
     long small = events.getLast().getFinished().getPeakDeviceBytes();
     run(task -> task.setGeometry(geometry(8, 16, 16)));

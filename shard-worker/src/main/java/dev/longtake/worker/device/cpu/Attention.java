@@ -64,10 +64,13 @@ final class Attention {
   private final Sequences queries;
   private final Sequences keys;
   private final int dimension;
+
   /** The dimension in whole vectors. */
   private final int padded;
+
   /** Channels in whole vectors; those of the last, incomplete vector are behind them. */
   private final int whole;
+
   private final int[] valuePanels;
   private final float scale;
 
@@ -158,9 +161,7 @@ final class Attention {
       long offset = query.row(row) + channel * 4L;
       int d = 0;
       for (; d < whole; d += Lanes.COUNT) {
-        Lanes.load(query.segment(), offset + d * 4L)
-            .mul(scale)
-            .intoArray(target, q * padded + d);
+        Lanes.load(query.segment(), offset + d * 4L).mul(scale).intoArray(target, q * padded + d);
       }
       if (d < dimension) {
         Lanes.load(query.segment(), offset + d * 4L, tail)
@@ -291,9 +292,7 @@ final class Attention {
       scratch.maxima[q] = maximum;
       total = total.mul(factor);
       for (int d = q * padded; d < (q + 1) * padded; d += Lanes.COUNT) {
-        FloatVector.fromArray(Lanes.FLOATS, scratch.sums, d)
-            .mul(factor)
-            .intoArray(scratch.sums, d);
+        FloatVector.fromArray(Lanes.FLOATS, scratch.sums, d).mul(factor).intoArray(scratch.sums, d);
       }
     }
     for (int k = 0; k < columns; k += Lanes.COUNT) {

@@ -27,10 +27,10 @@ final class Lanes {
 
   static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ORDER);
 
-  private static final VectorSpecies<Integer> INTS = VectorSpecies.of(int.class, FLOATS.vectorShape());
+  private static final VectorSpecies<Integer> INTS =
+      VectorSpecies.of(int.class, FLOATS.vectorShape());
   private static final VectorSpecies<Short> SHORTS =
-      VectorSpecies.of(
-          short.class, VectorShape.forBitSize(FLOATS.vectorBitSize() / 2));
+      VectorSpecies.of(short.class, VectorShape.forBitSize(FLOATS.vectorBitSize() / 2));
 
   // Constants of their own, because the compiler does not see through elements of an array.
   private static final VectorShuffle<Float> UPPER_32 = upper(32);
@@ -122,10 +122,10 @@ final class Lanes {
   private static ShortVector round(FloatVector vector) {
     IntVector bits = vector.reinterpretAsInts();
     IntVector upper = bits.lanewise(VectorOperators.LSHR, 16);
-    IntVector rounded =
-        upper.and(1).add(0x7FFF).add(bits).lanewise(VectorOperators.LSHR, 16);
+    IntVector rounded = upper.and(1).add(0x7FFF).add(bits).lanewise(VectorOperators.LSHR, 16);
     VectorMask<Integer> nan = vector.test(VectorOperators.IS_NAN).cast(INTS);
-    return (ShortVector) rounded.blend(upper.or(0x40), nan).convertShape(VectorOperators.I2S, SHORTS, 0);
+    return (ShortVector)
+        rounded.blend(upper.or(0x40), nan).convertShape(VectorOperators.I2S, SHORTS, 0);
   }
 
   /**

@@ -65,11 +65,9 @@ final class Linear implements AutoCloseable {
     int type = inputType == DType.BF16 ? Dnnl.BF16 : Dnnl.F32;
     int productColumns = Math.max(outputColumns, CpuPackedLinear.LEAST_COLUMNS);
     MemorySegment layout = layout(inputColumns, productColumns, type);
-    long weightBytes =
-        Math.ceilDiv(Dnnl.sizeBytes(layout), ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+    long weightBytes = Math.ceilDiv(Dnnl.sizeBytes(layout), ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
     for (Scratch own : scratch) {
-      own.input =
-          grown(own.input, (long) TILE_ROWS * inputColumns * inputType.sizeBytes());
+      own.input = grown(own.input, (long) TILE_ROWS * inputColumns * inputType.sizeBytes());
       own.product = grown(own.product, (long) TILE_ROWS * productColumns * Float.BYTES);
     }
     CpuBuffer buffer =
@@ -178,7 +176,12 @@ final class Linear implements AutoCloseable {
             } else {
               int vector = gate.vectorOfGroup()[row / gate.rowsPerGroup()];
               Elementwise.addProduct(
-                  product.segment(), at, residual, residual.row(row), gates.segment(), gates.row(vector));
+                  product.segment(),
+                  at,
+                  residual,
+                  residual.row(row),
+                  gates.segment(),
+                  gates.row(vector));
             }
           }
         });

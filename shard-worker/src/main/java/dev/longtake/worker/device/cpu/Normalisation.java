@@ -49,20 +49,15 @@ final class Normalisation {
   }
 
   private static void modulateRow(
-      View in,
-      View out,
-      int row,
-      View shifts,
-      View scales,
-      int vector,
-      float epsilon) {
+      View in, View out, int row, View shifts, View scales, int vector, float epsilon) {
     int columns = in.columns();
     int whole = Lanes.whole(columns);
     VectorMask<Float> tail = Lanes.tail(whole, columns);
     long x = in.row(row);
     float mean = rowSum(in, x) / columns;
 
-    // Two passes: squares of differences lose nothing when the mean is large. The differences' own sum would be zero in exact
+    // Two passes: squares of differences lose nothing when the mean is large. The differences' own
+    // sum would be zero in exact
     // arithmetic; what it is tells by how much the mean was rounded.
     FloatVector sums = FloatVector.zero(Lanes.FLOATS);
     FloatVector squares = FloatVector.zero(Lanes.FLOATS);
@@ -86,8 +81,7 @@ final class Normalisation {
     long y = out.row(row);
     int size = out.elementBytes();
     for (c = 0; c < whole; c += Lanes.COUNT) {
-      FloatVector normal =
-          Lanes.load(in.segment(), x + c * 4L).sub(mean).sub(residue).mul(factor);
+      FloatVector normal = Lanes.load(in.segment(), x + c * 4L).sub(mean).sub(residue).mul(factor);
       FloatVector result =
           normal.fma(
               Lanes.load(scales.segment(), scale + c * 4L).add(1f),

@@ -36,8 +36,7 @@ final class Buffers implements AutoCloseable {
     this.model = program.model();
     this.maxRows = geometry.maxRows();
     long channels = model.channels();
-    boolean switches =
-        program.step().stream().anyMatch(i -> i instanceof Instruction.SwitchSplit);
+    boolean switches = program.step().stream().anyMatch(i -> i instanceof Instruction.SwitchSplit);
     try {
       narrow = allocate(maxRows * channels, "activations");
       wide = allocate(maxRows * wideColumns(model), "activations");

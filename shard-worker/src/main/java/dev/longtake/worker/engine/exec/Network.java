@@ -184,7 +184,8 @@ public final class Network implements AutoCloseable {
     int tokens = home.frames().size() * home.patches().size();
     int channels = model.latentChannels();
     Matrix patches =
-        buffers.wide(home.rows(), channels * local.patchVolume(), weights.linear(layer).inputType());
+        buffers.wide(
+            home.rows(), channels * local.patchVolume(), weights.linear(layer).inputType());
     int latentRows = channels * local.frames();
     for (int branch = 0; branch < condition.branches(); branch++) {
       int sample = condition.sampleOfBranch()[branch];
@@ -205,9 +206,7 @@ public final class Network implements AutoCloseable {
     long start = System.nanoTime();
     TokenLayout target = geometry.layout(change.to());
     Matrix source =
-        change.value().equals(Value.RESIDUAL)
-            ? residual()
-            : buffers.prediction(layout.rows());
+        change.value().equals(Value.RESIDUAL) ? residual() : buffers.prediction(layout.rows());
     splitSwitch.run(
         source,
         change.from(),
@@ -342,8 +341,7 @@ public final class Network implements AutoCloseable {
       takeProduct(instruction.resultName(), layer, in);
     }
     Modulation gate = instruction.gate();
-    RowVectors gates =
-        gate == null ? null : rowVectors(gate, gate.gate(), vectors.groups(layout));
+    RowVectors gates = gate == null ? null : rowVectors(gate, gate.gate(), vectors.groups(layout));
     device.linearResidual(layer, in, residual(), gates);
     take(instruction.afterName(), residual());
   }

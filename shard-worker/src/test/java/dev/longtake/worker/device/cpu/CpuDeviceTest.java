@@ -45,7 +45,8 @@ final class CpuDeviceTest extends DeviceContract {
     Bytes large = attentionBytes(2048);
     // The device holds what the caller allocated, which is linear in tokens, and nothing else.
     assertThat(large.device()).isEqualTo(4 * small.device());
-    // Only small objects for the arguments; a score matrix would have 16 MiB at 2048 tokens and 1 MiB at 512.
+    // Only small objects for the arguments; a score matrix would have 16 MiB at 2048 tokens and 1
+    // MiB at 512.
     assertThat(small.heap()).isLessThan(64_000);
     assertThat(large.heap()).isLessThan(64_000);
   }
@@ -86,15 +87,14 @@ final class CpuDeviceTest extends DeviceContract {
   @Test
   void shouldPassOnTheFailureWhenATaskFails() {
     try (Workers workers = new Workers(3)) {
-      assertThatThrownBy(
-              () ->
-                  workers.run(
-                      100,
-                      (thread, task) -> {
-                        if (task == 41) {
-                          throw new IllegalStateException("task " + task);
-                        }
-                      }))
+      assertThatThrownBy(() ->
+              workers.run(
+                  100,
+                  (thread, task) -> {
+                    if (task == 41) {
+                      throw new IllegalStateException("task " + task);
+                    }
+                  }))
           .isInstanceOf(IllegalStateException.class)
           .hasMessage("task 41");
       boolean[] done = new boolean[1000];

@@ -15,17 +15,15 @@ class ProgramTest {
 
     assertThat(program.condition()).hasSize(1 + 1 + 4);
     assertThat(program.condition())
-        .allMatch(
-            instruction ->
-                instruction instanceof Instruction.ProjectText
-                    || instruction instanceof Instruction.ProjectKeyValue
-                    || (instruction instanceof Instruction.ComputeVector vector
-                        && vector.op().output().equals("fps_emb")));
+        .allMatch(instruction ->
+            instruction instanceof Instruction.ProjectText
+                || instruction instanceof Instruction.ProjectKeyValue
+                || (instruction instanceof Instruction.ComputeVector vector
+                    && vector.op().output().equals("fps_emb")));
     assertThat(program.step())
-        .noneMatch(
-            instruction ->
-                instruction instanceof Instruction.ProjectText
-                    || instruction instanceof Instruction.ProjectKeyValue);
+        .noneMatch(instruction ->
+            instruction instanceof Instruction.ProjectText
+                || instruction instanceof Instruction.ProjectKeyValue);
   }
 
   @Test

@@ -21,7 +21,8 @@ class ShardingPassTest {
 
     List<ShardingPass.Step.Switch> switches = switches(blocks, 2);
 
-    assertThat(switches).extracting(ShardingPass.Step.Switch::place)
+    assertThat(switches)
+        .extracting(ShardingPass.Step.Switch::place)
         .containsExactly(
             "before temporal_blocks.0",
             "before spatial_blocks.1",

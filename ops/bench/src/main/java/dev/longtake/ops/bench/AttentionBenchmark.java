@@ -17,7 +17,8 @@ import java.util.List;
 final class AttentionBenchmark implements Benchmark {
   private static final int HEADS = 16;
   private static final int HEAD_DIMENSION = 72;
-  private static final int TOKENS = 2048;
+  private static final int TOKENS = 1024;
+  private static final int CALLS = 6;
   private static final int MORE_TOKENS = 4 * TOKENS;
 
   /** q, k, v and the result in float32, and a twentieth for everything else. */
@@ -58,17 +59,21 @@ final class AttentionBenchmark implements Benchmark {
       Matrix out = Matrix.dense(result, tokens, columns, DType.F32);
       device.noise(all, /* seed= */ 1, /* stream= */ 0, /* firstElement= */ 0);
       Sequences sequence = new Sequences(new int[] {0}, new int[] {tokens}, 1);
-      long heapBefore = threads.getCurrentThreadAllocatedBytes();
-      device.attention(
-          all.columns(0, columns),
-          all.columns(columns, 2 * columns),
-          all.columns(2 * columns, 3 * columns),
-          out,
-          HEADS,
-          sequence,
-          sequence,
-          (float) (1 / Math.sqrt(HEAD_DIMENSION)));
-      long heap = threads.getCurrentThreadAllocatedBytes() - heapBefore;
+      // Interpreted code boxes every vector; the least of some calls is what compiled code takes.
+      long heap = Long.MAX_VALUE;
+      for (int call = 0; call < CALLS; call++) {
+        long before = threads.getCurrentThreadAllocatedBytes();
+        device.attention(
+            all.columns(0, columns),
+            all.columns(columns, 2 * columns),
+            all.columns(2 * columns, 3 * columns),
+            out,
+            HEADS,
+            sequence,
+            sequence,
+            (float) (1 / Math.sqrt(HEAD_DIMENSION)));
+        heap = Math.min(heap, threads.getCurrentThreadAllocatedBytes() - before);
+      }
       return (double) (device.memory().peakBytes() + heap) / tokens;
     }
   }

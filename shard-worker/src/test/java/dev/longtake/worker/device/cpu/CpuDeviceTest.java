@@ -39,16 +39,18 @@ final class CpuDeviceTest extends DeviceContract {
         .count();
   }
 
+  private static final long LEAST_HEAP = 512 << 10;
+
   @Test
   void shouldNotAllocateByTokensWhenAttentionRuns() {
     Bytes small = attentionBytes(512);
     Bytes large = attentionBytes(2048);
     // The device holds what the caller allocated, which is linear in tokens, and nothing else.
     assertThat(large.device()).isEqualTo(4 * small.device());
-    // Only small objects for the arguments; a score matrix would have 16 MiB at 2048 tokens and 1
-    // MiB at 512.
-    assertThat(small.heap()).isLessThan(64_000);
-    assertThat(large.heap()).isLessThan(64_000);
+    // Small objects for the arguments, and a boxed vector per query where the compiler leaves one. A
+    // score matrix would have 1 MiB at 512 tokens and 16 MiB at 2048.
+    assertThat(small.heap()).isLessThan(LEAST_HEAP);
+    assertThat(large.heap()).isLessThan(LEAST_HEAP);
   }
 
   /**
@@ -67,7 +69,7 @@ final class CpuDeviceTest extends DeviceContract {
       Sequences sequence = new Sequences(new int[] {0}, new int[] {tokens}, 1);
       long heap = Long.MAX_VALUE;
       // Interpreted code boxes every vector: the least of many calls is what compiled code takes.
-      for (int call = 0; call < 1000 && heap >= 64_000; call++) {
+      for (int call = 0; call < 200 && heap >= LEAST_HEAP; call++) {
         long before = threads.getCurrentThreadAllocatedBytes();
         device.attention(
             all.columns(0, 16),

@@ -1,5 +1,6 @@
 package dev.longtake.worker;
 
+import dev.longtake.common.process.Logs;
 import picocli.CommandLine;
 
 /** The worker as a process of its own. */
@@ -7,7 +8,14 @@ public final class WorkerMain {
   private WorkerMain() {}
 
   public static void main(String[] arguments) {
-    System.exit(new CommandLine(command()).execute(arguments));
+    Logs.configure();
+    CommandLine command = new CommandLine(command());
+    command.setParameterExceptionHandler(
+        (failure, _) -> {
+          command.getErr().println(failure.getMessage());
+          return CommandLine.ExitCode.USAGE;
+        });
+    System.exit(command.execute(arguments));
   }
 
   /** The worker command of this build. */

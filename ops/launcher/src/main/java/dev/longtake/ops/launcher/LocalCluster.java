@@ -33,12 +33,8 @@ final class LocalCluster implements AutoCloseable {
   }
 
   /** Small heaps that grow when needed: what is large, weights and activations, lives outside of them. */
-  private static final List<String> JVM_FLAGS =
-      List.of(
-          "-XX:+UseSerialGC",
-          "-Xms24m",
-          "-Xmx512m",
-          "-Djava.util.logging.SimpleFormatter.format=%1$tF %1$tT %4$s %3$s: %5$s%6$s%n");
+  static final List<String> JVM_FLAGS =
+      List.of("-XX:+UseSerialGC", "-Xms24m", "-Xmx512m");
 
   private final Programs programs;
   private final Path folder;

@@ -2,6 +2,7 @@ package dev.longtake.ops.launcher;
 
 import dev.longtake.client.cli.GenerateCommand;
 import dev.longtake.client.cli.StatusCommand;
+import dev.longtake.common.process.Logs;
 import dev.longtake.coordinator.CoordinatorCommand;
 import dev.longtake.ops.bench.BenchCommand;
 import dev.longtake.worker.WorkerMain;
@@ -28,6 +29,7 @@ public final class Longtake {
   private Longtake() {}
 
   public static void main(String[] arguments) {
+    Logs.configure();
     System.exit(commandLine(System.getenv("LONGTAKE_DEBUG") != null).execute(arguments));
   }
 

@@ -1,0 +1,123 @@
+package dev.longtake.ops.launcher;
+
+import dev.longtake.client.LongtakeClient;
+import dev.longtake.common.process.JavaProcess;
+import dev.longtake.v1.GenerationRequest;
+import dev.longtake.v1.Job;
+import dev.longtake.v1.WorkerStatus;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executors;
+
+/**
+ * A coordinator and workers as processes of their own, each worker with one thread. Unlike {@link LocalCluster} it lets
+ * workers come later and die.
+ */
+final class TestCluster implements AutoCloseable {
+  private static final Duration START_TIMEOUT = Duration.ofMinutes(2);
+
+  private final Path folder;
+  private final JavaProcess coordinator;
+  private final List<JavaProcess> workers = new ArrayList<>();
+  private final LongtakeClient client;
+
+  private TestCluster(Path folder, JavaProcess coordinator) {
+    this.folder = folder;
+    this.coordinator = coordinator;
+    this.client = LongtakeClient.builder().address(coordinator.address()).build();
+  }
+
+  /**
+   * Starts a coordinator and workers {@code w1}, {@code w2}, ... and returns when all have joined.
+   *
+   * @param folder for logs and data
+   */
+  static TestCluster start(Path folder, int workers) {
+    JavaProcess coordinator =
+        JavaProcess.start(
+            "coordinator",
+            LocalCluster.Programs.LONGTAKE.coordinatorMain(),
+            List.of("--port", "0", "--data", folder.resolve("data").toString()),
+            LocalCluster.JVM_FLAGS,
+            folder.resolve("coordinator.log"),
+            START_TIMEOUT);
+    var cluster = new TestCluster(folder, coordinator);
+    boolean isStarted = false;
+    try {
+      cluster.addWorkers(workers);
+      isStarted = true;
+      return cluster;
+    } finally {
+      if (!isStarted) {
+        cluster.close();
+      }
+    }
+  }
+
+  /** Starts so many more, all at once. */
+  void addWorkers(int count) {
+    try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      var starts = new ArrayList<CompletableFuture<JavaProcess>>();
+      for (int i = 1; i <= count; i++) {
+        String id = "w" + (workers.size() + i);
+        starts.add(CompletableFuture.supplyAsync(() -> startWorker(id), threads));
+      }
+      starts.forEach(start -> workers.add(start.join()));
+    }
+  }
+
+  private JavaProcess startWorker(String id) {
+    return JavaProcess.start(
+        "worker " + id,
+        LocalCluster.Programs.LONGTAKE.workerMain(),
+        List.of(
+            "--coordinator",
+            coordinator.address(),
+            "--model",
+            TestModels.DEMO.toString(),
+            "--id",
+            id,
+            "--threads",
+            "1"),
+        LocalCluster.JVM_FLAGS,
+        folder.resolve(id + ".log"),
+        START_TIMEOUT);
+  }
+
+  String address() {
+    return coordinator.address();
+  }
+
+  LongtakeClient client() {
+    return client;
+  }
+
+  /** {@code w1} is at 0. */
+  JavaProcess worker(int index) {
+    return workers.get(index);
+  }
+
+  /** Of the workers that the coordinator counts as members, in order. */
+  List<String> memberIds() {
+    return client.clusterStatus().getWorkersList().stream()
+        .map(WorkerStatus::getDescription)
+        .map(description -> description.getId())
+        .sorted()
+        .toList();
+  }
+
+  /** Submits and waits for the end. */
+  Job generate(GenerationRequest request) {
+    return client.watch(client.submit(request).getId(), event -> {});
+  }
+
+  @Override
+  public void close() {
+    client.close();
+    workers.forEach(JavaProcess::close);
+    coordinator.close();
+  }
+}

@@ -43,7 +43,8 @@ final class OutgoingStream implements ClientResponseObserver<ExchangeMessage, Ex
   /** Does nothing when the stream was cancelled before. */
   synchronized void start(ExchangeHello hello) {
     if (!finished) {
-      // Not in the context of the call that brought the order: its end would cancel this stream, and a
+      // Not in the context of the call that brought the order: its end would cancel this stream,
+      // and a
       // cancelled job would look like a lost peer.
       Context.ROOT.run(() -> ExchangeGrpc.newStub(channel).stream(this));
       send(ExchangeMessage.newBuilder().setHello(hello).build());

@@ -33,8 +33,7 @@ final class LocalCluster implements AutoCloseable {
   }
 
   /** Small heaps that grow when needed: what is large, weights and activations, lives outside of them. */
-  static final List<String> JVM_FLAGS =
-      List.of("-XX:+UseSerialGC", "-Xms24m", "-Xmx512m");
+  static final List<String> JVM_FLAGS = List.of("-XX:+UseSerialGC", "-Xms24m", "-Xmx512m");
 
   private final Programs programs;
   private final Path folder;

@@ -47,7 +47,8 @@ final class CpuDeviceTest extends DeviceContract {
     Bytes large = attentionBytes(2048);
     // The device holds what the caller allocated, which is linear in tokens, and nothing else.
     assertThat(large.device()).isEqualTo(4 * small.device());
-    // Small objects for the arguments, and a boxed vector per query where the compiler leaves one. A
+    // Small objects for the arguments, and a boxed vector per query where the compiler leaves one.
+    // A
     // score matrix would have 1 MiB at 512 tokens and 16 MiB at 2048.
     assertThat(small.heap()).isLessThan(LEAST_HEAP);
     assertThat(large.heap()).isLessThan(LEAST_HEAP);

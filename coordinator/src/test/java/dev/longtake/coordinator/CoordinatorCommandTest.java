@@ -29,7 +29,7 @@ final class CoordinatorCommandTest {
 
       assertThat(execute("--port", port, "--data", folder.resolve("b").toString())).isEqualTo(2);
 
-      assertThat(errors.toString()).startsWith("Expected port " + port).contains("--port").hasLineCount(1);
+      assertThat(errors.toString()).startsWith("longtake coordinator: Expected port " + port).contains("--port").hasLineCount(1);
     }
   }
 
@@ -42,7 +42,7 @@ final class CoordinatorCommandTest {
 
     assertThat(errors.toString().lines())
         .hasSize(3)
-        .allMatch(line -> line.startsWith("Expected --") && line.contains(", but got "));
+        .allMatch(line -> line.startsWith("longtake coordinator: Expected --") && line.contains(", but got "));
   }
 
   @Test

@@ -2,6 +2,7 @@ package dev.longtake.coordinator.jobs;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.error.Quoted;
 import dev.longtake.coordinator.fleet.JobCounts;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
@@ -125,7 +126,8 @@ public final class JobStore {
       if (entry == null) {
         throw new LongtakeException(
             ErrorCode.NO_SUCH_JOB,
-            "Expected the id of a job, but '%s' is none or was forgotten; list the jobs".formatted(id));
+            "Expected the id of a job, but %s is none or was forgotten; list the jobs"
+                .formatted(Quoted.of(id)));
       }
       return entry;
     } finally {

@@ -98,7 +98,7 @@ public final class CoordinatorCommand implements Callable<Integer> {
         return ExitCode.OK;
       }
     } catch (LongtakeException e) {
-      spec.commandLine().getErr().println(e.getMessage());
+      spec.commandLine().getErr().println("longtake coordinator: " + e.getMessage());
       return e.code().category() == ErrorCode.Category.USER ? ExitCode.USAGE : ExitCode.SOFTWARE;
     }
   }

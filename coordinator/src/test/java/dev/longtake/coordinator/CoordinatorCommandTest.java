@@ -29,10 +29,7 @@ final class CoordinatorCommandTest {
 
       assertThat(execute("--port", port, "--data", folder.resolve("b").toString())).isEqualTo(2);
 
-      assertThat(errors.toString())
-          .startsWith("Expected port " + port)
-          .contains("--port")
-          .hasLineCount(1);
+      assertThat(errors.toString()).startsWith("longtake coordinator: Expected port " + port).contains("--port").hasLineCount(1);
     }
   }
 
@@ -45,7 +42,7 @@ final class CoordinatorCommandTest {
 
     assertThat(errors.toString().lines())
         .hasSize(3)
-        .allMatch(line -> line.startsWith("Expected --") && line.contains(", but got "));
+        .allMatch(line -> line.startsWith("longtake coordinator: Expected --") && line.contains(", but got "));
   }
 
   @Test
@@ -74,13 +71,6 @@ final class CoordinatorCommandTest {
 
     assertThat(usage)
         .contains(
-            "--host",
-            "--port",
-            "--data",
-            "--queue-limit",
-            "--exchange-timeout",
-            "--exit-with-parent",
-            "7400",
-            "64");
+            "--host", "--port", "--data", "--queue-limit", "--exchange-timeout", "--exit-with-parent", "7400", "64");
   }
 }

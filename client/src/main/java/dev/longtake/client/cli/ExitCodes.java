@@ -9,7 +9,7 @@ public final class ExitCodes {
   /** Something failed while running; the same command may work later. */
   public static final int FAILED = 1;
 
-  /** The command line, the configuration or the request is wrong; correct it. */
+  /** The command line, the configuration (an address where nothing listens too) or the request is wrong; correct it. */
   public static final int USAGE = 2;
 
   /** Interrupted with Ctrl-C; the Java runtime exits with it by itself. */
@@ -19,6 +19,9 @@ public final class ExitCodes {
 
   /** The status for a failed call. */
   public static int of(LongtakeClientException failure) {
-    return failure.reason().equals(LongtakeClientException.INVALID_REQUEST) ? USAGE : FAILED;
+    return switch (failure.reason()) {
+      case LongtakeClientException.INVALID_REQUEST, LongtakeClientException.UNREACHABLE -> USAGE;
+      default -> FAILED;
+    };
   }
 }

@@ -22,7 +22,8 @@ import picocli.CommandLine.Spec;
       "",
       "The job is cancelled on Ctrl-C.",
       "",
-      "Exit status: 0 done, 1 failed, 2 wrong usage or request, 130 interrupted."
+      "Exit status: 0 done, 1 failed, 2 wrong usage or request, or nothing listens there, 130"
+          + " interrupted."
     })
 public final class GenerateCommand implements Callable<Integer> {
   @Spec @Nullable CommandSpec spec;

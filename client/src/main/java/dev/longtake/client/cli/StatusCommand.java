@@ -22,7 +22,7 @@ import picocli.CommandLine.Spec;
     name = "status",
     mixinStandardHelpOptions = true,
     description = "Show the workers, the model and the jobs of a cluster.",
-    footer = {"", "Exit status: 0 shown, 1 nothing answers, 2 wrong usage."})
+    footer = {"", "Exit status: 0 shown, 1 failed, 2 wrong usage, or nothing listens there."})
 public final class StatusCommand implements Callable<Integer> {
   @Spec @Nullable CommandSpec spec;
 

@@ -2,6 +2,7 @@ package dev.longtake.coordinator.jobs;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.error.Quoted;
 import dev.longtake.coordinator.fleet.JobCounts;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
@@ -58,8 +59,7 @@ public final class JobStore {
    * @param nanoTime a monotonic clock, for durations
    * @param random for ids
    */
-  public JobStore(
-      int queueLimit, InstantSource clock, LongSupplier nanoTime, RandomGenerator random) {
+  public JobStore(int queueLimit, InstantSource clock, LongSupplier nanoTime, RandomGenerator random) {
     this.queueLimit = queueLimit;
     this.clock = clock;
     this.nanoTime = nanoTime;
@@ -101,8 +101,7 @@ public final class JobStore {
     try {
       if (closed) {
         throw new LongtakeException(
-            ErrorCode.UNREACHABLE,
-            "The coordinator is shutting down; submit again when it is back");
+            ErrorCode.UNREACHABLE, "The coordinator is shutting down; submit again when it is back");
       }
       if (queue.size() >= queueLimit) {
         throw new LongtakeException(
@@ -127,8 +126,8 @@ public final class JobStore {
       if (entry == null) {
         throw new LongtakeException(
             ErrorCode.NO_SUCH_JOB,
-            "Expected the id of a job, but '%s' is none or was forgotten; list the jobs"
-                .formatted(id));
+            "Expected the id of a job, but %s is none or was forgotten; list the jobs"
+                .formatted(Quoted.of(id)));
       }
       return entry;
     } finally {
@@ -140,10 +139,7 @@ public final class JobStore {
   public List<Job> list(int limit) {
     lock.lock();
     try {
-      return byId.sequencedValues().reversed().stream()
-          .limit(limit)
-          .map(JobEntry::snapshot)
-          .toList();
+      return byId.sequencedValues().reversed().stream().limit(limit).map(JobEntry::snapshot).toList();
     } finally {
       lock.unlock();
     }

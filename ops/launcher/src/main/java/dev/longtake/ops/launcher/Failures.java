@@ -56,7 +56,8 @@ final class Failures {
 
   private static int status(ErrorCode code) {
     return switch (code) {
-      case INVALID_REQUEST, INVALID_MODEL, INVALID_CHECKPOINT, PORT_IN_USE -> ExitCodes.USAGE;
+      case INVALID_REQUEST, INVALID_MODEL, INVALID_CHECKPOINT, PORT_IN_USE, UNREACHABLE ->
+          ExitCodes.USAGE;
       default -> ExitCodes.FAILED;
     };
   }

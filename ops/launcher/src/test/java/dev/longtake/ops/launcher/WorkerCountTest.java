@@ -22,7 +22,7 @@ class WorkerCountTest {
           .setSeed(7)
           .build();
 
-  /** 7 frames of 15 patches: 2, 3 and 5 workers divide the frames never, and the patches not always. */
+  /** 7 frames of 15 patches: no number of workers here divides the frames, and 2 does not divide the patches. */
   private static final GenerationRequest UNEVEN =
       GenerationRequest.newBuilder()
           .setPrompt("a yellow star growing")

@@ -285,15 +285,15 @@ final class Attention {
     // A maximum has no rounding, so its order is free.
     float maximum = greatest.reduceLanes(VectorOperators.MAX);
     FloatVector total = FloatVector.fromArray(Lanes.FLOATS, scratch.totals, q * Lanes.COUNT);
-    if (maximum > scratch.maxima[q]) {
-      FloatVector factor =
-          VectorMath.exp2NotPositive(
-              FloatVector.broadcast(Lanes.FLOATS, scratch.maxima[q]).sub(maximum));
-      scratch.maxima[q] = maximum;
-      total = total.mul(factor);
-      for (int d = q * padded; d < (q + 1) * padded; d += Lanes.COUNT) {
-        FloatVector.fromArray(Lanes.FLOATS, scratch.sums, d).mul(factor).intoArray(scratch.sums, d);
-      }
+    // Always, though mostly by one: a branch that is seldom taken is compiled apart, and there every
+    // vector becomes an object.
+    FloatVector factor =
+        VectorMath.exp2NotPositive(
+            FloatVector.broadcast(Lanes.FLOATS, scratch.maxima[q] - maximum));
+    scratch.maxima[q] = maximum;
+    total = total.mul(factor);
+    for (int d = q * padded; d < (q + 1) * padded; d += Lanes.COUNT) {
+      FloatVector.fromArray(Lanes.FLOATS, scratch.sums, d).mul(factor).intoArray(scratch.sums, d);
     }
     for (int k = 0; k < columns; k += Lanes.COUNT) {
       FloatVector p =

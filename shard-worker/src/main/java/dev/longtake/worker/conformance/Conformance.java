@@ -55,7 +55,12 @@ public record Conformance(int workers, Precision precision) {
       }
       return golden.runs().stream()
           .map(
-              run -> RunReport.later(golden.name(), run.name(), kind + " comes with a later model"))
+              run ->
+                  RunReport.later(
+                      golden.name(),
+                      run.name(),
+                      "%s comes later; this build runs %s and sampler rflow"
+                          .formatted(kind, String.join(", ", ModelCatalog.ARCHITECTURES))))
           .toList();
     }
   }

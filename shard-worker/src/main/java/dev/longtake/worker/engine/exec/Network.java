@@ -37,8 +37,7 @@ public final class Network implements AutoCloseable {
   private final Buffers buffers;
   private final Vectors vectors;
   private final SplitSwitch splitSwitch;
-  private final Matrix positions;
-  private final @Nullable RotationTables rotations;
+  private final Positions positions;
   private final TokenLayout home;
 
   private TokenLayout layout;
@@ -65,50 +64,12 @@ public final class Network implements AutoCloseable {
     buffers = new Buffers(device, program, geometry, condition);
     try {
       vectors = new Vectors(device, weights, buffers, condition, model, tap);
-      positions = uploadPositions();
-      rotations = uploadRotations();
+      positions = new Positions(device, program, weights, geometry, buffers);
       splitSwitch = new SplitSwitch(device, geometry, exchange, buffers.maxSwitchedColumns());
     } catch (Throwable e) {
       buffers.close();
       throw e;
     }
-  }
-
-  private Matrix uploadPositions() {
-    Patching patching = geometry.patching();
-    double scale =
-        Math.sqrt(geometry.pixelHeight() * geometry.pixelWidth())
-            / model.position().inputSquareSize();
-    double base = Math.rint(Math.sqrt(patching.patchesPerFrame()));
-    Matrix table = buffers.matrix(patching.patchesPerFrame(), model.channels(), "vectors");
-    Floats.upload(
-        device,
-        Tables.positions(
-            patching.gridRows(), patching.gridColumns(), model.channels(), scale, base),
-        table);
-    return table;
-  }
-
-  /** Cosines and sines of every token frame's angles. */
-  private record RotationTables(Matrix cosines, Matrix sines) {}
-
-  private @Nullable RotationTables uploadRotations() {
-    boolean rotary =
-        program.step().stream().anyMatch(i -> i instanceof Instruction.NormRotate n && n.rotary());
-    if (!rotary) {
-      return null;
-    }
-    float[] frequencies = Floats.download(device, weights.tensor(model.rotaryFrequencies()));
-    return new RotationTables(
-        uploadRotation(frequencies, Tables.Part.COSINE),
-        uploadRotation(frequencies, Tables.Part.SINE));
-  }
-
-  private Matrix uploadRotation(float[] frequencies, Tables.Part part) {
-    int frames = geometry.patching().gridFrames();
-    Matrix table = buffers.matrix(frames, frequencies.length, "vectors");
-    Floats.upload(device, Tables.rotation(frames, frequencies, part), table);
-    return table;
   }
 
   /** Runs what depends on the condition alone. Call once, before the first step. */
@@ -197,8 +158,8 @@ public final class Network implements AutoCloseable {
     }
     device.linear(weights.linear(layer), patches, residual(), Activation.NONE);
     take("patch_embed", residual());
-    takeWhole("pos_emb", positions);
-    device.addRows(residual(), positions);
+    takeWhole("pos_emb", positions.table());
+    device.addRows(residual(), positions.table());
     take("x_embed", residual());
   }
 
@@ -269,10 +230,7 @@ public final class Network implements AutoCloseable {
   private void normRotate(Instruction.NormRotate instruction) {
     int channels = model.channels();
     Matrix qkv = buffers.wide(layout.rows(), 3 * channels, DType.F32);
-    Rotation rotation =
-        instruction.rotary() && rotations != null
-            ? new Rotation(rotations.cosines(), rotations.sines(), layout.patches().size())
-            : null;
+    Rotation rotation = instruction.rotary() ? positions.rotation(layout) : null;
     String[] parts = {"q", "k"};
     for (int i = 0; i < parts.length; i++) {
       Matrix part = qkv.columns(i * channels, (i + 1) * channels);

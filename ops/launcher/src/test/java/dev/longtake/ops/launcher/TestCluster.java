@@ -41,7 +41,7 @@ final class TestCluster implements AutoCloseable {
             "coordinator",
             LocalCluster.Programs.LONGTAKE.coordinatorMain(),
             List.of("--port", "0", "--data", folder.resolve("data").toString()),
-            LocalCluster.JVM_FLAGS,
+            LocalCluster.COORDINATOR_FLAGS,
             folder.resolve("coordinator.log"),
             START_TIMEOUT);
     var cluster = new TestCluster(folder, coordinator);
@@ -82,7 +82,7 @@ final class TestCluster implements AutoCloseable {
             id,
             "--threads",
             "1"),
-        LocalCluster.JVM_FLAGS,
+        LocalCluster.WORKER_FLAGS,
         folder.resolve(id + ".log"),
         START_TIMEOUT);
   }

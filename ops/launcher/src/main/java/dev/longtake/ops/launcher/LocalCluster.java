@@ -96,7 +96,7 @@ final class LocalCluster implements AutoCloseable {
                     "--host", LOOPBACK,
                     "--port", Integer.toString(port),
                     "--data", folder.resolve("data").toString()),
-                COORDINATOR_FLAGS,
+                withTemporaryFiles(COORDINATOR_FLAGS),
                 folder.resolve("coordinator.log"),
                 START_TIMEOUT));
     int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / workers);
@@ -138,9 +138,14 @@ final class LocalCluster implements AutoCloseable {
                 id,
                 "--threads",
                 Integer.toString(threads)),
-            WORKER_FLAGS,
+            withTemporaryFiles(WORKER_FLAGS),
             folder.resolve(id + ".log"),
             START_TIMEOUT));
+  }
+
+  /** What libraries unpack and leave behind, and what a killed process could not delete, goes with the folder. */
+  private List<String> withTemporaryFiles(List<String> flags) {
+    return Stream.concat(flags.stream(), Stream.of("-Djava.io.tmpdir=" + folder)).toList();
   }
 
   private JavaProcess watched(JavaProcess process) {

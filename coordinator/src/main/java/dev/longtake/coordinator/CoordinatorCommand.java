@@ -17,7 +17,9 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "coordinator",
     mixinStandardHelpOptions = true,
-    description = "Runs a coordinator: takes prompts, shares each job among the workers that have joined, keeps the videos.",
+    description =
+        "Runs a coordinator: takes prompts, shares each job among the workers that have joined,"
+            + " keeps the videos.",
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {
       "0:it stopped with its parent (143 after SIGTERM)",
@@ -59,7 +61,8 @@ public final class CoordinatorCommand implements Callable<Integer> {
       paramLabel = "TIME",
       defaultValue = "30s",
       converter = DurationConverter.class,
-      description = "How long a worker waits for a peer, such as 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
+      description =
+          "How long a worker waits for a peer, such as 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
   private Duration exchangeTimeout = CoordinatorConfig.DEFAULT_EXCHANGE_TIMEOUT;
 
   @Option(

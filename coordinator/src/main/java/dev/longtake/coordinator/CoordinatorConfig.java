@@ -48,7 +48,8 @@ public record CoordinatorConfig(
     if (queueLimit < 1 || queueLimit > MAX_QUEUE_LIMIT) {
       throw LongtakeException.invalidField(
           "queue-limit",
-          "Expected --queue-limit to be 1 to %d, but got %d".formatted(MAX_QUEUE_LIMIT, queueLimit));
+          "Expected --queue-limit to be 1 to %d, but got %d"
+              .formatted(MAX_QUEUE_LIMIT, queueLimit));
     }
     requirePositive("exchange-timeout", exchangeTimeout);
     requirePositive("heartbeat-interval", heartbeatInterval);
@@ -74,7 +75,9 @@ public record CoordinatorConfig(
   private static void requirePositive(String name, Duration value) {
     if (!value.isPositive()) {
       throw LongtakeException.invalidField(
-          name, "Expected --%s to be longer than nothing, but got %d ms".formatted(name, value.toMillis()));
+          name,
+          "Expected --%s to be longer than nothing, but got %d ms"
+              .formatted(name, value.toMillis()));
     }
   }
 }

@@ -46,7 +46,9 @@ final class DataFolder implements AutoCloseable {
       }
     } catch (IOException e) {
       throw LongtakeException.invalidField(
-          "data", "Expected --data to be a folder that can be written, but got %s: %s".formatted(folder, e));
+          "data",
+          "Expected --data to be a folder that can be written, but got %s: %s"
+              .formatted(folder, e));
     }
   }
 

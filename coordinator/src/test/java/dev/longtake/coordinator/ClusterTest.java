@@ -91,15 +91,18 @@ final class ClusterTest {
     try (TestCluster cluster = new TestCluster(folder)) {
       cluster.joined("w0");
       ModelCard other =
-          FakeWorker.card().toBuilder().setName("clouds").setFingerprint("fedcba9876543210").build();
+          FakeWorker.card().toBuilder()
+              .setName("clouds")
+              .setFingerprint("fedcba9876543210")
+              .build();
 
-      Failure failure =
-          refusal(cluster.worker("w1", other).join(cluster.coordinator.address()));
+      Failure failure = refusal(cluster.worker("w1", other).join(cluster.coordinator.address()));
 
       assertThat(failure.status()).isEqualTo(Status.Code.FAILED_PRECONDITION);
       assertThat(failure.reason()).isEqualTo(ErrorCode.MODEL_MISMATCH);
       assertThat(failure.message())
-          .contains("shapes (fingerprint 0123456789ab)", "clouds (fingerprint fedcba987654)", "--model");
+          .contains(
+              "shapes (fingerprint 0123456789ab)", "clouds (fingerprint fedcba987654)", "--model");
       assertThat(status(cluster).getWorkersCount()).isEqualTo(1);
     }
   }
@@ -198,7 +201,10 @@ final class ClusterTest {
     try (TestCluster cluster = new TestCluster(folder)) {
       var health = HealthGrpc.newBlockingStub(cluster.channel());
       for (String service : new String[] {"", "longtake.v1.Cluster"}) {
-        assertThat(health.check(HealthCheckRequest.newBuilder().setService(service).build()).getStatus())
+        assertThat(
+                health
+                    .check(HealthCheckRequest.newBuilder().setService(service).build())
+                    .getStatus())
             .as(service)
             .isEqualTo(ServingStatus.SERVING);
       }

@@ -184,7 +184,9 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
       response.onError(
           GrpcErrors.toStatus(
               LongtakeException.invalidField(
-                  "prompt", "Expected a prompt of 1 to %d tokens, but it has %d; shorten it".formatted(MAX_TOKENS, tokens))));
+                  "prompt",
+                  "Expected a prompt of 1 to %d tokens, but it has %d; shorten it"
+                      .formatted(MAX_TOKENS, tokens))));
       return;
     }
     response.onNext(
@@ -221,7 +223,8 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
       case LOSE_PEER ->
           response.onError(
               GrpcErrors.toStatus(
-                  new LongtakeException(ErrorCode.PEER_LOST, "Expected an answer of a peer, but got none")));
+                  new LongtakeException(
+                      ErrorCode.PEER_LOST, "Expected an answer of a peer, but got none")));
       case FORGET_REPORT -> response.onCompleted();
       case WRONG_FRAMES -> frames(order, response, /* wrongWidth= */ 16);
     }
@@ -244,8 +247,7 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
     var geometry = order.getSampling().getGeometry();
     int width = (int) geometry.getPixelWidth() + wrongWidth;
     int height = (int) geometry.getPixelHeight();
-    Range mine =
-        new Partition(geometry.getPixelFrames(), order.getGangCount()).of(order.getRank());
+    Range mine = new Partition(geometry.getPixelFrames(), order.getGangCount()).of(order.getRank());
     for (int frame = mine.end() - 1; frame >= mine.start(); frame--) {
       response.onNext(
           WorkEvent.newBuilder()

@@ -129,7 +129,8 @@ final class GenerationTest {
         .hasValue(6);
     Job done = events.getLast().getEnded();
     assertThat(done)
-        .isEqualTo(cluster.generation().get(GetJobRequest.newBuilder().setJobId(done.getId()).build()));
+        .isEqualTo(
+            cluster.generation().get(GetJobRequest.newBuilder().setJobId(done.getId()).build()));
     assertThat(done.getStageTimesList())
         .extracting(StageTime::getStage)
         .containsExactly(
@@ -240,7 +241,8 @@ final class GenerationTest {
     assertThat(failure.status()).isEqualTo(Status.Code.INVALID_ARGUMENT);
     assertThat(failure.field()).hasValue("prompt");
     assertThat(failure.message()).contains("1 to 8 tokens, but it has 9");
-    assertThat(cluster.generation().list(ListJobsRequest.getDefaultInstance()).getJobsList()).isEmpty();
+    assertThat(cluster.generation().list(ListJobsRequest.getDefaultInstance()).getJobsList())
+        .isEmpty();
   }
 
   @Test
@@ -274,7 +276,11 @@ final class GenerationTest {
     cluster.awaitEvent(running, JobEvent::hasStepDone);
     String waiting = cluster.submit().getId();
     String behind = cluster.submit().getId();
-    assertThat(cluster.cluster().status(dev.longtake.v1.StatusRequest.getDefaultInstance()).getQueuedJobs())
+    assertThat(
+            cluster
+                .cluster()
+                .status(dev.longtake.v1.StatusRequest.getDefaultInstance())
+                .getQueuedJobs())
         .isEqualTo(2);
 
     cluster.generation().cancel(CancelJobRequest.newBuilder().setJobId(waiting).build());
@@ -388,11 +394,12 @@ final class GenerationTest {
         List.of(
             TestCluster.failure(() -> cluster.watch("nope")),
             TestCluster.failure(() -> download("nope", 0)),
-            TestCluster.failure(
-                () -> cluster.generation().get(GetJobRequest.newBuilder().setJobId("nope").build())),
-            TestCluster.failure(
-                () ->
-                    cluster.generation().cancel(CancelJobRequest.newBuilder().setJobId("nope").build())))) {
+            TestCluster.failure(() ->
+                cluster.generation().get(GetJobRequest.newBuilder().setJobId("nope").build())),
+            TestCluster.failure(() ->
+                cluster
+                    .generation()
+                    .cancel(CancelJobRequest.newBuilder().setJobId("nope").build())))) {
       assertThat(failure.status()).isEqualTo(Status.Code.NOT_FOUND);
       assertThat(failure.reason()).isEqualTo(ErrorCode.NO_SUCH_JOB);
       assertThat(failure.message()).contains("'nope'");
@@ -407,14 +414,19 @@ final class GenerationTest {
       ids.add(cluster.end(cluster.submit().getId()).getId());
     }
 
-    assertThat(cluster.generation().list(ListJobsRequest.newBuilder().setLimit(2).build()).getJobsList())
+    assertThat(
+            cluster
+                .generation()
+                .list(ListJobsRequest.newBuilder().setLimit(2).build())
+                .getJobsList())
         .extracting(Job::getId)
         .containsExactly(ids.get(2), ids.get(1));
     for (int limit : new int[] {-1, 1001}) {
       assertThat(
-              TestCluster.failure(
-                      () ->
-                          cluster.generation().list(ListJobsRequest.newBuilder().setLimit(limit).build()))
+              TestCluster.failure(() ->
+                      cluster
+                          .generation()
+                          .list(ListJobsRequest.newBuilder().setLimit(limit).build()))
                   .field())
           .hasValue("limit");
     }
@@ -427,9 +439,7 @@ final class GenerationTest {
     BlockingQueue<JobEvent> received = new LinkedBlockingQueue<>();
     CompletableFuture<Void> ended = new CompletableFuture<>();
     String id =
-        cluster
-            .submit(GenerationRequest.newBuilder().setPrompt("slow").setSteps(1000))
-            .getId();
+        cluster.submit(GenerationRequest.newBuilder().setPrompt("slow").setSteps(1000)).getId();
     GenerationGrpc.newStub(cluster.channel())
         .watch(
             WatchRequest.newBuilder().setJobId(id).build(),

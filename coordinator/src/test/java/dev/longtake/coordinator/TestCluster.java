@@ -103,7 +103,8 @@ final class TestCluster implements AutoCloseable {
   }
 
   GenerationGrpc.GenerationBlockingStub generation() {
-    return GenerationGrpc.newBlockingStub(channel).withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS);
+    return GenerationGrpc.newBlockingStub(channel)
+        .withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS);
   }
 
   ClusterGrpc.ClusterBlockingStub cluster() {

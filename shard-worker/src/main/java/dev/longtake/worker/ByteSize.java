@@ -18,8 +18,7 @@ record ByteSize(long bytes) {
       if (match.matches()) {
         int shift = 10 * " KMGT".indexOf((match.group(2) + " ").charAt(0));
         try {
-          return new ByteSize(
-              Math.multiplyExact(Long.parseLong(match.group(1)), 1L << shift));
+          return new ByteSize(Math.multiplyExact(Long.parseLong(match.group(1)), 1L << shift));
         } catch (ArithmeticException e) {
           // Falls through: larger than any memory.
         }

@@ -37,7 +37,8 @@ final class EngineWorkers implements WorkerFactory {
     Device device = null;
     TextEncoder encoder = null;
     try {
-      // Every weight's name and shape is checked now, so that a bad checkpoint stops the worker and not a job.
+      // Every weight's name and shape is checked now, so that a bad checkpoint stops the worker and
+      // not a job.
       ProgramCheck.require(Program.compile(description, /* sequenceRanks= */ 1), checkpoint);
       ModelCard card = card(model, description, checkpoint);
       encoder = model.textEncoder().isPresent() ? TextEncoder.open(model, threads) : null;
@@ -76,7 +77,10 @@ final class EngineWorkers implements WorkerFactory {
 
   /** What a worker holds, closed in reverse order of opening. */
   private record Resources(
-      EngineOrderRunner runner, @Nullable TextEncoder encoder, Device device, Checkpoint checkpoint) {
+      EngineOrderRunner runner,
+      @Nullable TextEncoder encoder,
+      Device device,
+      Checkpoint checkpoint) {
     void close() {
       runner.close();
       EngineWorkers.close(device, encoder, checkpoint);

@@ -111,7 +111,8 @@ public final class WorkerCommand implements Callable<Integer> {
       paramLabel = "SECONDS",
       defaultValue = "60",
       description =
-          "How long a peer may be silent, where the order does not say (default: ${DEFAULT-VALUE}).")
+          "How long a peer may be silent, where the order does not say (default:"
+              + " ${DEFAULT-VALUE}).")
   private int exchangeTimeoutSeconds;
 
   @Option(
@@ -121,9 +122,7 @@ public final class WorkerCommand implements Callable<Integer> {
       description = "How long to look for the coordinator at first (default: ${DEFAULT-VALUE}).")
   private int joinTimeoutSeconds;
 
-  @Option(
-      names = "--exit-with-parent",
-      description = "End when standard input reaches its end.")
+  @Option(names = "--exit-with-parent", description = "End when standard input reaches its end.")
   private boolean exitWithParent;
 
   public WorkerCommand(WorkerFactory factory) {
@@ -156,7 +155,8 @@ public final class WorkerCommand implements Callable<Integer> {
     WorkerSettings settings = settings();
     WorkerNode node = factory.open(requireModel(), threads, memoryLimitBytes());
     var worker = WorkerServer.start(settings, node);
-    // On a signal the hook closes the worker while this thread still waits; closing twice has no effect.
+    // On a signal the hook closes the worker while this thread still waits; closing twice has no
+    // effect.
     var hook = Thread.ofPlatform().name("lt-shutdown").unstarted(worker::close);
     Runtime.getRuntime().addShutdownHook(hook);
     try {

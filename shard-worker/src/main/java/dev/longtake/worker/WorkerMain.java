@@ -10,11 +10,10 @@ public final class WorkerMain {
   public static void main(String[] arguments) {
     Logs.configure();
     CommandLine command = new CommandLine(command());
-    command.setParameterExceptionHandler(
-        (failure, _) -> {
-          command.getErr().println(failure.getMessage());
-          return CommandLine.ExitCode.USAGE;
-        });
+    command.setParameterExceptionHandler((failure, _) -> {
+      command.getErr().println(failure.getMessage());
+      return CommandLine.ExitCode.USAGE;
+    });
     System.exit(command.execute(arguments));
   }
 

@@ -85,8 +85,14 @@ final class WorkerCommandTest {
   void shouldFreeModelAndSayWhatToDoWhenNoCoordinatorAnswers() {
     int status =
         run(
-            "--model", model.toString(), "--memory-limit", "2M",
-            "--coordinator", "127.0.0.1:1", "--join-timeout", "1");
+            "--model",
+            model.toString(),
+            "--memory-limit",
+            "2M",
+            "--coordinator",
+            "127.0.0.1:1",
+            "--join-timeout",
+            "1");
     assertThat(status).isEqualTo(2);
     assertThat(oneLine())
         .contains("Expected a coordinator at 127.0.0.1:1, but nothing answered within 1.0 s");
@@ -97,8 +103,7 @@ final class WorkerCommandTest {
   @Test
   void shouldFreeModelAndNamePortWhenItIsTaken() throws Exception {
     try (var callbacks = Executors.newSingleThreadExecutor()) {
-      var other =
-          Endpoints.serve("127.0.0.1", 0, callbacks, new HealthStatusManager(), List.of());
+      var other = Endpoints.serve("127.0.0.1", 0, callbacks, new HealthStatusManager(), List.of());
       String port = String.valueOf(other.getPort());
       assertThat(run("--model", model.toString(), "--port", port)).isEqualTo(2);
       assertThat(oneLine()).contains(port).contains("--port");
@@ -111,13 +116,14 @@ final class WorkerCommandTest {
   void shouldExitWithFailureWhenDeviceHasTooLittleMemory() {
     int status =
         new CommandLine(
-                new WorkerCommand(
-                    (folder, threads, memoryLimitBytes) -> {
-                      throw new LongtakeException(ErrorCode.OUT_OF_MEMORY, "Expected 8 GiB, but 2 are free");
-                    }))
+                new WorkerCommand((folder, threads, memoryLimitBytes) -> {
+                  throw new LongtakeException(
+                      ErrorCode.OUT_OF_MEMORY, "Expected 8 GiB, but 2 are free");
+                }))
             .setErr(new PrintWriter(errors))
             .execute("--model", model.toString());
     assertThat(status).isEqualTo(1);
-    assertThat(oneLine()).isEqualTo("longtake worker: Expected 8 GiB, but 2 are free" + System.lineSeparator());
+    assertThat(oneLine())
+        .isEqualTo("longtake worker: Expected 8 GiB, but 2 are free" + System.lineSeparator());
   }
 }

@@ -65,7 +65,9 @@ final class Float32Tensors {
           checkpoint,
           name,
           "of shape " + expected,
-          "its shape is " + info.shape() + "; the config and the weights belong to different models");
+          "its shape is "
+              + info.shape()
+              + "; the config and the weights belong to different models");
     }
     return switch (info.dtype()) {
       case F64, F32, F16, BF16 -> info;

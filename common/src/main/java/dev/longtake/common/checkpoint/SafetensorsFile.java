@@ -51,8 +51,7 @@ public final class SafetensorsFile implements Checkpoint {
     // Shared: several threads pack weights at once.
     Arena arena = Arena.ofShared();
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-      MemorySegment all =
-          channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+      MemorySegment all = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
       SafetensorsHeader header = SafetensorsHeader.parse(file, all);
       return new SafetensorsFile(file, header, arena, all.asSlice(header.dataOffsetBytes()));
     } catch (IOException e) {

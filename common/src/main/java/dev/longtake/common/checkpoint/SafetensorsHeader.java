@@ -85,7 +85,8 @@ record SafetensorsHeader(
       long headerBytes = all.get(LENGTH, 0);
       if (headerBytes < 0 || headerBytes > fileBytes - LENGTH_BYTES) {
         throw invalid(
-            "a header of at most the %d bytes after the first 8".formatted(fileBytes - LENGTH_BYTES),
+            "a header of at most the %d bytes after the first 8"
+                .formatted(fileBytes - LENGTH_BYTES),
             "its length is given as %s; the file is truncated or not safetensors, fetch it again"
                 .formatted(Long.toUnsignedString(headerBytes)));
       }
@@ -176,11 +177,10 @@ record SafetensorsHeader(
       return Arrays.stream(DType.values())
           .filter(d -> d.name().equals(name))
           .findFirst()
-          .orElseThrow(
-              () ->
-                  invalid(
-                      "one of " + Arrays.toString(DType.values()) + " as dtype" + where,
-                      "it is " + Quoted.of(name) + "; convert the checkpoint to one of these"));
+          .orElseThrow(() ->
+              invalid(
+                  "one of " + Arrays.toString(DType.values()) + " as dtype" + where,
+                  "it is " + Quoted.of(name) + "; convert the checkpoint to one of these"));
     }
 
     private List<Long> readNumbers(JsonReader reader, String what) throws IOException {
@@ -192,11 +192,10 @@ record SafetensorsHeader(
         String text = reader.nextString();
         numbers.add(
             parseNumber(text)
-                .orElseThrow(
-                    () ->
-                        invalid(
-                            "integers from 0 to 2^63-1 in " + what,
-                            "one is " + Quoted.line(text) + "; " + NOT_SAFETENSORS)));
+                .orElseThrow(() ->
+                    invalid(
+                        "integers from 0 to 2^63-1 in " + what,
+                        "one is " + Quoted.line(text) + "; " + NOT_SAFETENSORS)));
       }
       reader.endArray();
       return numbers;

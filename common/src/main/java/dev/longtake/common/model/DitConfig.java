@@ -47,11 +47,11 @@ public final class DitConfig {
         .string("model_type")
         .or(() -> fields.strings("architectures").flatMap(list -> list.stream().findFirst()))
         .or(() -> fields.object("source").flatMap(source -> source.string("class")))
-        .orElseThrow(
-            () ->
-                fields.missing(
-                    "model_type",
-                    "the architecture's name (or as first of \"architectures\", or as \"source.class\")"));
+        .orElseThrow(() ->
+            fields.missing(
+                "model_type",
+                "the architecture's name (or as first of \"architectures\", or as"
+                    + " \"source.class\")"));
   }
 
   /** The class name of the original, for example {@code STDiT3}. */

@@ -45,11 +45,9 @@ record JsonFields(Path file, String prefix, JsonObject object) {
       }
       return new JsonFields(file, "", parse(file, Files.readString(file)));
     } catch (CharacterCodingException e) {
-      throw invalid(
-          "Expected UTF-8 in " + file + ", but it has other bytes; correct the file", e);
+      throw invalid("Expected UTF-8 in " + file + ", but it has other bytes; correct the file", e);
     } catch (IOException e) {
-      throw invalid(
-          "Expected to read " + file + ", but the system says: " + e.getMessage(), e);
+      throw invalid("Expected to read " + file + ", but the system says: " + e.getMessage(), e);
     }
   }
 
@@ -59,7 +57,9 @@ record JsonFields(Path file, String prefix, JsonObject object) {
       JsonElement root = JsonParser.parseReader(reader);
       if (!root.isJsonObject() || reader.peek() != JsonToken.END_DOCUMENT) {
         throw invalid(
-            "Expected one JSON object in " + file + ", but it holds something else; correct the file",
+            "Expected one JSON object in "
+                + file
+                + ", but it holds something else; correct the file",
             null);
       }
       return root.getAsJsonObject();
@@ -95,7 +95,8 @@ record JsonFields(Path file, String prefix, JsonObject object) {
 
   Optional<String> string(String key) {
     return get(key)
-        .map(v -> primitive(v, JsonPrimitive::isString).orElseThrow(() -> wrong(key, "a string", v)))
+        .map(
+            v -> primitive(v, JsonPrimitive::isString).orElseThrow(() -> wrong(key, "a string", v)))
         .map(JsonPrimitive::getAsString);
   }
 
@@ -104,8 +105,7 @@ record JsonFields(Path file, String prefix, JsonObject object) {
   }
 
   Optional<Integer> integer(String key) {
-    return get(key)
-        .map(v -> toInt(v).orElseThrow(() -> wrong(key, "an integer of 32 bits", v)));
+    return get(key).map(v -> toInt(v).orElseThrow(() -> wrong(key, "an integer of 32 bits", v)));
   }
 
   /** An integer of at least {@code min}. */
@@ -117,10 +117,9 @@ record JsonFields(Path file, String prefix, JsonObject object) {
     Optional<Integer> found = integer(key);
     found
         .filter(value -> value < min)
-        .ifPresent(
-            value -> {
-              throw wrong(key, atLeast(min), new JsonPrimitive(value));
-            });
+        .ifPresent(value -> {
+          throw wrong(key, atLeast(min), new JsonPrimitive(value));
+        });
     return found;
   }
 
@@ -142,10 +141,9 @@ record JsonFields(Path file, String prefix, JsonObject object) {
 
   Optional<Boolean> bool(String key) {
     return get(key)
-        .map(
-            v ->
-                primitive(v, JsonPrimitive::isBoolean)
-                    .orElseThrow(() -> wrong(key, "true or false", v)))
+        .map(v ->
+            primitive(v, JsonPrimitive::isBoolean)
+                .orElseThrow(() -> wrong(key, "true or false", v)))
         .map(JsonPrimitive::getAsBoolean);
   }
 
@@ -155,13 +153,12 @@ record JsonFields(Path file, String prefix, JsonObject object) {
 
   Optional<JsonFields> object(String key) {
     return get(key)
-        .map(
-            v -> {
-              if (!v.isJsonObject()) {
-                throw wrong(key, "an object", v);
-              }
-              return new JsonFields(file, prefix + key + ".", v.getAsJsonObject());
-            });
+        .map(v -> {
+          if (!v.isJsonObject()) {
+            throw wrong(key, "an object", v);
+          }
+          return new JsonFields(file, prefix + key + ".", v.getAsJsonObject());
+        });
   }
 
   List<Integer> requireInts(String key) {
@@ -207,17 +204,16 @@ record JsonFields(Path file, String prefix, JsonObject object) {
   private <T> Optional<List<T>> list(
       String key, String expected, Function<JsonElement, Optional<T>> element) {
     return get(key)
-        .map(
-            v -> {
-              if (!v.isJsonArray()) {
-                throw wrong(key, expected, v);
-              }
-              List<T> values = new ArrayList<>();
-              for (JsonElement e : v.getAsJsonArray()) {
-                values.add(element.apply(e).orElseThrow(() -> wrong(key, expected, v)));
-              }
-              return List.copyOf(values);
-            });
+        .map(v -> {
+          if (!v.isJsonArray()) {
+            throw wrong(key, expected, v);
+          }
+          List<T> values = new ArrayList<>();
+          for (JsonElement e : v.getAsJsonArray()) {
+            values.add(element.apply(e).orElseThrow(() -> wrong(key, expected, v)));
+          }
+          return List.copyOf(values);
+        });
   }
 
   private static Optional<JsonPrimitive> primitive(
@@ -229,15 +225,14 @@ record JsonFields(Path file, String prefix, JsonObject object) {
 
   private static Optional<Integer> toInt(JsonElement value) {
     return primitive(value, JsonPrimitive::isNumber)
-        .flatMap(
-            number -> {
-              try {
-                // Not getAsInt, which drops fractions.
-                return Optional.of(new BigDecimal(number.getAsString()).intValueExact());
-              } catch (ArithmeticException | NumberFormatException e) {
-                return Optional.empty();
-              }
-            });
+        .flatMap(number -> {
+          try {
+            // Not getAsInt, which drops fractions.
+            return Optional.of(new BigDecimal(number.getAsString()).intValueExact());
+          } catch (ArithmeticException | NumberFormatException e) {
+            return Optional.empty();
+          }
+        });
   }
 
   private static Optional<Double> toDouble(JsonElement value) {

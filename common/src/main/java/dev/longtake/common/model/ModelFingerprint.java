@@ -63,19 +63,17 @@ public final class ModelFingerprint {
     parts.add(new Part("dit.weights", model.ditWeights()));
     model
         .textEncoder()
-        .ifPresent(
-            files -> {
-              parts.add(new Part("text_encoder.config", files.config()));
-              parts.add(new Part("text_encoder.tokenizer", files.tokenizer()));
-              addOnnx(parts, "text_encoder.onnx", files.onnx());
-            });
+        .ifPresent(files -> {
+          parts.add(new Part("text_encoder.config", files.config()));
+          parts.add(new Part("text_encoder.tokenizer", files.tokenizer()));
+          addOnnx(parts, "text_encoder.onnx", files.onnx());
+        });
     model
         .vae()
-        .ifPresent(
-            files -> {
-              parts.add(new Part("vae.config", files.config()));
-              addOnnx(parts, "vae.decoder_onnx", files.decoderOnnx());
-            });
+        .ifPresent(files -> {
+          parts.add(new Part("vae.config", files.config()));
+          addOnnx(parts, "vae.decoder_onnx", files.decoderOnnx());
+        });
     return parts;
   }
 

@@ -34,7 +34,8 @@ public record ModelFolder(
    *     key of a configuration is missing, of the wrong type, or contradicts another
    */
   public static ModelFolder open(Path folder) {
-    // Absolute, so that "." has a name, and a path that leaves the folder can be told from one that does not.
+    // Absolute, so that "." has a name, and a path that leaves the folder can be told from one that
+    // does not.
     Path root = folder.toAbsolutePath().normalize();
     if (!Files.isDirectory(root)) {
       throw JsonFields.invalid(
@@ -57,7 +58,9 @@ public record ModelFolder(
   private static ModelFolder openBare(Path root) {
     JsonFields config = JsonFields.read(root.resolve(CONFIG));
     Optional<Path> shared =
-        config.string("weights").map(path -> JsonFields.requireFile(root.resolve(path).normalize()));
+        config
+            .string("weights")
+            .map(path -> JsonFields.requireFile(root.resolve(path).normalize()));
     DitConfig dit = DitConfig.of(shared.isPresent() ? config.requireObject("model") : config);
     ModelDefaults defaults = ModelDefaults.bare(dit);
     return new ModelFolder(

@@ -86,10 +86,9 @@ record ModelIndex(Path root, JsonFields index) {
     index
         .string("scheduler")
         .filter(scheduler -> !scheduler.equals(SCHEDULER))
-        .ifPresent(
-            scheduler -> {
-              throw index.wrong("scheduler", "\"%s\"".formatted(SCHEDULER), scheduler);
-            });
+        .ifPresent(scheduler -> {
+          throw index.wrong("scheduler", "\"%s\"".formatted(SCHEDULER), scheduler);
+        });
     double fps = index.requireDouble("fps");
     if (fps <= 0) {
       throw index.wrong("fps", "a number above 0", Double.toString(fps));
@@ -123,12 +122,11 @@ record ModelIndex(Path root, JsonFields index) {
     ModelLimits limits =
         index
             .object("limits")
-            .map(
-                fields ->
-                    new ModelLimits(
-                        limit(fields, "height", side),
-                        limit(fields, "width", side),
-                        limit(fields, "frames", 1)))
+            .map(fields ->
+                new ModelLimits(
+                    limit(fields, "height", side),
+                    limit(fields, "width", side),
+                    limit(fields, "frames", 1)))
             .orElseGet(() -> defaultLimits(side));
     requireAllowed("height", defaults.height(), limits.height());
     requireAllowed("width", defaults.width(), limits.width());

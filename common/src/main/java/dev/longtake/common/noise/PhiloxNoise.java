@@ -51,7 +51,8 @@ public final class PhiloxNoise {
 
   /** {@code 1 / (2 k + 3)}: atanh(s) = s + s^3 (1/3 + s^2/5 + ...). */
   private static final double[] ATANH = {
-    1.0 / 3, 1.0 / 5, 1.0 / 7, 1.0 / 9, 1.0 / 11, 1.0 / 13, 1.0 / 15, 1.0 / 17, 1.0 / 19, 1.0 / 21, 1.0 / 23
+    1.0 / 3, 1.0 / 5, 1.0 / 7, 1.0 / 9, 1.0 / 11, 1.0 / 13, 1.0 / 15, 1.0 / 17, 1.0 / 19, 1.0 / 21,
+    1.0 / 23
   };
 
   /** Taylor coefficients of x^3, x^5, ... of the sine. */
@@ -200,7 +201,8 @@ public final class PhiloxNoise {
     for (int i = ATANH.length - 2; i >= 0; i--) {
       sum = Math.fma(sum, s2, ATANH[i]);
     }
-    // 2 s = f - s f, so that the leading term f is exact and only the small corrections are rounded.
+    // 2 s = f - s f, so that the leading term f is exact and only the small corrections are
+    // rounded.
     double tail = Math.fma(exponent, LOG_2_LOW, s * Math.fma(2 * s2, sum, -f));
     return Math.fma(exponent, LOG_2_HIGH, f) + tail;
   }

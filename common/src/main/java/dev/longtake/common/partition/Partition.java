@@ -15,7 +15,8 @@ public record Partition(int size, int ranks) {
   /** The range of one rank, 0 to ranks - 1. */
   public Range of(int rank) {
     if (rank < 0 || rank >= ranks) {
-      throw new IllegalArgumentException("Expected a rank of 0 to " + (ranks - 1) + ", but got " + rank);
+      throw new IllegalArgumentException(
+          "Expected a rank of 0 to " + (ranks - 1) + ", but got " + rank);
     }
     int base = size / ranks;
     int larger = size % ranks;

@@ -6,7 +6,8 @@ package dev.longtake.common.partition;
 public record Range(int start, int end) {
   public Range {
     if (start < 0 || end < start) {
-      throw new IllegalArgumentException("Expected 0 <= start <= end, but got " + start + ", " + end);
+      throw new IllegalArgumentException(
+          "Expected 0 <= start <= end, but got " + start + ", " + end);
     }
   }
 

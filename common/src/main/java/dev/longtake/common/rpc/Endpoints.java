@@ -67,7 +67,9 @@ public final class Endpoints {
             e);
       }
       throw new LongtakeException(
-          ErrorCode.INTERNAL, "Cannot listen on %s:%d: %s".formatted(host, port, e.getMessage()), e);
+          ErrorCode.INTERNAL,
+          "Cannot listen on %s:%d: %s".formatted(host, port, e.getMessage()),
+          e);
     }
   }
 
@@ -115,7 +117,8 @@ public final class Endpoints {
     if (!valid) {
       throw LongtakeException.invalidField(
           "address",
-          "Expected an address as host:port with a port of 1 to 65535, but got '%s'".formatted(address));
+          "Expected an address as host:port with a port of 1 to 65535, but got '%s'"
+              .formatted(address));
     }
   }
 }

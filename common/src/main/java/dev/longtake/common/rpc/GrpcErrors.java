@@ -46,16 +46,15 @@ public final class GrpcErrors {
                 Any.pack(
                     ErrorInfo.newBuilder().setDomain(DOMAIN).setReason(e.code().name()).build()));
     e.field()
-        .ifPresent(
-            field ->
-                status.addDetails(
-                    Any.pack(
-                        BadRequest.newBuilder()
-                            .addFieldViolations(
-                                BadRequest.FieldViolation.newBuilder()
-                                    .setField(field)
-                                    .setDescription(e.getMessage()))
-                            .build())));
+        .ifPresent(field ->
+            status.addDetails(
+                Any.pack(
+                    BadRequest.newBuilder()
+                        .addFieldViolations(
+                            BadRequest.FieldViolation.newBuilder()
+                                .setField(field)
+                                .setDescription(e.getMessage()))
+                        .build())));
     return StatusProto.toStatusRuntimeException(status.build());
   }
 

@@ -29,8 +29,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 final class SafetensorsFileTest {
-  private static final String F32_ENTRY =
-      "{'dtype':'F32','shape':[2],'data_offsets':[0,8]}";
+  private static final String F32_ENTRY = "{'dtype':'F32','shape':[2],'data_offsets':[0,8]}";
 
   @TempDir Path folder;
 
@@ -51,13 +50,12 @@ final class SafetensorsFileTest {
       assertThat(opened.names()).containsExactly("ids", "mask", "none", "scalar", "w");
       assertThat(opened.metadata()).containsExactly(Map.entry("prompt", "a \"red\" circle\nä"));
       assertThat(opened.info("w"))
-          .hasValueSatisfying(
-              w -> {
-                assertThat(w.dtype()).isEqualTo(DType.F32);
-                assertThat(w.shape()).containsExactly(2L, 3L);
-                assertThat(w.sizeBytes()).isEqualTo(24);
-                assertThat(w.elements()).isEqualTo(6);
-              });
+          .hasValueSatisfying(w -> {
+            assertThat(w.dtype()).isEqualTo(DType.F32);
+            assertThat(w.shape()).containsExactly(2L, 3L);
+            assertThat(w.sizeBytes()).isEqualTo(24);
+            assertThat(w.elements()).isEqualTo(6);
+          });
       assertThat(opened.info("v")).isEmpty();
       assertThat(opened.bytes("mask").toArray(ValueLayout.JAVA_BYTE)).containsExactly(1, 0, 1);
       assertThat(opened.bytes("ids").toArray(ValueLayout.JAVA_LONG)).containsExactly(9, -1);
@@ -169,7 +167,9 @@ final class SafetensorsFileTest {
         Arena scratch = Arena.ofConfined()) {
       assertInvalid(() -> opened.f32("blocks.0.atn.qkv.weight", scratch, 1))
           .hasMessage(
-              "Expected a tensor \"blocks.0.atn.qkv.weight\" in %s, but it is missing; the closest names there are \"blocks.0.attn.qkv.weight\", \"blocks.1.attn.qkv.weight\", \"blocks.0.attn.proj.weight\"",
+              "Expected a tensor \"blocks.0.atn.qkv.weight\" in %s, but it is missing; the closest"
+                  + " names there are \"blocks.0.attn.qkv.weight\", \"blocks.1.attn.qkv.weight\","
+                  + " \"blocks.0.attn.proj.weight\"",
               file);
       assertInvalid(() -> opened.bytes("nothing like it"))
           .hasMessageContaining("missing; use the checkpoint that belongs to the config");
@@ -228,7 +228,8 @@ final class SafetensorsFileTest {
   void shouldRefuseWhenHeaderLengthIsAbsurd() throws IOException {
     for (long length : new long[] {-1, Long.MIN_VALUE, 1 << 20, Long.MAX_VALUE}) {
       Path file = folder.resolve("a");
-      Files.write(file, ByteBuffer.allocate(64).order(ByteOrder.LITTLE_ENDIAN).putLong(length).array());
+      Files.write(
+          file, ByteBuffer.allocate(64).order(ByteOrder.LITTLE_ENDIAN).putLong(length).array());
       assertInvalid(() -> SafetensorsFile.open(file))
           .hasMessageContaining("length is given as " + Long.toUnsignedString(length));
     }
@@ -247,30 +248,60 @@ final class SafetensorsFileTest {
       delimiter = '|',
       quoteCharacter = '~',
       value = {
-        "no JSON            | {'a'                                                                     | JSON",
-        "lenient JSON       | {a:{}}                                                                   | JSON",
-        "an array           | []                                                                       | a JSON object as header",
-        "two roots          | {} {}                                                                    | JSON",
-        "no entry           | {'a':1}                                                                  | an object as entry of tensor \"a\"",
-        "unknown dtype      | {'a':{'dtype':'F8','shape':[2],'data_offsets':[0,8]}}                    | it is \"F8\"",
-        "no dtype           | {'a':{'shape':[2],'data_offsets':[0,8]}}                                 | a dtype of tensor \"a\"",
-        "no shape           | {'a':{'dtype':'F32','data_offsets':[0,8]}}                               | a shape of tensor \"a\"",
-        "no offsets         | {'a':{'dtype':'F32','shape':[2]}}                                        | a data_offsets of tensor \"a\"",
-        "one offset         | {'a':{'dtype':'F32','shape':[2],'data_offsets':[0]}}                     | two numbers",
-        "negative offset    | {'a':{'dtype':'F32','shape':[2],'data_offsets':[-8,0]}}                  | one is -8",
-        "swapped offsets    | {'a':{'dtype':'F32','shape':[2],'data_offsets':[8,0]}}                   | they are [8, 0]",
-        "beyond the file    | {'a':{'dtype':'F32','shape':[2],'data_offsets':[4,12]}}                  | within the file's 8 bytes",
-        "fraction           | {'a':{'dtype':'F32','shape':[2.5],'data_offsets':[0,8]}}                 | one is 2.5",
-        "beyond 64 bits     | {'a':{'dtype':'F32','shape':[99999999999999999999],'data_offsets':[0,8]}} | one is 99999999999999999999",
-        "quoted number      | {'a':{'dtype':'F32','shape':['2'],'data_offsets':[0,8]}}                 | integers in shape",
-        "other size         | {'a':{'dtype':'F32','shape':[1],'data_offsets':[0,8]}}                   | 4 bytes of tensor \"a\"",
-        "overflowing size   | {'a':{'dtype':'F32','shape':[4611686018427387904,4],'data_offsets':[0,8]}} | a shape of tensor \"a\"",
-        "twice              | {'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]},'a':{'dtype':'U8','shape':[4],'data_offsets':[4,8]}} | \"a\" is there twice",
-        "overlap            | {'a':{'dtype':'U8','shape':[5],'data_offsets':[0,5]},'b':{'dtype':'U8','shape':[4],'data_offsets':[4,8]}} | an overlap",
-        "gap                | {'a':{'dtype':'U8','shape':[3],'data_offsets':[0,3]},'b':{'dtype':'U8','shape':[4],'data_offsets':[4,8]}} | a gap",
-        "unused tail        | {'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]}}                     | 4 bytes of data",
-        "metadata no string | {'__metadata__':{'k':1},'a':{'dtype':'F32','shape':[2],'data_offsets':[0,8]}} | a string as \"k\"",
-        "metadata twice     | {'__metadata__':{},'__metadata__':{}}                                     | __metadata__ is there twice",
+        "no JSON            | {'a'                                                                 "
+            + "    | JSON",
+        "lenient JSON       | {a:{}}                                                               "
+            + "    | JSON",
+        "an array           | []                                                                   "
+            + "    | a JSON object as header",
+        "two roots          | {} {}                                                                "
+            + "    | JSON",
+        "no entry           | {'a':1}                                                              "
+            + "    | an object as entry of tensor \"a\"",
+        "unknown dtype      | {'a':{'dtype':'F8','shape':[2],'data_offsets':[0,8]}}                "
+            + "    | it is \"F8\"",
+        "no dtype           | {'a':{'shape':[2],'data_offsets':[0,8]}}                             "
+            + "    | a dtype of tensor \"a\"",
+        "no shape           | {'a':{'dtype':'F32','data_offsets':[0,8]}}                           "
+            + "    | a shape of tensor \"a\"",
+        "no offsets         | {'a':{'dtype':'F32','shape':[2]}}                                    "
+            + "    | a data_offsets of tensor \"a\"",
+        "one offset         | {'a':{'dtype':'F32','shape':[2],'data_offsets':[0]}}                 "
+            + "    | two numbers",
+        "negative offset    | {'a':{'dtype':'F32','shape':[2],'data_offsets':[-8,0]}}              "
+            + "    | one is -8",
+        "swapped offsets    | {'a':{'dtype':'F32','shape':[2],'data_offsets':[8,0]}}               "
+            + "    | they are [8, 0]",
+        "beyond the file    | {'a':{'dtype':'F32','shape':[2],'data_offsets':[4,12]}}              "
+            + "    | within the file's 8 bytes",
+        "fraction           | {'a':{'dtype':'F32','shape':[2.5],'data_offsets':[0,8]}}             "
+            + "    | one is 2.5",
+        "beyond 64 bits     |"
+            + " {'a':{'dtype':'F32','shape':[99999999999999999999],'data_offsets':[0,8]}} | one is"
+            + " 99999999999999999999",
+        "quoted number      | {'a':{'dtype':'F32','shape':['2'],'data_offsets':[0,8]}}             "
+            + "    | integers in shape",
+        "other size         | {'a':{'dtype':'F32','shape':[1],'data_offsets':[0,8]}}               "
+            + "    | 4 bytes of tensor \"a\"",
+        "overflowing size   |"
+            + " {'a':{'dtype':'F32','shape':[4611686018427387904,4],'data_offsets':[0,8]}} | a"
+            + " shape of tensor \"a\"",
+        "twice              |"
+            + " {'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]},'a':{'dtype':'U8','shape':[4],'data_offsets':[4,8]}}"
+            + " | \"a\" is there twice",
+        "overlap            |"
+            + " {'a':{'dtype':'U8','shape':[5],'data_offsets':[0,5]},'b':{'dtype':'U8','shape':[4],'data_offsets':[4,8]}}"
+            + " | an overlap",
+        "gap                |"
+            + " {'a':{'dtype':'U8','shape':[3],'data_offsets':[0,3]},'b':{'dtype':'U8','shape':[4],'data_offsets':[4,8]}}"
+            + " | a gap",
+        "unused tail        | {'a':{'dtype':'U8','shape':[4],'data_offsets':[0,4]}}                "
+            + "     | 4 bytes of data",
+        "metadata no string |"
+            + " {'__metadata__':{'k':1},'a':{'dtype':'F32','shape':[2],'data_offsets':[0,8]}} | a"
+            + " string as \"k\"",
+        "metadata twice     | {'__metadata__':{},'__metadata__':{}}                                "
+            + "     | __metadata__ is there twice",
       })
   void shouldSayWhatIsWrongWhenHeaderIsMalformed(String kind, String header, String message)
       throws IOException {

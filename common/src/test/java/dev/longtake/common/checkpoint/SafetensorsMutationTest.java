@@ -25,8 +25,26 @@ final class SafetensorsMutationTest {
   private static final int CASES = 4000;
   private static final List<String> NASTY =
       List.of(
-          "-1", "0", "1", "7", "1e3", "0.5", "9223372036854775807", "9223372036854775808", "null",
-          "true", "\"\"", "[]", "{}", "[[1]]", "NaN", "\"F32\"", "\"\\ud800\"", "\"\\n\"", ",", "}");
+          "-1",
+          "0",
+          "1",
+          "7",
+          "1e3",
+          "0.5",
+          "9223372036854775807",
+          "9223372036854775808",
+          "null",
+          "true",
+          "\"\"",
+          "[]",
+          "{}",
+          "[[1]]",
+          "NaN",
+          "\"F32\"",
+          "\"\\ud800\"",
+          "\"\\n\"",
+          ",",
+          "}");
 
   @TempDir Path folder;
 

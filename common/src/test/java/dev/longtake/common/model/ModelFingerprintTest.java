@@ -28,8 +28,13 @@ final class ModelFingerprintTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "model_index.json", "dit/config.json", "dit/model.safetensors", "text_encoder/config.json",
-        "text_encoder/tokenizer.json", "text_encoder/model.onnx", "vae/config.json",
+        "model_index.json",
+        "dit/config.json",
+        "dit/model.safetensors",
+        "text_encoder/config.json",
+        "text_encoder/tokenizer.json",
+        "text_encoder/model.onnx",
+        "vae/config.json",
         "vae/decoder.onnx"
       })
   void shouldDifferWhenAnyFileDiffers(String file) throws IOException {

@@ -24,8 +24,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 final class ModelFolderTest {
-  static final Path DEMO =
-      Path.of(System.getProperty("longtake.root", ""), "ops", "demo-model");
+  static final Path DEMO = Path.of(System.getProperty("longtake.root", ""), "ops", "demo-model");
 
   @TempDir Path folder;
 
@@ -42,19 +41,17 @@ final class ModelFolderTest {
     assertThat(model.dit().intOr("no_such_key", 5)).isEqualTo(5);
     assertThat(model.ditWeights()).exists();
     assertThat(model.textEncoder())
-        .hasValueSatisfying(
-            files -> {
-              assertThat(files.tokenizer()).exists();
-              assertThat(files.onnx()).exists();
-              assertThat(files.padTokenId()).isZero();
-            });
+        .hasValueSatisfying(files -> {
+          assertThat(files.tokenizer()).exists();
+          assertThat(files.onnx()).exists();
+          assertThat(files.padTokenId()).isZero();
+        });
     assertThat(model.vae())
-        .hasValueSatisfying(
-            files -> {
-              assertThat(files.decoderOnnx()).exists();
-              assertThat(files.scale()).containsExactly(3.9414f, 5.0246f, 4.1021f, 3.2042f);
-              assertThat(files.shift()).containsExactly(0.1169f, -0.4831f, 0.0138f, -0.2439f);
-            });
+        .hasValueSatisfying(files -> {
+          assertThat(files.decoderOnnx()).exists();
+          assertThat(files.scale()).containsExactly(3.9414f, 5.0246f, 4.1021f, 3.2042f);
+          assertThat(files.shift()).containsExactly(0.1169f, -0.4831f, 0.0138f, -0.2439f);
+        });
     assertThat(model.defaults())
         .isEqualTo(
             new ModelDefaults(
@@ -88,7 +85,9 @@ final class ModelFolderTest {
   @Test
   void shouldFollowTheWeightsWhenConfigNamesThem() throws IOException {
     Path case1 = Files.createDirectory(folder.resolve("sampler"));
-    write("sampler/config.json", "{'model':{'model_type':'M','depth':2},'weights':'../w.safetensors'}");
+    write(
+        "sampler/config.json",
+        "{'model':{'model_type':'M','depth':2},'weights':'../w.safetensors'}");
     assertInvalid(() -> ModelFolder.open(case1)).hasMessageContaining("w.safetensors");
     write("w.safetensors", "");
 
@@ -115,8 +114,18 @@ final class ModelFolderTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "", "[]", "{", "{'a':1} 2", "{a:1}", "null", "{'model_type':'M','x':NaN}", "{'a':1}",
-        "{'model_type':3}", "{'architectures':'M'}", "{'architectures':[]}", "\u00ff"
+        "",
+        "[]",
+        "{",
+        "{'a':1} 2",
+        "{a:1}",
+        "null",
+        "{'model_type':'M','x':NaN}",
+        "{'a':1}",
+        "{'model_type':3}",
+        "{'architectures':'M'}",
+        "{'architectures':[]}",
+        "\u00ff"
       })
   void shouldRefuseWhenConfigIsMalformed(String text) throws IOException {
     write("weights.safetensors", "");

@@ -20,8 +20,7 @@ final class PhiloxNoiseTest {
         .containsExactly(0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8);
     assertThat(philox(-1, -1, -1, -1, -1, -1))
         .containsExactly(0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd);
-    assertThat(
-            philox(0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0))
+    assertThat(philox(0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0))
         .containsExactly(0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1);
   }
 
@@ -144,8 +143,7 @@ final class PhiloxNoiseTest {
     assertThatThrownBy(() -> PhiloxNoise.at(0, 0, -1))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("Expected indices from 0");
-    assertThatThrownBy(
-            () -> PhiloxNoise.fill(MemorySegment.ofArray(new float[3]), 4, 0, 0, 0))
+    assertThatThrownBy(() -> PhiloxNoise.fill(MemorySegment.ofArray(new float[3]), 4, 0, 0, 0))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("Expected room for 4 float32, but the target has 12 bytes");
   }

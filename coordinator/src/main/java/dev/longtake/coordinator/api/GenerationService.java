@@ -84,10 +84,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
           "Expected a sequence of at least 0, but got %d".formatted(request.getAfterSequence()));
     }
     EventStream.start(
-        entry,
-        request.getAfterSequence(),
-        (ServerCallStreamObserver<JobEvent>) response,
-        executor);
+        entry, request.getAfterSequence(), (ServerCallStreamObserver<JobEvent>) response, executor);
   }
 
   @Override
@@ -119,8 +116,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
   public void download(DownloadRequest request, StreamObserver<VideoChunk> response) {
     JobEntry entry = jobs.get(request.getJobId());
     Path video = entry.videoFile().orElseThrow(() -> notDone(entry));
-    VideoStream.start(
-        video, request.getOffset(), (ServerCallStreamObserver<VideoChunk>) response);
+    VideoStream.start(video, request.getOffset(), (ServerCallStreamObserver<VideoChunk>) response);
   }
 
   private static LongtakeException notDone(JobEntry entry) {

@@ -73,13 +73,12 @@ final class PromptEncoder {
         last = Optional.of(failure);
       }
     }
-    throw last.<LongtakeException>map(
-            failure ->
-                new LongtakeException(
-                    ErrorCode.WORKER_LOST,
-                    "Expected a worker to encode the prompt, but none of %d could be reached, last %s; submit again"
-                        .formatted(members.size(), failure.getMessage()),
-                    failure))
+    throw last.<LongtakeException>map(failure ->
+            new LongtakeException(
+                ErrorCode.WORKER_LOST,
+                "Expected a worker to encode the prompt, but none of %d could be reached, last %s; submit again"
+                    .formatted(members.size(), failure.getMessage()),
+                failure))
         .orElseGet(PromptEncoder::noWorkers);
   }
 
@@ -87,6 +86,7 @@ final class PromptEncoder {
   static LongtakeException noWorkers() {
     return new LongtakeException(
         ErrorCode.NO_WORKERS,
-        "Expected at least one worker in the cluster, but none has joined; start one with 'longtake worker --coordinator HOST:PORT --model DIR'");
+        "Expected at least one worker in the cluster, but none has joined; start one with 'longtake"
+            + " worker --coordinator HOST:PORT --model DIR'");
   }
 }

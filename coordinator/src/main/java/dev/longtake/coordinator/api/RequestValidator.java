@@ -47,17 +47,18 @@ final class RequestValidator {
         within("frames", request.hasFrames(), request.getFrames(), card.getFrames(), card));
     requireTransformable(full.getFrames(), card);
     full.setSteps(
-        between("steps", request.hasSteps() ? request.getSteps() : card.getDefaultSteps(), MAX_STEPS));
+        between(
+            "steps", request.hasSteps() ? request.getSteps() : card.getDefaultSteps(), MAX_STEPS));
     full.setGuidance(
         guidance(request.hasGuidance() ? request.getGuidance() : card.getDefaultGuidance()));
     full.setUpscale(
-        between("upscale", request.hasUpscale() ? request.getUpscale() : DEFAULT_UPSCALE, MAX_UPSCALE));
+        between(
+            "upscale", request.hasUpscale() ? request.getUpscale() : DEFAULT_UPSCALE, MAX_UPSCALE));
     new VideoFormat(full.getWidth(), full.getHeight(), full.getUpscale(), card.getFps())
         .problem()
-        .ifPresent(
-            problem -> {
-              throw invalidField("upscale", problem);
-            });
+        .ifPresent(problem -> {
+          throw invalidField("upscale", problem);
+        });
     full.setPrecision(precision(request));
     if (!request.hasSeed()) {
       // 32 bits: people read seeds aloud and type them.
@@ -123,7 +124,8 @@ final class RequestValidator {
     if (!(Math.abs(value) <= MAX_GUIDANCE)) {
       throw invalidField(
           "guidance",
-          "Expected a guidance of %s to %s, but got %s".formatted(-MAX_GUIDANCE, MAX_GUIDANCE, value));
+          "Expected a guidance of %s to %s, but got %s"
+              .formatted(-MAX_GUIDANCE, MAX_GUIDANCE, value));
     }
     return value;
   }

@@ -48,7 +48,9 @@ final class VideoStream {
       file = FileChannel.open(path, StandardOpenOption.READ);
     } catch (NoSuchFileException e) {
       throw new LongtakeException(
-          ErrorCode.NO_SUCH_JOB, "Expected the job's video, but it was deleted; submit the job again", e);
+          ErrorCode.NO_SUCH_JOB,
+          "Expected the job's video, but it was deleted; submit the job again",
+          e);
     } catch (IOException e) {
       throw new LongtakeException(ErrorCode.INTERNAL, "Cannot open %s: %s".formatted(path, e), e);
     }

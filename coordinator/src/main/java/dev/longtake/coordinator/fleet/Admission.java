@@ -36,7 +36,8 @@ final class Admission {
     if (worker.getModel().getFingerprint().isEmpty()) {
       throw LongtakeException.invalidField(
           "description.model",
-          "Expected worker %s to describe its model, but its description has no fingerprint".formatted(worker.getId()));
+          "Expected worker %s to describe its model, but its description has no fingerprint"
+              .formatted(worker.getId()));
     }
     Endpoints.requireAddress(worker.getAddress());
     String host = worker.getAddress().substring(0, worker.getAddress().lastIndexOf(':'));

@@ -69,7 +69,8 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
       try {
         if (!report.hasDescription()) {
           throw LongtakeException.invalidField(
-              "description", "Expected the worker's description in its first report, but there is none");
+              "description",
+              "Expected the worker's description in its first report, but there is none");
         }
         member = fleet.join(report.getDescription(), this::end);
         reply(

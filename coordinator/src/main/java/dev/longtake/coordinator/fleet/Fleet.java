@@ -63,7 +63,8 @@ public final class Fleet implements AutoCloseable {
     this.nanoTime = nanoTime;
     long periodNanos = heartbeatInterval.toNanos();
     this.check =
-        timer.scheduleAtFixedRate(this::removeSilent, periodNanos, periodNanos, TimeUnit.NANOSECONDS);
+        timer.scheduleAtFixedRate(
+            this::removeSilent, periodNanos, periodNanos, TimeUnit.NANOSECONDS);
   }
 
   public Duration heartbeatInterval() {
@@ -231,13 +232,12 @@ public final class Fleet implements AutoCloseable {
     try {
       long now = nanoTime.getAsLong();
       return members.values().stream()
-          .map(
-              member ->
-                  WorkerStatus.newBuilder()
-                      .setDescription(member.description())
-                      .setJobId(member.jobId == null ? "" : member.jobId)
-                      .setSinceLastHeartbeat(Durations.fromNanos(now - member.lastHeartbeatNanos))
-                      .build())
+          .map(member ->
+              WorkerStatus.newBuilder()
+                  .setDescription(member.description())
+                  .setJobId(member.jobId == null ? "" : member.jobId)
+                  .setSinceLastHeartbeat(Durations.fromNanos(now - member.lastHeartbeatNanos))
+                  .build())
           .toList();
     } finally {
       lock.unlock();

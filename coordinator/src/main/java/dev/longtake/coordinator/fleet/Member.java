@@ -1,10 +1,10 @@
 package dev.longtake.coordinator.fleet;
 
+import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.WorkerDescription;
 import io.grpc.ManagedChannel;
 import java.util.Optional;
 import java.util.function.Consumer;
-import dev.longtake.common.error.LongtakeException;
 import org.jspecify.annotations.Nullable;
 
 /** A worker that has joined. The fleet owns it and its channel; the mutable part is guarded by the fleet's lock. */

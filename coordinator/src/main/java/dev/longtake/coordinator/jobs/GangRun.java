@@ -111,7 +111,8 @@ final class GangRun {
     long stallNanos = settings.stallTimeout().toNanos();
     while (true) {
       long waitNanos = stallNanos - (nanoTime.getAsLong() - lastProgressNanos);
-      RankCall ended = waitNanos <= 0 ? endings.poll() : endings.poll(waitNanos, TimeUnit.NANOSECONDS);
+      RankCall ended =
+          waitNanos <= 0 ? endings.poll() : endings.poll(waitNanos, TimeUnit.NANOSECONDS);
       if (ended != null) {
         return ended;
       }

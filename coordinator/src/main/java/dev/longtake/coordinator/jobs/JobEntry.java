@@ -175,7 +175,9 @@ public final class JobEntry {
         ended =
             job.toBuilder()
                 .setError(
-                    JobError.newBuilder().setReason(failed.code().name()).setMessage(failed.message()));
+                    JobError.newBuilder()
+                        .setReason(failed.code().name())
+                        .setMessage(failed.message()));
       }
       case Outcome.Canceled() -> {
         if (!moveTo(JobState.JOB_STATE_CANCELED)) {
@@ -209,8 +211,7 @@ public final class JobEntry {
   }
 
   private void append(JobEvent.Builder event) {
-    events.add(
-        event.setSequence(events.size() + 1L).setTime(timestamp(clock.instant())).build());
+    events.add(event.setSequence(events.size() + 1L).setTime(timestamp(clock.instant())).build());
   }
 
   private static com.google.protobuf.Timestamp timestamp(Instant instant) {

@@ -77,18 +77,23 @@ public final class JobRunner {
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      store.end(entry, new Outcome.Failed(ErrorCode.CANCELED, "The coordinator shut down; submit the job again"));
+      store.end(
+          entry,
+          new Outcome.Failed(
+              ErrorCode.CANCELED, "The coordinator shut down; submit the job again"));
     } catch (RuntimeException e) {
       log.error("Job {} failed by our mistake", entry.id(), e);
       store.end(
           entry,
           new Outcome.Failed(
               ErrorCode.INTERNAL,
-              "Internal error (%s); the coordinator's log has the details".formatted(e.getClass().getSimpleName())));
+              "Internal error (%s); the coordinator's log has the details"
+                  .formatted(e.getClass().getSimpleName())));
     }
   }
 
-  private Outcome generate(JobEntry entry, Gang gang, long waitedNanos) throws InterruptedException {
+  private Outcome generate(JobEntry entry, Gang gang, long waitedNanos)
+      throws InterruptedException {
     GenerationRequest request = entry.request();
     VideoFormat format =
         new VideoFormat(
@@ -112,7 +117,8 @@ public final class JobRunner {
               .setSizeBytes(file.sizeBytes())
               .setSha256(file.sha256())
               .build();
-      return new Outcome.Done(video, file.path(), stageTimes(entry, reports, waitedNanos, writeNanos));
+      return new Outcome.Done(
+          video, file.path(), stageTimes(entry, reports, waitedNanos, writeNanos));
     }
   }
 
@@ -135,18 +141,19 @@ public final class JobRunner {
             settings,
             nanoTime);
     try (JobEntry.Subscription _ =
-        entry.subscribe(
-            () -> {
-              if (entry.isTerminal()) {
-                run.abort();
-              }
-            })) {
+        entry.subscribe(() -> {
+          if (entry.isTerminal()) {
+            run.abort();
+          }
+        })) {
       if (entry.isTerminal()) {
-        throw new LongtakeException(ErrorCode.CANCELED, "The job ended before its workers were called");
+        throw new LongtakeException(
+            ErrorCode.CANCELED, "The job ended before its workers were called");
       }
       return run.run();
     } finally {
-      // Before the gang is closed, so that the next job can't get a worker whose process has just died.
+      // Before the gang is closed, so that the next job can't get a worker whose process has just
+      // died.
       run.broken().forEach(call -> fleet.doubt(call.member()));
     }
   }
@@ -188,7 +195,8 @@ public final class JobRunner {
                   request.getWidth(), request.getHeight(), frames.getWidth(), frames.getHeight()));
     }
     int decoded =
-        spool.write(frames.getFirstFrame(), frames.getFrames(), frames.getRgb().asReadOnlyByteBuffer());
+        spool.write(
+            frames.getFirstFrame(), frames.getFrames(), frames.getRgb().asReadOnlyByteBuffer());
     store.progress(
         entry,
         JobEvent.FramesDecoded.newBuilder().setDecoded(decoded).setFrames(spool.frames()).build());
@@ -200,7 +208,8 @@ public final class JobRunner {
     try (Mp4Writer writer = Mp4Writer.create(target, format)) {
       for (int i = 0; i < spool.frames(); i++) {
         if (entry.isTerminal()) {
-          throw new LongtakeException(ErrorCode.CANCELED, "The job ended while its video was written");
+          throw new LongtakeException(
+              ErrorCode.CANCELED, "The job ended while its video was written");
         }
         spool.read(i, frame.clear());
         writer.write(frame.flip());

@@ -93,7 +93,8 @@ public final class JobScheduler implements AutoCloseable {
           entry,
           new Outcome.Failed(
               ErrorCode.INTERNAL,
-              "Internal error (%s); the coordinator's log has the details".formatted(e.getClass().getSimpleName())));
+              "Internal error (%s); the coordinator's log has the details"
+                  .formatted(e.getClass().getSimpleName())));
     } finally {
       if (!handedOver) {
         gang.close();

@@ -21,7 +21,11 @@ public final class JobStates {
               || to == JobState.JOB_STATE_FAILED
               || to == JobState.JOB_STATE_CANCELED;
       case JOB_STATE_RUNNING -> isTerminal(to);
-      case JOB_STATE_DONE, JOB_STATE_FAILED, JOB_STATE_CANCELED, JOB_STATE_UNSPECIFIED, UNRECOGNIZED ->
+      case JOB_STATE_DONE,
+          JOB_STATE_FAILED,
+          JOB_STATE_CANCELED,
+          JOB_STATE_UNSPECIFIED,
+          UNRECOGNIZED ->
           false;
     };
   }

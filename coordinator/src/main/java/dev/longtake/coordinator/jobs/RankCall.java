@@ -137,7 +137,9 @@ final class RankCall {
       end(new LongtakeException(e.code(), "From %s: %s".formatted(member, e.getMessage()), e));
       cancel();
     } catch (RuntimeException e) {
-      end(new LongtakeException(ErrorCode.INTERNAL, "Handling an event of %s failed: %s".formatted(member, e), e));
+      end(
+          new LongtakeException(
+              ErrorCode.INTERNAL, "Handling an event of %s failed: %s".formatted(member, e), e));
       cancel();
     }
   }
@@ -182,7 +184,8 @@ final class RankCall {
           end(
               new LongtakeException(
                   meant.code(),
-                  "Worker %s (rank %d) failed: %s".formatted(member.id(), rank(), meant.getMessage()),
+                  "Worker %s (rank %d) failed: %s"
+                      .formatted(member.id(), rank(), meant.getMessage()),
                   meant));
     }
   }

@@ -36,8 +36,8 @@ final class WorkOrders {
     Tensor embedding =
         entry
             .embedding()
-            .orElseThrow(
-                () -> new LongtakeException(ErrorCode.CANCELED, "The job ended before it was ordered"));
+            .orElseThrow(() ->
+                new LongtakeException(ErrorCode.CANCELED, "The job ended before it was ordered"));
     SamplingTask task =
         SamplingTask.newBuilder()
             .setGeometry(Clips.geometry(entry.card(), request))

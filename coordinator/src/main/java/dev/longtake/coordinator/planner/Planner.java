@@ -25,13 +25,15 @@ public final class Planner {
     int patches = Clips.patchesPerFrame(clip);
     int useful = Math.max(frames, patches);
     int ranks = Math.min(workers, useful);
-    String shape = "%d latent frame%s of %d patches".formatted(frames, frames == 1 ? "" : "s", patches);
+    String shape =
+        "%d latent frame%s of %d patches".formatted(frames, frames == 1 ? "" : "s", patches);
     String reason;
     if (workers == 1) {
       reason = "one idle worker holds all " + shape;
     } else if (ranks < workers) {
       reason =
-          "%d of %d idle workers share %s; more would have nothing to do".formatted(ranks, workers, shape);
+          "%d of %d idle workers share %s; more would have nothing to do"
+              .formatted(ranks, workers, shape);
     } else {
       reason = "all %d idle workers share %s".formatted(workers, shape);
     }

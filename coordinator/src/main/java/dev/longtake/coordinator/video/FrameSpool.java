@@ -68,7 +68,8 @@ public final class FrameSpool implements AutoCloseable {
     if (firstFrame < 0 || count < 1 || firstFrame > frames - count) {
       throw new LongtakeException(
           ErrorCode.INTERNAL,
-          "Expected frames within 0 to %d, but got %d frames from %d".formatted(frames - 1, count, firstFrame));
+          "Expected frames within 0 to %d, but got %d frames from %d"
+              .formatted(frames - 1, count, firstFrame));
     }
     if (rgb.remaining() != (long) count * frameBytes) {
       throw new LongtakeException(
@@ -80,7 +81,8 @@ public final class FrameSpool implements AutoCloseable {
       int next = present.nextSetBit(firstFrame);
       if (next >= 0 && next < firstFrame + count) {
         throw new LongtakeException(
-            ErrorCode.INTERNAL, "Expected every frame once, but frame %d came twice".formatted(next));
+            ErrorCode.INTERNAL,
+            "Expected every frame once, but frame %d came twice".formatted(next));
       }
       try {
         long position = (long) firstFrame * frameBytes;

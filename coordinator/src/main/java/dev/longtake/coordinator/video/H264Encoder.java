@@ -1,5 +1,6 @@
 package dev.longtake.coordinator.video;
 
+import static org.bytedeco.ffmpeg.avformat.AVFormatContext.AVFMT_FLAG_BITEXACT;
 import static org.bytedeco.ffmpeg.global.avcodec.AV_CODEC_FLAG_BITEXACT;
 import static org.bytedeco.ffmpeg.global.avcodec.AV_CODEC_FLAG_GLOBAL_HEADER;
 import static org.bytedeco.ffmpeg.global.avcodec.av_packet_alloc;
@@ -13,7 +14,6 @@ import static org.bytedeco.ffmpeg.global.avcodec.avcodec_open2;
 import static org.bytedeco.ffmpeg.global.avcodec.avcodec_parameters_from_context;
 import static org.bytedeco.ffmpeg.global.avcodec.avcodec_receive_packet;
 import static org.bytedeco.ffmpeg.global.avcodec.avcodec_send_frame;
-import static org.bytedeco.ffmpeg.avformat.AVFormatContext.AVFMT_FLAG_BITEXACT;
 import static org.bytedeco.ffmpeg.global.avformat.AVIO_FLAG_WRITE;
 import static org.bytedeco.ffmpeg.global.avformat.av_interleaved_write_frame;
 import static org.bytedeco.ffmpeg.global.avformat.av_write_trailer;
@@ -160,12 +160,12 @@ final class H264Encoder implements AutoCloseable {
     }
     context.gop_size((int) Math.max(1, Math.round(KEY_FRAME_SECONDS * format.fps())));
     double pixels = (double) format.outputWidth() * format.outputHeight();
-    context.bit_rate(
-        (long) Math.min(MAX_BITS_PER_SECOND, pixels * format.fps() * BITS_PER_PIXEL));
+    context.bit_rate((long) Math.min(MAX_BITS_PER_SECOND, pixels * format.fps() * BITS_PER_PIXEL));
     context.qmin(MIN_QUANTIZER);
     context.qmax(MAX_QUANTIZER);
     context.thread_count(1);
-    // The model's pixels are sRGB: BT.709's primaries and sRGB's curve; the matrix is the one the scaler applies.
+    // The model's pixels are sRGB: BT.709's primaries and sRGB's curve; the matrix is the one the
+    // scaler applies.
     context.color_range(AVCOL_RANGE_MPEG);
     context.color_primaries(AVCOL_PRI_BT709);
     context.color_trc(AVCOL_TRC_IEC61966_2_1);
@@ -197,7 +197,8 @@ final class H264Encoder implements AutoCloseable {
                 (DoublePointer) null),
             "make a scaler");
     IntPointer matrix = sws_getCoefficients(isHd() ? SWS_CS_ITU709 : SWS_CS_ITU601);
-    // Full-range RGB to limited-range YUV; brightness 0, contrast and saturation 1 in 16.16 fixed point.
+    // Full-range RGB to limited-range YUV; brightness 0, contrast and saturation 1 in 16.16 fixed
+    // point.
     check(
         sws_setColorspaceDetails(scaler, matrix, 1, matrix, 0, 0, 1 << 16, 1 << 16),
         "set the colour matrix");
@@ -255,7 +256,13 @@ final class H264Encoder implements AutoCloseable {
     check(av_frame_make_writable(target), "reuse a frame");
     int rows =
         sws_scale(
-            open(scaler), source.data(), source.linesize(), 0, format.height(), target.data(), target.linesize());
+            open(scaler),
+            source.data(),
+            source.linesize(),
+            0,
+            format.height(),
+            target.data(),
+            target.linesize());
     check(rows == format.outputHeight() ? 0 : -1, "scale a frame");
     target.pts(index);
     check(avcodec_send_frame(open(codec), target), "encode frame " + index);
@@ -278,7 +285,8 @@ final class H264Encoder implements AutoCloseable {
         return;
       }
       check(result, "encode");
-      // OpenH264 leaves the duration open; a constant rate makes it one tick, also for the last frame.
+      // OpenH264 leaves the duration open; a constant rate makes it one tick, also for the last
+      // frame.
       out.duration(1);
       av_packet_rescale_ts(out, open(codec).time_base(), track.time_base());
       out.stream_index(track.index());
@@ -313,7 +321,8 @@ final class H264Encoder implements AutoCloseable {
       String reason = new String(text, StandardCharsets.UTF_8);
       throw new LongtakeException(
           ErrorCode.INTERNAL,
-          "FFmpeg could not %s: %s".formatted(what, reason.substring(0, Math.max(0, reason.indexOf('\0')))));
+          "FFmpeg could not %s: %s"
+              .formatted(what, reason.substring(0, Math.max(0, reason.indexOf('\0')))));
     }
   }
 

@@ -49,10 +49,9 @@ public final class Mp4Writer implements AutoCloseable {
   public static Mp4Writer create(Path target, VideoFormat format) {
     format
         .problem()
-        .ifPresent(
-            problem -> {
-              throw LongtakeException.invalidField("upscale", problem);
-            });
+        .ifPresent(problem -> {
+          throw LongtakeException.invalidField("upscale", problem);
+        });
     Path part = target.resolveSibling(target.getFileName() + PART_SUFFIX);
     return new Mp4Writer(target, part, format, H264Encoder.open(part, format));
   }

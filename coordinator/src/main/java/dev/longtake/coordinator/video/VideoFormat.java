@@ -54,7 +54,8 @@ public record VideoFormat(int width, int height, int upscale, double fps) {
     long h = (long) height * upscale;
     String size = "%d x %d enlarged by %d is %d x %d".formatted(width, height, upscale, w, h);
     if (w % 2 != 0 || h % 2 != 0) {
-      return Optional.of("Expected a video with even width and height, but " + size + "; choose an even upscale");
+      return Optional.of(
+          "Expected a video with even width and height, but " + size + "; choose an even upscale");
     }
     if (Math.min(w, h) < MIN_EDGE_PIXELS) {
       return Optional.of(
@@ -65,7 +66,8 @@ public record VideoFormat(int width, int height, int upscale, double fps) {
     if (Math.max(w, h) > MAX_EDGE_PIXELS || macroblocks > MAX_MACROBLOCKS) {
       return Optional.of(
           "Expected a video of at most %d pixels on each side and %d in all, but %s; choose a smaller upscale"
-              .formatted(MAX_EDGE_PIXELS, MAX_MACROBLOCKS * MACROBLOCK_PIXELS * MACROBLOCK_PIXELS, size));
+              .formatted(
+                  MAX_EDGE_PIXELS, MAX_MACROBLOCKS * MACROBLOCK_PIXELS * MACROBLOCK_PIXELS, size));
     }
     return Optional.empty();
   }

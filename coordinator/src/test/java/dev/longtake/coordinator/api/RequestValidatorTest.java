@@ -46,7 +46,10 @@ final class RequestValidatorTest {
             new Bad("prompt", "1 to 32 tokens, but it is empty", r -> r.setPrompt("")),
             new Bad("prompt", "it is empty", r -> r.setPrompt(" \n\t")),
             new Bad("prompt", "but it has 40000 characters", r -> r.setPrompt("x".repeat(40_000))),
-            new Bad("width", "16 to 2048 in multiples of 16 for the model shapes, but got 0", r -> r.setWidth(0)),
+            new Bad(
+                "width",
+                "16 to 2048 in multiples of 16 for the model shapes, but got 0",
+                r -> r.setWidth(0)),
             new Bad("width", "but got 2064", r -> r.setWidth(2064)),
             new Bad("width", "but got 65", r -> r.setWidth(65)),
             new Bad("height", "but got -16", r -> r.setHeight(-16)),
@@ -81,7 +84,8 @@ final class RequestValidatorTest {
     validator.complete(request(r -> r.setWidth(16).setHeight(2048).setFrames(1)), card().build());
     validator.complete(request(r -> r.setFrames(64).setSteps(1).setGuidance(-100)), card().build());
     GenerationRequest full =
-        validator.complete(request(r -> r.setSteps(1000).setGuidance(100).setUpscale(16)), card().build());
+        validator.complete(
+            request(r -> r.setSteps(1000).setGuidance(100).setUpscale(16)), card().build());
 
     assertThat(validator.complete(full, card().build())).isEqualTo(full);
   }
@@ -107,7 +111,8 @@ final class RequestValidatorTest {
             card().setTemporalCompression(4).build(), card().setSpatialCompression(0).build())) {
       assertThatThrownBy(() -> validator.complete(request(r -> r), card))
           .isInstanceOfSatisfying(
-              LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.INVALID_MODEL));
+              LongtakeException.class,
+              e -> assertThat(e.code()).isEqualTo(ErrorCode.INVALID_MODEL));
     }
   }
 }

@@ -33,7 +33,9 @@ final class PlannerTest {
 
     assertThat(plan.getSequenceRanks()).isEqualTo(3);
     assertThat(plan.getReason())
-        .isEqualTo("3 of 5 idle workers share 3 latent frames of 2 patches; more would have nothing to do");
+        .isEqualTo(
+            "3 of 5 idle workers share 3 latent frames of 2 patches; more would have nothing to"
+                + " do");
   }
 
   @Test

@@ -34,9 +34,12 @@ public record DecodedVideo(
     check(avformat_open_input(in, file.toString(), null, (AVDictionary) null));
     check(avformat_find_stream_info(in, (PointerPointer<?>) null));
     AVStream stream = in.streams(0);
-    AVCodecContext codec = avcodec_alloc_context3(avcodec_find_decoder(stream.codecpar().codec_id()));
+    AVCodecContext codec =
+        avcodec_alloc_context3(avcodec_find_decoder(stream.codecpar().codec_id()));
     check(avcodec_parameters_to_context(codec, stream.codecpar()));
-    check(avcodec_open2(codec, avcodec_find_decoder(stream.codecpar().codec_id()), (AVDictionary) null));
+    check(
+        avcodec_open2(
+            codec, avcodec_find_decoder(stream.codecpar().codec_id()), (AVDictionary) null));
     List<byte[]> frames = new ArrayList<>();
     AVPacket packet = av_packet_alloc();
     AVFrame frame = av_frame_alloc();
@@ -74,8 +77,16 @@ public record DecodedVideo(
     int height = frame.height();
     SwsContext scaler =
         sws_getContext(
-            width, height, frame.format(), width, height, AV_PIX_FMT_RGB24, SWS_POINT | SWS_ACCURATE_RND,
-            null, null, (DoublePointer) null);
+            width,
+            height,
+            frame.format(),
+            width,
+            height,
+            AV_PIX_FMT_RGB24,
+            SWS_POINT | SWS_ACCURATE_RND,
+            null,
+            null,
+            (DoublePointer) null);
     IntPointer matrix =
         sws_getCoefficients(frame.colorspace() == AVCOL_SPC_BT709 ? SWS_CS_ITU709 : SWS_CS_ITU601);
     sws_setColorspaceDetails(scaler, matrix, 0, matrix, 1, 0, 1 << 16, 1 << 16);

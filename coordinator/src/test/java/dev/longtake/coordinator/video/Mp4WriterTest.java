@@ -88,8 +88,12 @@ final class Mp4WriterTest {
 
     for (int i = 0; i < 16; i++) {
       int edge = (8 + 3 * i) * 4;
-      assertThat(video.pixel(i, edge - 12, 128)[0]).as("left of the edge, frame %d", i).isGreaterThan(240);
-      assertThat(video.pixel(i, edge + 12, 128)[0]).as("right of the edge, frame %d", i).isLessThan(15);
+      assertThat(video.pixel(i, edge - 12, 128)[0])
+          .as("left of the edge, frame %d", i)
+          .isGreaterThan(240);
+      assertThat(video.pixel(i, edge + 12, 128)[0])
+          .as("right of the edge, frame %d", i)
+          .isLessThan(15);
     }
   }
 
@@ -125,7 +129,8 @@ final class Mp4WriterTest {
 
   @Test
   void shouldLeaveNothingWhenClosedUnfinished() throws IOException {
-    try (Mp4Writer writer = Mp4Writer.create(folder.resolve("a.mp4"), new VideoFormat(64, 64, 1, 8))) {
+    try (Mp4Writer writer =
+        Mp4Writer.create(folder.resolve("a.mp4"), new VideoFormat(64, 64, 1, 8))) {
       writer.write(ByteBuffer.wrap(TestFrames.flat(64, 64, 0)));
     }
 
@@ -148,9 +153,13 @@ final class Mp4WriterTest {
   void shouldSayWhatFitsWhenTheSizeCannotBeEncoded() {
     assertThat(new VideoFormat(17, 32, 1, 8).problem()).get().asString().contains("even upscale");
     assertThat(new VideoFormat(8, 32, 1, 8).problem()).get().asString().contains("at least 16");
-    assertThat(new VideoFormat(512, 64, 16, 8).problem()).get().asString().contains("smaller upscale");
+    assertThat(new VideoFormat(512, 64, 16, 8).problem())
+        .get()
+        .asString()
+        .contains("smaller upscale");
     assertThat(new VideoFormat(64, 64, 16, 8).problem()).isEmpty();
-    assertThatThrownBy(() -> Mp4Writer.create(folder.resolve("a.mp4"), new VideoFormat(17, 32, 1, 8)))
+    assertThatThrownBy(
+            () -> Mp4Writer.create(folder.resolve("a.mp4"), new VideoFormat(17, 32, 1, 8)))
         .isInstanceOf(LongtakeException.class);
   }
 }

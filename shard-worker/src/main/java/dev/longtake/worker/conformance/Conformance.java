@@ -54,7 +54,8 @@ public record Conformance(int workers, Precision precision) {
             });
       }
       return golden.runs().stream()
-          .map(run -> RunReport.later(golden.name(), run.name(), kind + " comes with a later model"))
+          .map(
+              run -> RunReport.later(golden.name(), run.name(), kind + " comes with a later model"))
           .toList();
     }
   }

@@ -42,7 +42,8 @@ public final class ConformanceCommand implements Callable<Integer> {
       paramLabel = "N",
       defaultValue = "1",
       description =
-          "1 runs in this process; more are worker processes over gRPC (default: ${DEFAULT-VALUE}).")
+          "1 runs in this process; more are worker processes over gRPC (default:"
+              + " ${DEFAULT-VALUE}).")
   private int workers;
 
   @Option(

@@ -44,7 +44,9 @@ final class GoldenCase implements AutoCloseable {
    */
   static GoldenCase open(Path folder) {
     if (!Files.isDirectory(folder)) {
-      throw invalid("Expected a case folder at %s, but there is none; check the path".formatted(folder), null);
+      throw invalid(
+          "Expected a case folder at %s, but there is none; check the path".formatted(folder),
+          null);
     }
     JsonObject config = json(folder.resolve("config.json"));
     JsonObject manifest = json(folder.resolve("manifest.json"));
@@ -69,7 +71,8 @@ final class GoldenCase implements AutoCloseable {
     }
   }
 
-  private static LongtakeException invalid(String message, @org.jspecify.annotations.Nullable Throwable cause) {
+  private static LongtakeException invalid(
+      String message, @org.jspecify.annotations.Nullable Throwable cause) {
     return new LongtakeException(ErrorCode.INVALID_MODEL, message, cause);
   }
 
@@ -98,16 +101,17 @@ final class GoldenCase implements AutoCloseable {
     JsonElement runs = manifest.get("runs");
     if (runs == null || !runs.isJsonObject()) {
       throw invalid(
-          "Expected an object 'runs' in %s, but there is none".formatted(folder.resolve("manifest.json")), null);
+          "Expected an object 'runs' in %s, but there is none"
+              .formatted(folder.resolve("manifest.json")),
+          null);
     }
     List<GoldenRun> all = new ArrayList<>();
     runs.getAsJsonObject()
         .entrySet()
-        .forEach(
-            entry ->
-                all.add(
-                    new GoldenRun(
-                        folder, entry.getKey(), entry.getValue().getAsJsonObject(), inputs, outputs)));
+        .forEach(entry ->
+            all.add(
+                new GoldenRun(
+                    folder, entry.getKey(), entry.getValue().getAsJsonObject(), inputs, outputs)));
     return all;
   }
 

@@ -76,11 +76,11 @@ final class GoldenRun {
   private static Values read(SafetensorsFile file, String tensor) {
     TensorInfo info =
         file.info(tensor)
-            .orElseThrow(
-                () ->
-                    new LongtakeException(
-                        ErrorCode.INVALID_CHECKPOINT,
-                        "Expected a tensor '%s' in %s, but there is none".formatted(tensor, file.location())));
+            .orElseThrow(() ->
+                new LongtakeException(
+                    ErrorCode.INVALID_CHECKPOINT,
+                    "Expected a tensor '%s' in %s, but there is none"
+                        .formatted(tensor, file.location())));
     MemorySegment bytes = file.bytes(tensor);
     int count = Math.toIntExact(bytes.byteSize() / info.dtype().sizeBytes());
     double[] values = new double[count];
@@ -112,12 +112,11 @@ final class GoldenRun {
 
   double requireNumber(String scalar) {
     return number(scalar)
-        .orElseThrow(
-            () ->
-                new LongtakeException(
-                    ErrorCode.INVALID_MODEL,
-                    "Expected a scalar '%s' for run '%s' in the manifest of %s, but there is none"
-                        .formatted(scalar, name, folder)));
+        .orElseThrow(() ->
+            new LongtakeException(
+                ErrorCode.INVALID_MODEL,
+                "Expected a scalar '%s' for run '%s' in the manifest of %s, but there is none"
+                    .formatted(scalar, name, folder)));
   }
 
   private Optional<JsonElement> scalar(String key) {

@@ -26,8 +26,7 @@ final class GoldenText {
       }
       rows.add(
           TextCondition.newBuilder()
-              .setEmbedding(
-                  ProtoTensors.of(packed, List.of((long) kept.size(), (long) channels)))
+              .setEmbedding(ProtoTensors.of(packed, List.of((long) kept.size(), (long) channels)))
               .build());
     }
     return rows;

@@ -45,8 +45,10 @@ final class PrimitiveConformance {
       case "pos_embed_2d" -> report(golden, run, "out", positions(run), tolerance);
       case "rope_interleaved" -> rotation(golden, run);
       case "patch_embed_3d" -> report(golden, run, "out", patchEmbedding(run), tolerance);
-      case "timestep_transform" -> report(golden, run, "out", timestepTransform(run), TRANSFORM_TOLERANCE);
-      default -> RunReport.later(golden, run.name(), "belongs to a model or sampler that comes later");
+      case "timestep_transform" ->
+          report(golden, run, "out", timestepTransform(run), TRANSFORM_TOLERANCE);
+      default ->
+          RunReport.later(golden, run.name(), "belongs to a model or sampler that comes later");
     };
   }
 
@@ -181,7 +183,8 @@ final class PrimitiveConformance {
     int channels = x.size(1);
     int outputs = weight.size(0);
     Patching patching =
-        new Patching(x.size(2), x.size(3), x.size(4), weight.size(2), weight.size(3), weight.size(4));
+        new Patching(
+            x.size(2), x.size(3), x.size(4), weight.size(2), weight.size(3), weight.size(4));
     int tokens = patching.gridFrames() * patching.patchesPerFrame();
     int inputs = channels * patching.patchVolume();
     int latentRows = channels * patching.frames();

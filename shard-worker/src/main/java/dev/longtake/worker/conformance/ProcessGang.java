@@ -130,12 +130,11 @@ final class ProcessGang implements Gang {
       WorkerGrpc.newBlockingStub(channels.get(rank))
           .withDeadlineAfter(RUN.toSeconds(), TimeUnit.SECONDS)
           .run(order)
-          .forEachRemaining(
-              event -> {
-                if (event.getEventCase() == WorkEvent.EventCase.TENSOR) {
-                  assembly.add(event.getTensor());
-                }
-              });
+          .forEachRemaining(event -> {
+            if (event.getEventCase() == WorkEvent.EventCase.TENSOR) {
+              assembly.add(event.getTensor());
+            }
+          });
     } catch (StatusRuntimeException e) {
       throw GrpcErrors.fromStatus(e, "worker " + rank + " at " + order.getGang(rank));
     }
@@ -153,7 +152,8 @@ final class ProcessGang implements Gang {
     } catch (TimeoutException e) {
       throw new LongtakeException(
           ErrorCode.TIMED_OUT,
-          "Expected the workers to finish within %d s, but they did not".formatted(limit.toSeconds()),
+          "Expected the workers to finish within %d s, but they did not"
+              .formatted(limit.toSeconds()),
           e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

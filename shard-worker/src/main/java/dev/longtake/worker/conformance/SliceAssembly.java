@@ -30,7 +30,10 @@ final class SliceAssembly {
     }
     // A rank with nothing of the other axis sends an empty slice; the full ones tell the shape.
     TensorSlice full =
-        parts.stream().filter(part -> part.getTensor().getData().size() > 0).findFirst().orElse(first);
+        parts.stream()
+            .filter(part -> part.getTensor().getData().size() > 0)
+            .findFirst()
+            .orElse(first);
     int axis = axis(full);
     int length = parts.stream().mapToInt(TensorSlice::getEnd).max().orElse(0);
     List<Long> shape = new ArrayList<>(full.getTensor().getShapeList());

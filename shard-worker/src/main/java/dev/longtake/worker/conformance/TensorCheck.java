@@ -13,8 +13,7 @@ record TensorCheck(
   static TensorCheck compare(String tensor, float[] ours, double[] reference, double tolerance) {
     if (ours.length != reference.length) {
       // Another size can't be right, whatever the values.
-      return new TensorCheck(
-          tensor, Double.POSITIVE_INFINITY, Double.POSITIVE_INFINITY, tolerance);
+      return new TensorCheck(tensor, Double.POSITIVE_INFINITY, Double.POSITIVE_INFINITY, tolerance);
     }
     double largest = 0;
     double error = 0;

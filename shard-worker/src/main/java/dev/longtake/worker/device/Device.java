@@ -46,7 +46,11 @@ public interface Device extends AutoCloseable {
    * @param inputType F32 or BF16
    */
   PackedLinear pack(
-      MemorySegment weight, @Nullable MemorySegment bias, int outputColumns, int inputColumns, DType inputType);
+      MemorySegment weight,
+      @Nullable MemorySegment bias,
+      int outputColumns,
+      int inputColumns,
+      DType inputType);
 
   /**
    * {@code out = activation(in * W^T + bias)}.
@@ -82,7 +86,8 @@ public interface Device extends AutoCloseable {
    * @param x [N, heads * D] F32
    * @param weight [1, D] F32 or null
    */
-  void normRotate(Matrix x, int heads, @Nullable Matrix weight, float epsilon, @Nullable Rotation rotation);
+  void normRotate(
+      Matrix x, int heads, @Nullable Matrix weight, float epsilon, @Nullable Rotation rotation);
 
   /**
    * {@code softmax(scale * q k^T) v} for each sequence and head. Keys are visited in the order of their index. Needs memory

@@ -19,7 +19,9 @@ public record Matrix(
           "Expected a view with rowStride >= columns, but got offset %d, %d x %d, stride %d"
               .formatted(offset, rows, columns, rowStride));
     }
-    long end = rows == 0 ? offset : offset + (long) (rows - 1) * rowStride + columns;
+    // A view without elements has no place, so it may start anywhere.
+    boolean empty = rows == 0 || columns == 0;
+    long end = empty ? 0 : offset + (long) (rows - 1) * rowStride + columns;
     if (end * dtype.sizeBytes() > buffer.sizeBytes()) {
       throw new IllegalArgumentException(
           "Expected a view inside the buffer of %d bytes, but it ends at %d"
@@ -34,7 +36,8 @@ public record Matrix(
 
   /** Rows [from, to). */
   public Matrix rows(int from, int to) {
-    return new Matrix(buffer, offset + (long) from * rowStride, to - from, columns, rowStride, dtype);
+    return new Matrix(
+        buffer, offset + (long) from * rowStride, to - from, columns, rowStride, dtype);
   }
 
   /** Columns [from, to). */

@@ -6,7 +6,8 @@ package dev.longtake.worker.device;
  *
  * @param frames latent frames, not a count of patches
  */
-public record Patching(int frames, int height, int width, int patchFrames, int patchHeight, int patchWidth) {
+public record Patching(
+    int frames, int height, int width, int patchFrames, int patchHeight, int patchWidth) {
   /** Patches along the time axis. */
   public int gridFrames() {
     return Math.ceilDiv(frames, patchFrames);

@@ -8,7 +8,8 @@ public record Sequences(int[] firstRow, int[] length, int rowStride) {
   public Sequences {
     if (firstRow.length != length.length) {
       throw new IllegalArgumentException(
-          "Expected one length per sequence, but got %d for %d".formatted(length.length, firstRow.length));
+          "Expected one length per sequence, but got %d for %d"
+              .formatted(length.length, firstRow.length));
     }
   }
 

@@ -84,14 +84,13 @@ public final class ExchangeHub implements AutoCloseable {
       session = new GrpcExchange(this, settings, self, timeout);
       newestAttempts.put(jobId, attempt);
       replaced = sessions.put(jobId, session);
-      waiting.removeIf(
-          w -> {
-            boolean ours = w.hello.getJobId().equals(jobId) && w.hello.getAttempt() <= attempt;
-            if (ours) {
-              arrived.add(w);
-            }
-            return ours;
-          });
+      waiting.removeIf(w -> {
+        boolean ours = w.hello.getJobId().equals(jobId) && w.hello.getAttempt() <= attempt;
+        if (ours) {
+          arrived.add(w);
+        }
+        return ours;
+      });
     }
     if (replaced != null) {
       replaced.abort(stale(jobId, replaced.self().attempt(), attempt));
@@ -191,14 +190,13 @@ public final class ExchangeHub implements AutoCloseable {
 
   /** The stream is over, for whatever reason. */
   synchronized void gone(IncomingStream stream) {
-    waiting.removeIf(
-        w -> {
-          boolean same = w.stream == stream;
-          if (same) {
-            w.end.cancel(false);
-          }
-          return same;
-        });
+    waiting.removeIf(w -> {
+      boolean same = w.stream == stream;
+      if (same) {
+        w.end.cancel(false);
+      }
+      return same;
+    });
   }
 
   synchronized void closed(GrpcExchange session) {

@@ -167,7 +167,8 @@ public final class GrpcExchange implements Exchange {
       requireHealthy();
       if (exchanging) {
         throw new LongtakeException(
-            ErrorCode.INTERNAL, "Expected exchanges one after the other, but two threads called at once");
+            ErrorCode.INTERNAL,
+            "Expected exchanges one after the other, but two threads called at once");
       }
       exchanging = true;
       return point;
@@ -206,9 +207,13 @@ public final class GrpcExchange implements Exchange {
       abort(e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      abort(new LongtakeException(ErrorCode.CANCELED, "The exchange was interrupted (" + self + ")", e));
+      abort(
+          new LongtakeException(
+              ErrorCode.CANCELED, "The exchange was interrupted (" + self + ")", e));
     } catch (RuntimeException | Error e) {
-      abort(new LongtakeException(ErrorCode.INTERNAL, "The exchange failed (%s): %s".formatted(self, e), e));
+      abort(
+          new LongtakeException(
+              ErrorCode.INTERNAL, "The exchange failed (%s): %s".formatted(self, e), e));
     }
   }
 
@@ -221,7 +226,9 @@ public final class GrpcExchange implements Exchange {
         break;
       } catch (InterruptedException e) {
         interrupted = true;
-        abort(new LongtakeException(ErrorCode.CANCELED, "The exchange was interrupted (" + self + ")", e));
+        abort(
+            new LongtakeException(
+                ErrorCode.CANCELED, "The exchange was interrupted (" + self + ")", e));
       }
     }
     if (interrupted) {
@@ -237,7 +244,8 @@ public final class GrpcExchange implements Exchange {
       ByteBuffer payload = segment.asSlice(offset, size).asByteBuffer();
       var checksum = new CRC32C();
       checksum.update(payload.duplicate());
-      String awaited = "room for bytes %d to %d of %d at".formatted(offset, offset + size, totalBytes);
+      String awaited =
+          "room for bytes %d to %d of %d at".formatted(offset, offset + size, totalBytes);
       awaitCredit(peer, /* all= */ false, awaited, what);
       peer.outgoing()
           .send(
@@ -312,7 +320,8 @@ public final class GrpcExchange implements Exchange {
         long nanos = Long.MAX_VALUE;
         for (Assembly a : assemblies) {
           nanos =
-              Math.min(nanos, a.peer().patienceNanos(/* chunks= */ true, sinceNanos, a.awaited(), what));
+              Math.min(
+                  nanos, a.peer().patienceNanos(/* chunks= */ true, sinceNanos, a.awaited(), what));
         }
         var _ = changed.await(nanos, TimeUnit.NANOSECONDS);
       }

@@ -16,7 +16,8 @@ record JobRank(String jobId, long attempt, int rank, List<String> gang) {
     if (rank < 0 || rank >= gang.size()) {
       throw new LongtakeException(
           ErrorCode.INVALID_REQUEST,
-          "Expected a rank of 0 to %d in job %s, but got %d".formatted(gang.size() - 1, jobId, rank));
+          "Expected a rank of 0 to %d in job %s, but got %d"
+              .formatted(gang.size() - 1, jobId, rank));
     }
   }
 

@@ -5,6 +5,7 @@ import dev.longtake.v1.ExchangeCredit;
 import dev.longtake.v1.ExchangeGrpc;
 import dev.longtake.v1.ExchangeHello;
 import dev.longtake.v1.ExchangeMessage;
+import io.grpc.Context;
 import io.grpc.ManagedChannel;
 import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ClientResponseObserver;
@@ -42,7 +43,10 @@ final class OutgoingStream implements ClientResponseObserver<ExchangeMessage, Ex
   /** Does nothing when the stream was cancelled before. */
   synchronized void start(ExchangeHello hello) {
     if (!finished) {
-      ExchangeGrpc.newStub(channel).stream(this);
+      // Not in the context of the call that brought the order: its end would cancel this stream,
+      // and a
+      // cancelled job would look like a lost peer.
+      Context.ROOT.run(() -> ExchangeGrpc.newStub(channel).stream(this));
       send(ExchangeMessage.newBuilder().setHello(hello).build());
     }
   }

@@ -39,7 +39,8 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   private long incomingEndedNanos;
   private @Nullable LongtakeException violation;
 
-  // The first grant is the window; afterwards each consumed chunk gives one credit back. So all that was sent has been
+  // The first grant is the window; afterwards each consumed chunk gives one credit back. So all
+  // that was sent has been
   // consumed exactly when the credits are the window again.
   private boolean windowKnown;
   private long windowChunks;
@@ -217,34 +218,31 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
 
   @Override
   public void incomingEnded() {
-    change(
-        () -> {
-          if (!incomingEnded) {
-            incomingEnded = true;
-            incomingEndedNanos = System.nanoTime();
-          }
-        });
+    change(() -> {
+      if (!incomingEnded) {
+        incomingEnded = true;
+        incomingEndedNanos = System.nanoTime();
+      }
+    });
   }
 
   @Override
   public void granted(int chunks) {
-    change(
-        () -> {
-          if (!windowKnown) {
-            windowKnown = true;
-            windowChunks = chunks;
-          }
-          creditChunks += chunks;
-        });
+    change(() -> {
+      if (!windowKnown) {
+        windowKnown = true;
+        windowChunks = chunks;
+      }
+      creditChunks += chunks;
+    });
   }
 
   @Override
   public void outgoingEnded(@Nullable Throwable error) {
-    change(
-        () -> {
-          outgoingEnded = true;
-          outgoingError = error;
-        });
+    change(() -> {
+      outgoingEnded = true;
+      outgoingError = error;
+    });
   }
 
   private void change(Runnable change) {

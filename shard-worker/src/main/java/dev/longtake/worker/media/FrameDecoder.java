@@ -55,12 +55,11 @@ public final class FrameDecoder implements AutoCloseable {
     VaeFiles files =
         model
             .vae()
-            .orElseThrow(
-                () ->
-                    new LongtakeException(
-                        ErrorCode.INVALID_MODEL,
-                        "Expected an autoencoder in the model folder %s, but it has none; use a folder whose model_index.json names a vae"
-                            .formatted(model.root())));
+            .orElseThrow(() ->
+                new LongtakeException(
+                    ErrorCode.INVALID_MODEL,
+                    "Expected an autoencoder in the model folder %s, but it has none; use a folder whose model_index.json names a vae"
+                        .formatted(model.root())));
     return new FrameDecoder(
         OnnxModel.open(files.decoderOnnx(), Set.of(INPUT), threads),
         files,
@@ -89,20 +88,20 @@ public final class FrameDecoder implements AutoCloseable {
           "Expected %d x %d x %d latents, but got %d"
               .formatted(scale.length, height, width, latents.remaining()));
     }
-    return network.run(
-        (environment, session) -> {
-          // Off-heap, since ONNX Runtime would copy anything else to memory that only the collector frees.
-          try (Arena arena = Arena.ofConfined()) {
-            FloatBuffer input =
-                arena
-                    .allocate((long) elements * Float.BYTES, Float.BYTES)
-                    .asByteBuffer()
-                    .order(ByteOrder.nativeOrder())
-                    .asFloatBuffer();
-            denormalize(latents, area, input);
-            return decode(environment, session, input, height, width);
-          }
-        });
+    return network.run((environment, session) -> {
+      // Off-heap, since ONNX Runtime would copy anything else to memory that only the collector
+      // frees.
+      try (Arena arena = Arena.ofConfined()) {
+        FloatBuffer input =
+            arena
+                .allocate((long) elements * Float.BYTES, Float.BYTES)
+                .asByteBuffer()
+                .order(ByteOrder.nativeOrder())
+                .asFloatBuffer();
+        denormalize(latents, area, input);
+        return decode(environment, session, input, height, width);
+      }
+    });
   }
 
   private void denormalize(FloatBuffer latents, int area, FloatBuffer to) {

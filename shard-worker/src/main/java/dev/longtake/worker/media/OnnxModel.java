@@ -51,7 +51,8 @@ final class OnnxModel implements AutoCloseable {
       options.setDeterministicCompute(true);
       // The engine computes on the same cores; threads that spin while they wait would slow it.
       options.addConfigEntry("session.intra_op.allow_spinning", "0");
-      // Runs are rare and their sizes differ: what an arena or a memory plan would keep is not used again.
+      // Runs are rare and their sizes differ: what an arena or a memory plan would keep is not used
+      // again.
       options.setCPUArenaAllocator(false);
       options.setMemoryPatternOptimization(false);
       OrtSession session = environment.createSession(file.toString(), options);

@@ -21,7 +21,8 @@ final class PromptTokenizer implements AutoCloseable {
   }
 
   static PromptTokenizer open(Path file) {
-    // Without these DJL may fetch a native library that fits a GPU, and tells its makers where it runs.
+    // Without these DJL may fetch a native library that fits a GPU, and tells its makers where it
+    // runs.
     System.setProperty("ai.djl.offline", "true");
     System.setProperty("OPT_OUT_TRACKING", "true");
     try (InputStream json = Files.newInputStream(file)) {

@@ -29,8 +29,7 @@ public final class TextEncoder implements AutoCloseable {
   private final int padTokenId;
   private final int maxTokens;
 
-  private TextEncoder(
-      PromptTokenizer tokenizer, OnnxModel network, int padTokenId, int maxTokens) {
+  private TextEncoder(PromptTokenizer tokenizer, OnnxModel network, int padTokenId, int maxTokens) {
     this.tokenizer = tokenizer;
     this.network = network;
     this.padTokenId = padTokenId;
@@ -48,12 +47,11 @@ public final class TextEncoder implements AutoCloseable {
     TextEncoderFiles files =
         model
             .textEncoder()
-            .orElseThrow(
-                () ->
-                    new LongtakeException(
-                        ErrorCode.INVALID_MODEL,
-                        "Expected a text encoder in the model folder %s, but it has none; use a folder whose model_index.json names a text_encoder"
-                            .formatted(model.root())));
+            .orElseThrow(() ->
+                new LongtakeException(
+                    ErrorCode.INVALID_MODEL,
+                    "Expected a text encoder in the model folder %s, but it has none; use a folder whose model_index.json names a text_encoder"
+                        .formatted(model.root())));
     PromptTokenizer tokenizer = PromptTokenizer.open(files.tokenizer());
     try {
       OnnxModel network = OnnxModel.open(files.onnx(), Set.of(IDS, MASK), threads);
@@ -77,9 +75,12 @@ public final class TextEncoder implements AutoCloseable {
           FIELD, "Expected a prompt, but it is empty; say what the video shows");
     }
     // Half a character would reach the tokenizer as something else.
-    if (prompt.codePoints().anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE)) {
+    if (prompt
+        .codePoints()
+        .anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE)) {
       throw LongtakeException.invalidField(
-          FIELD, "Expected a prompt in Unicode, but it has half a surrogate pair; send whole characters");
+          FIELD,
+          "Expected a prompt in Unicode, but it has half a surrogate pair; send whole characters");
     }
     long[] ids = tokenizer.encode(prompt);
     if (ids.length > maxTokens) {
@@ -101,8 +102,7 @@ public final class TextEncoder implements AutoCloseable {
     long[] shape = {1, maxTokens};
     try (OnnxTensor idsTensor =
             OnnxTensor.createTensor(environment, LongBuffer.wrap(padded), shape);
-        OnnxTensor maskTensor =
-            OnnxTensor.createTensor(environment, LongBuffer.wrap(mask), shape);
+        OnnxTensor maskTensor = OnnxTensor.createTensor(environment, LongBuffer.wrap(mask), shape);
         OrtSession.Result result = session.run(Map.of(IDS, idsTensor, MASK, maskTensor))) {
       OnnxTensor output = network.output(result, 1, maxTokens, -1);
       int channels = Math.toIntExact(output.getInfo().getShape()[2]);
@@ -110,10 +110,7 @@ public final class TextEncoder implements AutoCloseable {
       FloatBuffer rows = output.getFloatBuffer();
       rows.get(embedding);
       return new EncodedText(
-          Arrays.stream(ids).mapToInt(Math::toIntExact).toArray(),
-          embedding,
-          ids.length,
-          channels);
+          Arrays.stream(ids).mapToInt(Math::toIntExact).toArray(), embedding, ids.length, channels);
     }
   }
 

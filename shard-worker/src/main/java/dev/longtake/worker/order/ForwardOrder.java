@@ -52,9 +52,7 @@ final class ForwardOrder {
     ModelDescription model = program.model();
     int branches = task.getTextsCount();
     require(
-        branches >= 1
-            && task.getTimestepsCount() == branches
-            && task.getFpsCount() == branches,
+        branches >= 1 && task.getTimestepsCount() == branches && task.getFpsCount() == branches,
         "texts",
         "Expected as many texts as timesteps and frame rates, at least one, but got %d, %d and %d"
             .formatted(branches, task.getTimestepsCount(), task.getFpsCount()));
@@ -70,7 +68,9 @@ final class ForwardOrder {
             new Network(device, program, weights, geometry, condition, exchange, tap);
         Predictions predictions = new Predictions(device, model, geometry);
         var buffer = device.memory().allocate(4L * latentFloats(geometry), "latents")) {
-      Matrix latents = latents(geometry, Matrix.dense(buffer, latentRows(geometry), pixels(geometry), DType.F32));
+      Matrix latents =
+          latents(
+              geometry, Matrix.dense(buffer, latentRows(geometry), pixels(geometry), DType.F32));
       network.prepare();
       Matrix patches =
           network.step(
@@ -97,7 +97,8 @@ final class ForwardOrder {
       return null;
     }
     int frames = geometry.patching().gridFrames();
-    boolean[] flat = ProtoTensors.booleans(task.getFrameMask(), "frame_mask", geometry.branches(), frames);
+    boolean[] flat =
+        ProtoTensors.booleans(task.getFrameMask(), "frame_mask", geometry.branches(), frames);
     boolean[][] mask = new boolean[geometry.branches()][];
     for (int branch = 0; branch < mask.length; branch++) {
       mask[branch] = Arrays.copyOfRange(flat, branch * frames, (branch + 1) * frames);

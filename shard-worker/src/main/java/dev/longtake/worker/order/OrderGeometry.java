@@ -46,7 +46,10 @@ final class OrderGeometry {
   static TextRow text(TextCondition text, ModelDescription model) {
     return switch (text.getTextCase()) {
       case EMBEDDING -> {
-        int tokens = tokens(text.getEmbedding().getShapeCount() == 0 ? 0 : text.getEmbedding().getShape(0), model);
+        int tokens =
+            tokens(
+                text.getEmbedding().getShapeCount() == 0 ? 0 : text.getEmbedding().getShape(0),
+                model);
         yield new TextRow.Encoded(
             ProtoTensors.floats(
                 text.getEmbedding(), "embedding", tokens, model.text().textChannels()),
@@ -55,7 +58,8 @@ final class OrderGeometry {
       case NULL_TOKENS -> new TextRow.Null(tokens(text.getNullTokens(), model));
       case TEXT_NOT_SET ->
           throw LongtakeException.invalidField(
-              "text", "Expected a text embedding or the null caption for every row, but got neither");
+              "text",
+              "Expected a text embedding or the null caption for every row, but got neither");
     };
   }
 

@@ -82,16 +82,9 @@ final class SamplingOrder {
     long start = System.nanoTime();
     try (Network network =
             new Network(
-                device,
-                program,
-                weights,
-                geometry,
-                condition(samples, model),
-                exchange,
-                tap);
+                device, program, weights, geometry, condition(samples, model), exchange, tap);
         SamplingLoop loop =
-            new SamplingLoop(
-                device, network, model, geometry, input, new Listener(tap, model))) {
+            new SamplingLoop(device, network, model, geometry, input, new Listener(tap, model))) {
       network.prepare();
       Matrix latents = loop.run();
       long sampled = System.nanoTime();
@@ -243,8 +236,7 @@ final class SamplingOrder {
 
     @Override
     public void latents(String name, int step, Matrix latents) {
-      int channels =
-          name.equals("model_out") ? model.outputChannels() : model.latentChannels();
+      int channels = name.equals("model_out") ? model.outputChannels() : model.latentChannels();
       tap.latents(name + "/" + step, latents, channels);
     }
 

@@ -77,11 +77,13 @@ public final class ClusterMembership implements AutoCloseable {
       if (e.getCause() instanceof LongtakeException failure) {
         throw new LongtakeException(failure.code(), failure.getMessage(), failure);
       }
-      throw new LongtakeException(ErrorCode.INTERNAL, "Joining the cluster failed: " + e.getCause(), e);
+      throw new LongtakeException(
+          ErrorCode.INTERNAL, "Joining the cluster failed: " + e.getCause(), e);
     } catch (InterruptedException e) {
       membership.close();
       Thread.currentThread().interrupt();
-      throw new LongtakeException(ErrorCode.CANCELED, "Interrupted while joining " + coordinator, e);
+      throw new LongtakeException(
+          ErrorCode.CANCELED, "Interrupted while joining " + coordinator, e);
     }
   }
 

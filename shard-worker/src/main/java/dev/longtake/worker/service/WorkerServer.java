@@ -49,11 +49,7 @@ public final class WorkerServer implements AutoCloseable {
     try {
       this.server =
           Endpoints.serve(
-              settings.host(),
-              settings.port(),
-              callbacks,
-              health,
-              List.of(service, hub.service()));
+              settings.host(), settings.port(), callbacks, health, List.of(service, hub.service()));
     } catch (LongtakeException e) {
       closeParts();
       throw e;

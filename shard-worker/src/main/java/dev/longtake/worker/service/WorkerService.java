@@ -74,11 +74,10 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
   public void describe(DescribeRequest request, StreamObserver<WorkerDescription> response) {
     // Known a moment after the server listens, because the port is part of it.
     var _ =
-        description.thenAccept(
-            known -> {
-              response.onNext(known);
-              response.onCompleted();
-            });
+        description.thenAccept(known -> {
+          response.onNext(known);
+          response.onCompleted();
+        });
   }
 
   @Override

@@ -140,7 +140,9 @@ final class ExchangeHubTest {
     peer.chunk(chunk(0, 0, 4, new byte[] {1, 2, 3, 4}).setCrc32C(77).build());
     LongtakeException failure = failureOf(() -> receiveFrom(receiver, 1, 4));
     assertThat(failure.code()).isEqualTo(ErrorCode.CHECKSUM_MISMATCH);
-    assertThat(failure).hasMessageContaining("rank 1 at " + on.address(1)).hasMessageContaining("step 7");
+    assertThat(failure)
+        .hasMessageContaining("rank 1 at " + on.address(1))
+        .hasMessageContaining("step 7");
     assertThat(peer.awaitEnd().getCode()).isEqualTo(Status.Code.DATA_LOSS);
     assertThat(peer.endCode()).isEqualTo(ErrorCode.CHECKSUM_MISMATCH);
   }
@@ -280,7 +282,8 @@ final class ExchangeHubTest {
     assertThat(first.awaitEnd().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
     var second = new HandWrittenPeer().hello(1, 1, 0).hello(1, 1, 0);
     assertThat(second.awaitEnd().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
-    assertThat(failureOf(() -> receiveFrom(receiver, 1, 1))).hasMessageContaining("a chunk after the hello");
+    assertThat(failureOf(() -> receiveFrom(receiver, 1, 1)))
+        .hasMessageContaining("a chunk after the hello");
   }
 
   @Test

@@ -89,7 +89,9 @@ abstract class ExchangeTransportContract {
             expected += to == rank ? 0 : sizeOf(seed, round, rank, to, 3 * WINDOW_BYTES);
           }
         }
-        assertThat(gang.exchange(rank).sentBytes()).as("seed %d, rank %d", seed, rank).isEqualTo(expected);
+        assertThat(gang.exchange(rank).sentBytes())
+            .as("seed %d, rank %d", seed, rank)
+            .isEqualTo(expected);
         assertThat(gang.exchange(rank).ranks()).isEqualTo(ranks);
         assertThat(gang.queuedBytes(rank)).isZero();
       }
@@ -145,7 +147,8 @@ abstract class ExchangeTransportContract {
   @Test
   void shouldNamePeerAndPlaceWhenPeerIsFrozen() {
     try (Gang gang = gang(3, SHORT)) {
-      Future<LongtakeException> other = engines.submit(() -> failureOf(() -> receiveFrom(gang.exchange(2), 1, 100)));
+      Future<LongtakeException> other =
+          engines.submit(() -> failureOf(() -> receiveFrom(gang.exchange(2), 1, 100)));
       LongtakeException failure = failureOf(() -> receiveFrom(gang.exchange(0), 1, 100));
       assertThat(failure.code()).isEqualTo(ErrorCode.PEER_LOST);
       assertThat(failure)
@@ -184,7 +187,8 @@ abstract class ExchangeTransportContract {
     try (Gang gang = gang(2, LONG)) {
       Future<LongtakeException> waiting =
           engines.submit(() -> failureOf(() -> receiveFrom(gang.exchange(0), 1, 100)));
-      gang.abort(1, new LongtakeException(ErrorCode.OUT_OF_MEMORY, "Expected 8 GiB, but 2 are free"));
+      gang.abort(
+          1, new LongtakeException(ErrorCode.OUT_OF_MEMORY, "Expected 8 GiB, but 2 are free"));
       LongtakeException failure = get(waiting);
       assertThat(failure.code()).isEqualTo(ErrorCode.PEER_LOST);
       assertThat(failure)
@@ -213,7 +217,8 @@ abstract class ExchangeTransportContract {
         allRanks(
             3,
             rank -> {
-              // Only rank 0 has data: the others are done, and close, while it still collects acknowledgements.
+              // Only rank 0 has data: the others are done, and close, while it still collects
+              // acknowledgements.
               if (rank == 0) {
                 MemorySegment[] out = new MemorySegment[3];
                 out[1] = MemorySegment.ofArray(new byte[3 * WINDOW_BYTES]);
@@ -243,8 +248,8 @@ abstract class ExchangeTransportContract {
   void shouldRefuseWhenSegmentsDontMatchRanks() {
     try (Gang gang = gang(2, LONG)) {
       assertThat(
-              failureOf(
-                  () -> gang.exchange(0).allToAll(new MemorySegment[1], new MemorySegment[2], "s"))
+              failureOf(() ->
+                      gang.exchange(0).allToAll(new MemorySegment[1], new MemorySegment[2], "s"))
                   .code())
           .isEqualTo(ErrorCode.INTERNAL);
     }

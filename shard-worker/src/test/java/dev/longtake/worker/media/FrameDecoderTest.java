@@ -45,7 +45,9 @@ final class FrameDecoderTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "red_circle_right", "red_circle_right_extended", "yellow_star_growing",
+        "red_circle_right",
+        "red_circle_right_extended",
+        "yellow_star_growing",
         "green_triangle_bouncing"
       })
   void shouldGiveReferencePixelsWhenLatentsAreReference(String name) {

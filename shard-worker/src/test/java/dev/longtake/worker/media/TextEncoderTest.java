@@ -52,7 +52,9 @@ final class TextEncoderTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "red_circle_right", "red_circle_right_extended", "yellow_star_growing",
+        "red_circle_right",
+        "red_circle_right_extended",
+        "yellow_star_growing",
         "green_triangle_bouncing"
       })
   void shouldGiveReferenceEmbeddingWhenPromptIsReference(String name) {
@@ -106,7 +108,8 @@ final class TextEncoderTest {
 
     assertThat(ids).hasSize(7).endsWith(END_ID);
     assertThat(Arrays.copyOfRange(ids, 2, 6)).containsOnly(UNKNOWN_ID);
-    assertThat(Arrays.copyOf(ids, 2)).isEqualTo(Arrays.copyOf(encoder.encode("a red").tokenIds(), 2));
+    assertThat(Arrays.copyOf(ids, 2))
+        .isEqualTo(Arrays.copyOf(encoder.encode("a red").tokenIds(), 2));
   }
 
   @ParameterizedTest
@@ -126,8 +129,7 @@ final class TextEncoderTest {
     Path damaged = Files.writeString(folder.resolve("damaged"), "{}");
 
     assertInvalid(
-            withFiles(
-                Optional.of(new TextEncoderFiles(damaged, good.onnx(), good.config(), 0))))
+            withFiles(Optional.of(new TextEncoderFiles(damaged, good.onnx(), good.config(), 0))))
         .hasMessageContaining(damaged.toString());
     assertInvalid(
             withFiles(
@@ -157,8 +159,7 @@ final class TextEncoderTest {
 
     try (TextEncoder eager =
         TextEncoder.open(
-            withFiles(
-                Optional.of(new TextEncoderFiles(tokenizer, good.onnx(), good.config(), 0))),
+            withFiles(Optional.of(new TextEncoderFiles(tokenizer, good.onnx(), good.config(), 0))),
             1)) {
       assertThat(eager.encode(PROMPT)).usingRecursiveComparison().isEqualTo(encoder.encode(PROMPT));
     }
@@ -177,8 +178,7 @@ final class TextEncoderTest {
         demo.limits());
   }
 
-  private AbstractThrowableAssert<?, ? extends Throwable> assertRefused(
-      String prompt) {
+  private AbstractThrowableAssert<?, ? extends Throwable> assertRefused(String prompt) {
     return assertThatThrownBy(() -> encoder.encode(prompt))
         .isInstanceOfSatisfying(
             LongtakeException.class,

@@ -44,6 +44,7 @@ final class ClusterMembershipTest {
     final LinkedBlockingQueue<WorkerReport> joins = new LinkedBlockingQueue<>();
     final LinkedBlockingQueue<WorkerReport> heartbeats = new LinkedBlockingQueue<>();
     final LinkedBlockingQueue<String> left = new LinkedBlockingQueue<>();
+
     /** Taken by the joins to come, one each; without any they are welcome. */
     final ConcurrentLinkedQueue<Throwable> refusals = new ConcurrentLinkedQueue<>();
 
@@ -229,12 +230,10 @@ final class ClusterMembershipTest {
 
   @Test
   void shouldSayThatItIsNoCoordinatorWhenSomethingElseListens() {
-    server =
-        Endpoints.serve("127.0.0.1", 0, callbacks, new HealthStatusManager(), List.of());
+    server = Endpoints.serve("127.0.0.1", 0, callbacks, new HealthStatusManager(), List.of());
     String address = "127.0.0.1:" + server.getPort();
     var failure =
-        catchThrowableOfType(
-            LongtakeException.class, () -> join(address, Duration.ofSeconds(2)));
+        catchThrowableOfType(LongtakeException.class, () -> join(address, Duration.ofSeconds(2)));
     assertThat(failure.code()).isEqualTo(ErrorCode.UNREACHABLE);
     assertThat(failure).hasMessageContaining("what answers there is none");
   }

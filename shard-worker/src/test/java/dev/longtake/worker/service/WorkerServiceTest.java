@@ -45,7 +45,8 @@ final class WorkerServiceTest {
   private static final java.time.Duration LONG = java.time.Duration.ofSeconds(60);
   private static final WorkEvent FINISHED =
       WorkEvent.newBuilder().setFinished(WorkFinished.getDefaultInstance()).build();
-  private static final OrderRunner NOTHING = (order, exchange, events, canceled) -> events.accept(FINISHED);
+  private static final OrderRunner NOTHING =
+      (order, exchange, events, canceled) -> events.accept(FINISHED);
 
   private final Deque<AutoCloseable> opened = new ArrayDeque<>();
 
@@ -68,11 +69,10 @@ final class WorkerServiceTest {
 
   private ManagedChannel channel(WorkerServer worker) {
     ManagedChannel channel = Endpoints.connect(worker.address());
-    opened.push(
-        () -> {
-          channel.shutdownNow();
-          assertThat(channel.awaitTermination(20, TimeUnit.SECONDS)).isTrue();
-        });
+    opened.push(() -> {
+      channel.shutdownNow();
+      assertThat(channel.awaitTermination(20, TimeUnit.SECONDS)).isTrue();
+    });
     return channel;
   }
 
@@ -171,7 +171,8 @@ final class WorkerServiceTest {
                 NOTHING,
                 prompt -> {
                   if (prompt.length() > 10) {
-                    throw LongtakeException.invalidField("prompt", "Expected at most 10, but got more");
+                    throw LongtakeException.invalidField(
+                        "prompt", "Expected at most 10, but got more");
                   }
                   return EncodeTextResponse.newBuilder().addTokenIds(prompt.length()).build();
                 }),
@@ -180,7 +181,9 @@ final class WorkerServiceTest {
     assertThat(stub.encodeText(prompt("a circle")).getTokenIdsList()).containsExactly(8);
     for (String wrong : List.of("", "   ", "a circle moving right")) {
       Throwable failure = catchThrowable(() -> stub.encodeText(prompt(wrong)));
-      assertThat(Status.fromThrowable(failure).getCode()).as(wrong).isEqualTo(Status.Code.INVALID_ARGUMENT);
+      assertThat(Status.fromThrowable(failure).getCode())
+          .as(wrong)
+          .isEqualTo(Status.Code.INVALID_ARGUMENT);
     }
   }
 
@@ -201,12 +204,11 @@ final class WorkerServiceTest {
     var started = new CountDownLatch(1);
     var release = new CountDownLatch(1);
     var worker =
-        start(
-            (order, exchange, events, canceled) -> {
-              started.countDown();
-              await(release);
-              events.accept(FINISHED);
-            });
+        start((order, exchange, events, canceled) -> {
+          started.countDown();
+          await(release);
+          events.accept(FINISHED);
+        });
     var channel = channel(worker);
     var first = Run.start(channel, order("first", List.of(worker.address())).build());
     await(started);
@@ -242,27 +244,25 @@ final class WorkerServiceTest {
     var sawCanceled = new AtomicBoolean();
     var peer = start(NOTHING);
     var worker =
-        start(
-            (order, exchange, events, canceled) -> {
-              if (exchange.ranks() == 1) {
-                events.accept(FINISHED);
-                return;
-              }
-              started.countDown();
-              try {
-                exchange.allToAll(
-                    new MemorySegment[2],
-                    new MemorySegment[] {null, MemorySegment.ofArray(new byte[9])},
-                    "step 1");
-              } catch (LongtakeException e) {
-                sawCanceled.set(canceled.getAsBoolean());
-                ended.complete(e);
-                throw e;
-              }
-            });
+        start((order, exchange, events, canceled) -> {
+          if (exchange.ranks() == 1) {
+            events.accept(FINISHED);
+            return;
+          }
+          started.countDown();
+          try {
+            exchange.allToAll(
+                new MemorySegment[2],
+                new MemorySegment[] {null, MemorySegment.ofArray(new byte[9])},
+                "step 1");
+          } catch (LongtakeException e) {
+            sawCanceled.set(canceled.getAsBoolean());
+            ended.complete(e);
+            throw e;
+          }
+        });
     var run =
-        Run.start(
-            channel(worker), order("j", List.of(worker.address(), peer.address())).build());
+        Run.start(channel(worker), order("j", List.of(worker.address(), peer.address())).build());
     await(started);
     run.cancel();
     assertThat(ended)
@@ -320,7 +320,10 @@ final class WorkerServiceTest {
             good.toBuilder().setGang(0, "nowhere").build(),
             good.toBuilder().setRank(1).build(),
             good.toBuilder().setRank(-1).build(),
-            good.toBuilder().addGang(worker.address()).setPlan(Plan.newBuilder().setSequenceRanks(2)).build(),
+            good.toBuilder()
+                .addGang(worker.address())
+                .setPlan(Plan.newBuilder().setSequenceRanks(2))
+                .build(),
             good.toBuilder().setPlan(Plan.newBuilder().setSequenceRanks(2)).build(),
             good.toBuilder().clearForward().build(),
             good.toBuilder().setPrecisionValue(99).build(),
@@ -336,26 +339,26 @@ final class WorkerServiceTest {
   @Test
   void shouldHideDetailsWhenRunnerFailsUnexpectedly() {
     var worker =
-        start(
-            (order, exchange, events, canceled) -> {
-              throw new IllegalStateException("secret");
-            });
+        start((order, exchange, events, canceled) -> {
+          throw new IllegalStateException("secret");
+        });
     Throwable failure = runToEnd(stub(worker), order("j", List.of(worker.address())).build());
     assertThat(codeOf(failure)).isEqualTo(ErrorCode.INTERNAL);
-    assertThat(failure).hasMessageNotContaining("secret").hasMessageContaining("IllegalStateException");
+    assertThat(failure)
+        .hasMessageNotContaining("secret")
+        .hasMessageContaining("IllegalStateException");
   }
 
   @Test
   void shouldDeliverAllEventsInOrderWhenCallerIsSlow() throws Exception {
     int count = 64;
     var worker =
-        start(
-            (order, exchange, events, canceled) -> {
-              for (int i = 0; i < count; i++) {
-                events.accept(frames(i));
-              }
-              events.accept(FINISHED);
-            });
+        start((order, exchange, events, canceled) -> {
+          for (int i = 0; i < count; i++) {
+            events.accept(frames(i));
+          }
+          events.accept(FINISHED);
+        });
     var run = Run.start(channel(worker), order("j", List.of(worker.address())).build());
     for (int i = 0; i < count; i++) {
       assertThat(run.next().getFrames().getFirstFrame()).isEqualTo(i);
@@ -388,12 +391,12 @@ final class WorkerServiceTest {
     var _ = Run.start(channel(worker), order("j", List.of(worker.address())).build());
     assertThat(end)
         .succeedsWithin(LONG)
-        .satisfies(
-            e -> {
-              assertThat(e).isInstanceOf(LongtakeException.class).hasMessageContaining("read nothing");
-              assertThat(((LongtakeException) e).code()).isEqualTo(ErrorCode.TIMED_OUT);
-            });
-    // The flow-control window of 16 MiB, the message the caller asked for, and one that filled the buffer.
+        .satisfies(e -> {
+          assertThat(e).isInstanceOf(LongtakeException.class).hasMessageContaining("read nothing");
+          assertThat(((LongtakeException) e).code()).isEqualTo(ErrorCode.TIMED_OUT);
+        });
+    // The flow-control window of 16 MiB, the message the caller asked for, and one that filled the
+    // buffer.
     assertThat(emitted.get()).isBetween(1, 20);
   }
 

@@ -29,8 +29,8 @@ final class DemoBenchmark implements Benchmark {
   @Override
   public String description() {
     return "'longtake demo' with a fixed prompt, built before: wall-clock time of the command, and"
-               + " the largest sum of the resident memory of all its processes (every 100 ms;"
-               + " shared pages count once for each process)";
+        + " the largest sum of the resident memory of all its processes (every 100 ms;"
+        + " shared pages count once for each process)";
   }
 
   @Override

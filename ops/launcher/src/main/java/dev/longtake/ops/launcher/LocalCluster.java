@@ -37,8 +37,7 @@ final class LocalCluster implements AutoCloseable {
   }
 
   /** Small heaps that grow when needed: what is large, weights and activations, lives outside of them. */
-  static final List<String> WORKER_FLAGS =
-      List.of("-XX:+UseSerialGC", "-Xms24m", "-Xmx512m");
+  static final List<String> WORKER_FLAGS = List.of("-XX:+UseSerialGC", "-Xms24m", "-Xmx512m");
 
   /** It waits most of its time: without the optimising compiler it starts in half the time and is smaller. */
   static final List<String> COORDINATOR_FLAGS =

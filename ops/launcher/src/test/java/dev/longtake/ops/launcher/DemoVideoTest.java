@@ -66,7 +66,8 @@ class DemoVideoTest {
             TestModels.DEMO.toString(),
             "--out",
             file.toString(),
-            // Chosen because the shape stays inside the picture: one that leaves comes back at the other side.
+            // Chosen because the shape stays inside the picture: one that leaves comes back at the
+            // other side.
             "--seed",
             "1",
             "--json");
@@ -92,12 +93,11 @@ class DemoVideoTest {
 
   private static void assertOneShapeOnItsBackground(ShapeTrack track) {
     assertThat(track.positions())
-        .allSatisfy(
-            position -> {
-              assertThat(position.shapeShare()).isBetween(0.02, 0.35);
-              // What is left is the shape's soft outline.
-              assertThat(position.shapeShare() + position.backgroundShare()).isGreaterThan(0.93);
-            });
+        .allSatisfy(position -> {
+          assertThat(position.shapeShare()).isBetween(0.02, 0.35);
+          // What is left is the shape's soft outline.
+          assertThat(position.shapeShare() + position.backgroundShare()).isGreaterThan(0.93);
+        });
   }
 
   /** No step back beyond the wobble of the outline, and half the way in about half the frames. */

@@ -50,8 +50,7 @@ class WorkerCountTest {
   }
 
   private Videos generate(TestCluster cluster, int workers) throws Exception {
-    return new Videos(
-        sha256(cluster, DEFAULTS, workers), sha256(cluster, UNEVEN, workers));
+    return new Videos(sha256(cluster, DEFAULTS, workers), sha256(cluster, UNEVEN, workers));
   }
 
   private String sha256(TestCluster cluster, GenerationRequest request, int workers)
@@ -59,7 +58,8 @@ class WorkerCountTest {
     Job job = cluster.generate(request);
     assertThat(job.getState()).as("%s", job).isEqualTo(JobState.JOB_STATE_DONE);
     assertThat(job.getPlan().getSequenceRanks()).isEqualTo(workers);
-    assertThat(job.getPlan().getReason()).contains(workers == 1 ? "one" : Integer.toString(workers));
+    assertThat(job.getPlan().getReason())
+        .contains(workers == 1 ? "one" : Integer.toString(workers));
     assertThat(job.getWorkerIdsList()).hasSize(workers).doesNotHaveDuplicates();
     Path file = cluster.client().download(job.getId(), folder.resolve(job.getId() + ".mp4"));
     byte[] digest = MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file));

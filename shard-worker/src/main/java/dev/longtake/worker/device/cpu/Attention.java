@@ -3,6 +3,7 @@ package dev.longtake.worker.device.cpu;
 import dev.longtake.worker.device.Sequences;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -44,10 +45,11 @@ final class Attention {
     }
   }
 
-  /** Scratch of one thread, of a fixed size; about 330 KB. */
+  /** Scratch of one thread, of a fixed size; about 400 KB. */
   static final class Scratch {
     final float[] queries = new float[BLOCK_FLOATS];
     final float[] sums = new float[BLOCK_FLOATS];
+    final float[] rows = new float[KEYS * MAX_DIMENSION];
     final float[] keys = new float[KEYS * MAX_DIMENSION];
     final float[] values = new float[KEYS * MAX_DIMENSION];
     final float[] scores = new float[MicroKernel.ROWS * KEYS];
@@ -62,8 +64,13 @@ final class Attention {
   private final Sequences queries;
   private final Sequences keys;
   private final int dimension;
+
   /** The dimension in whole vectors. */
   private final int padded;
+
+  /** Channels in whole vectors; those of the last, incomplete vector are behind them. */
+  private final int whole;
+
   private final int[] valuePanels;
   private final float scale;
 
@@ -84,11 +91,13 @@ final class Attention {
     this.keys = keys;
     this.dimension = query.columns() / heads;
     this.padded = Lanes.roundUp(dimension);
+    this.whole = Lanes.whole(dimension);
     this.valuePanels = MicroKernel.panels(padded / Lanes.COUNT);
     // Softmax in powers of two: e^s = 2^(s log2(e)).
     this.scale = scale * LOG2_E;
   }
 
+  /** Computes all blocks of all heads of all sequences. */
   static void run(Workers workers, Scratch[] scratch, int heads, Attention attention) {
     int blockLimit = Math.min(MAX_BLOCK, BLOCK_FLOATS / attention.padded / 4 * 4);
     int sequences = attention.queries.count();
@@ -130,7 +139,7 @@ final class Attention {
     for (int firstKey = 0; firstKey < length; firstKey += KEYS) {
       int tile = Math.min(KEYS, length - firstKey);
       int row = keys.firstRow()[sequence] + firstKey * keys.rowStride();
-      packKeys(scratch.keys, row, channel, tile);
+      packKeys(scratch, row, channel, tile);
       packValues(scratch.values, row, channel, tile);
       for (int q = 0; q < count; q += MicroKernel.ROWS) {
         visit(scratch, q, tile);
@@ -145,13 +154,17 @@ final class Attention {
 
   /** queries[q, d] = scale * query; the rows that fill up the last four are zero. */
   private void loadQueries(Scratch scratch, int sequence, int channel, int from, int count) {
+    VectorMask<Float> tail = Lanes.tail(whole, dimension);
     float[] target = scratch.queries;
     for (int q = 0; q < count; q++) {
       int row = queries.firstRow()[sequence] + (from + q) * queries.rowStride();
       long offset = query.row(row) + channel * 4L;
-      for (int d = 0; d < padded; d += Lanes.COUNT) {
-        var mask = Lanes.tail(d, dimension);
-        Lanes.load(query.segment(), offset + d * 4L, mask)
+      int d = 0;
+      for (; d < whole; d += Lanes.COUNT) {
+        Lanes.load(query.segment(), offset + d * 4L).mul(scale).intoArray(target, q * padded + d);
+      }
+      if (d < dimension) {
+        Lanes.load(query.segment(), offset + d * 4L, tail)
             .mul(scale)
             .intoArray(target, q * padded + d);
       }
@@ -160,36 +173,48 @@ final class Attention {
   }
 
   /** Panels over keys: keys[panel][d][key]. Lanes past the last key are zero. */
-  private void packKeys(float[] target, int firstRow, int channel, int tile) {
+  private void packKeys(Scratch scratch, int firstRow, int channel, int tile) {
+    // Whole rows first, by vectors: many of them are then under way from memory at once.
+    float[] rows = scratch.rows;
+    VectorMask<Float> tail = Lanes.tail(whole, dimension);
+    for (int k = 0; k < tile; k++) {
+      long offset = key.row(firstRow + k * keys.rowStride()) + channel * 4L;
+      int d = 0;
+      for (; d < whole; d += Lanes.COUNT) {
+        Lanes.load(key.segment(), offset + d * 4L).intoArray(rows, k * padded + d);
+      }
+      if (d < dimension) {
+        Lanes.load(key.segment(), offset + d * 4L, tail).intoArray(rows, k * padded + d);
+      }
+    }
     int vectors = Lanes.roundUp(tile) / Lanes.COUNT;
     if (tile % Lanes.COUNT != 0) {
-      Arrays.fill(target, 0, vectors * Lanes.COUNT * dimension, 0);
+      Arrays.fill(scratch.keys, 0, vectors * Lanes.COUNT * dimension, 0);
     }
     int panelFrom = 0;
     for (int width : KEY_PANELS[vectors]) {
       int columns = width * Lanes.COUNT;
-      int panelTo = Math.min(panelFrom + columns, tile);
-      int base = panelFrom * dimension;
-      for (int k = panelFrom; k < panelTo; k++) {
-        long offset = key.row(firstRow + k * keys.rowStride()) + channel * 4L;
-        transpose(offset, target, base + k - panelFrom, columns);
-      }
+      transpose(rows, panelFrom, Math.min(columns, tile - panelFrom), scratch.keys, columns);
       panelFrom += columns;
     }
   }
 
-  /** One key to column {@code at} of a panel. */
-  private void transpose(long offset, float[] target, int at, int columns) {
-    var segment = key.segment();
-    int index = at;
+  /** Rows of {@code padded} to columns of one panel. */
+  private void transpose(float[] rows, int from, int count, float[] target, int columns) {
+    int base = from * dimension;
     for (int d = 0; d < dimension; d++) {
-      target[index] = segment.get(Lanes.FLOAT, offset + d * 4L);
-      index += columns;
+      int at = base + d * columns;
+      int source = from * padded + d;
+      for (int k = 0; k < count; k++) {
+        target[at + k] = rows[source];
+        source += padded;
+      }
     }
   }
 
   /** Panels over channels: values[panel][key][channel]. Lanes past the last channel are zero. */
   private void packValues(float[] target, int firstRow, int channel, int tile) {
+    VectorMask<Float> tail = Lanes.tail(whole, dimension);
     for (int k = 0; k < tile; k++) {
       long offset = value.row(firstRow + k * keys.rowStride()) + channel * 4L;
       int d = 0;
@@ -197,8 +222,11 @@ final class Attention {
         int columns = width * Lanes.COUNT;
         int index = d * KEYS + k * columns;
         for (int end = d + columns; d < end; d += Lanes.COUNT) {
-          Lanes.load(value.segment(), offset + d * 4L, Lanes.tail(d, dimension))
-              .intoArray(target, index);
+          FloatVector channels =
+              d < whole
+                  ? Lanes.load(value.segment(), offset + d * 4L)
+                  : Lanes.load(value.segment(), offset + d * 4L, tail);
+          channels.intoArray(target, index);
           index += Lanes.COUNT;
         }
       }
@@ -257,17 +285,15 @@ final class Attention {
     // A maximum has no rounding, so its order is free.
     float maximum = greatest.reduceLanes(VectorOperators.MAX);
     FloatVector total = FloatVector.fromArray(Lanes.FLOATS, scratch.totals, q * Lanes.COUNT);
-    if (maximum > scratch.maxima[q]) {
-      FloatVector factor =
-          VectorMath.exp2NotPositive(
-              FloatVector.broadcast(Lanes.FLOATS, scratch.maxima[q]).sub(maximum));
-      scratch.maxima[q] = maximum;
-      total = total.mul(factor);
-      for (int d = q * padded; d < (q + 1) * padded; d += Lanes.COUNT) {
-        FloatVector.fromArray(Lanes.FLOATS, scratch.sums, d)
-            .mul(factor)
-            .intoArray(scratch.sums, d);
-      }
+    // Always, though mostly by one: a branch that is seldom taken is compiled apart, and there every
+    // vector becomes an object.
+    FloatVector factor =
+        VectorMath.exp2NotPositive(
+            FloatVector.broadcast(Lanes.FLOATS, scratch.maxima[q] - maximum));
+    scratch.maxima[q] = maximum;
+    total = total.mul(factor);
+    for (int d = q * padded; d < (q + 1) * padded; d += Lanes.COUNT) {
+      FloatVector.fromArray(Lanes.FLOATS, scratch.sums, d).mul(factor).intoArray(scratch.sums, d);
     }
     for (int k = 0; k < columns; k += Lanes.COUNT) {
       FloatVector p =
@@ -279,21 +305,30 @@ final class Attention {
     total.intoArray(scratch.totals, q * Lanes.COUNT);
   }
 
+  /** A query's probabilities, over all lanes. */
+  private static float total(Scratch scratch, int q) {
+    return Lanes.sum(FloatVector.fromArray(Lanes.FLOATS, scratch.totals, q * Lanes.COUNT));
+  }
+
+  /** Weighted values over their weights; without keys both sums are zero, and so is the result. */
   private void store(Scratch scratch, int sequence, int channel, int from, int count) {
+    VectorMask<Float> tail = Lanes.tail(whole, dimension);
     boolean empty = keys.length()[sequence] == 0;
     for (int q = 0; q < count; q++) {
       int row = queries.firstRow()[sequence] + (from + q) * queries.rowStride();
       long offset = out.row(row) + (long) channel * out.elementBytes();
-      float total = empty ? 1 : Lanes.sum(scratch.totals, q * Lanes.COUNT);
-      for (int d = 0; d < dimension; d += Lanes.COUNT) {
+      float total = empty ? 1 : total(scratch, q);
+      int d = 0;
+      for (; d < whole; d += Lanes.COUNT) {
         FloatVector result =
             FloatVector.fromArray(Lanes.FLOATS, scratch.sums, q * padded + d).div(total);
-        Lanes.store(
-            result,
-            out.segment(),
-            offset + (long) d * out.elementBytes(),
-            out.bfloat(),
-            Lanes.tail(d, dimension));
+        Lanes.store(result, out.segment(), offset + (long) d * out.elementBytes(), out.bfloat());
+      }
+      if (d < dimension) {
+        FloatVector result =
+            FloatVector.fromArray(Lanes.FLOATS, scratch.sums, q * padded + d).div(total);
+        long at = offset + (long) d * out.elementBytes();
+        Lanes.store(result, out.segment(), at, out.bfloat(), tail);
       }
     }
   }

@@ -26,8 +26,7 @@ final class Checks {
   static void shape(String name, Matrix matrix, int rows, int columns) {
     if (matrix.rows() != rows || matrix.columns() != columns) {
       throw refused(
-          "%s of %d x %d".formatted(name, rows, columns),
-          matrix.rows() + " x " + matrix.columns());
+          "%s of %d x %d".formatted(name, rows, columns), matrix.rows() + " x " + matrix.columns());
     }
   }
 
@@ -53,8 +52,7 @@ final class Checks {
     int dimension = matrix.columns() / heads;
     if (dimension * heads != matrix.columns() || dimension < 1 || dimension > most) {
       throw refused(
-          "columns that are %d heads of 1 to %d channels".formatted(heads, most),
-          matrix.columns());
+          "columns that are %d heads of 1 to %d channels".formatted(heads, most), matrix.columns());
     }
     return dimension;
   }

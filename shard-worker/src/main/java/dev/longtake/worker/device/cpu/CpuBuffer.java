@@ -10,8 +10,10 @@ final class CpuBuffer implements DeviceBuffer {
   private final CpuMemory memory;
   private final MemorySegment block;
   private final MemorySegment segment;
+
   /** Only guards against use after close: closing it frees nothing, but makes the segment refuse. */
   private final Arena arena = Arena.ofShared();
+
   private final long sizeBytes;
   private final String tag;
   private boolean closed; // guarded by this
@@ -24,7 +26,8 @@ final class CpuBuffer implements DeviceBuffer {
     this.block = block;
     this.sizeBytes = sizeBytes;
     this.tag = tag;
-    long aligned = Math.ceilDiv(block.address(), CpuMemory.ALIGNMENT_BYTES) * CpuMemory.ALIGNMENT_BYTES;
+    long aligned =
+        Math.ceilDiv(block.address(), CpuMemory.ALIGNMENT_BYTES) * CpuMemory.ALIGNMENT_BYTES;
     this.segment = MemorySegment.ofAddress(aligned).reinterpret(sizeBytes, arena, null);
   }
 

@@ -113,13 +113,11 @@ public final class CpuDevice implements Device {
   }
 
   private void transfer(String name, MemorySegment host, Matrix matrix, boolean upload) {
-    Checks.room(
-        name, host, (long) matrix.rows() * matrix.columns() * matrix.dtype().sizeBytes());
+    Checks.room(name, host, (long) matrix.rows() * matrix.columns() * matrix.dtype().sizeBytes());
     try (Turn _ = turn()) {
       View own = view(matrix);
       long rowBytes = (long) own.columns() * own.elementBytes();
-      View dense =
-          new View(host, 0, rowBytes, own.rows(), own.columns(), own.bfloat());
+      View dense = new View(host, 0, rowBytes, own.rows(), own.columns(), own.bfloat());
       // On this thread: host memory may be confined to it.
       if (upload) {
         Elementwise.copyRows(dense, own, 0, own.rows());
@@ -188,8 +186,7 @@ public final class CpuDevice implements Device {
   }
 
   @Override
-  public void modulate(
-      Matrix in, Matrix out, RowVectors shift, RowVectors scale, float epsilon) {
+  public void modulate(Matrix in, Matrix out, RowVectors shift, RowVectors scale, float epsilon) {
     try (Turn _ = turn()) {
       Checks.f32("input", in);
       Checks.shape("output", out, in.rows(), in.columns());
@@ -203,14 +200,7 @@ public final class CpuDevice implements Device {
         throw Checks.refused("the same groups for shift and scale", "others");
       }
       Normalisation.modulate(
-          workers,
-          normScratch,
-          view(in),
-          view(out),
-          view(shift.table()),
-          view(scale.table()),
-          shift,
-          epsilon);
+          workers, view(in), view(out), view(shift.table()), view(scale.table()), shift, epsilon);
     }
   }
 
@@ -226,8 +216,7 @@ public final class CpuDevice implements Device {
       }
       Normalisation.Angles angles = rotation == null ? null : angles(rotation, dimension);
       View weights = weight == null ? null : view(weight);
-      Normalisation.normRotate(
-          workers, normScratch, view(x), heads, weights, epsilon, angles);
+      Normalisation.normRotate(workers, normScratch, view(x), heads, weights, epsilon, angles);
     }
   }
 

@@ -27,8 +27,7 @@ final class CpuMemory implements DeviceMemory {
   private static final MethodHandle CALLOC =
       LINKER.downcallHandle(
           LINKER.defaultLookup().findOrThrow("calloc"),
-          FunctionDescriptor.of(
-              ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+          FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
   private static final MethodHandle FREE =
       LINKER.downcallHandle(
           LINKER.defaultLookup().findOrThrow("free"),

@@ -62,8 +62,7 @@ final class Dnnl {
       status("dnnl_memory_desc_create_with_strides", ADDRESS, JAVA_INT, ADDRESS, JAVA_INT, ADDRESS);
   private static final MethodHandle DESC_TAG =
       status("dnnl_memory_desc_create_with_tag", ADDRESS, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT);
-  private static final MethodHandle DESC_CLONE =
-      status("dnnl_memory_desc_clone", ADDRESS, ADDRESS);
+  private static final MethodHandle DESC_CLONE = status("dnnl_memory_desc_clone", ADDRESS, ADDRESS);
   private static final MethodHandle DESC_DESTROY = status("dnnl_memory_desc_destroy", ADDRESS);
   private static final MethodHandle DESC_SIZE =
       function("dnnl_memory_desc_get_size", FunctionDescriptor.of(JAVA_LONG, ADDRESS));
@@ -173,8 +172,7 @@ final class Dnnl {
       MemorySegment dims = arena.allocateFrom(JAVA_LONG, rows, columns);
       MemorySegment strides = arena.allocateFrom(JAVA_LONG, rowStride, columnStride);
       return create(
-          "memory descriptor",
-          out -> (int) DESC_STRIDES.invokeExact(out, 2, dims, type, strides));
+          "memory descriptor", out -> (int) DESC_STRIDES.invokeExact(out, 2, dims, type, strides));
     }
   }
 
@@ -219,8 +217,7 @@ final class Dnnl {
           "matmul",
           out ->
               (int)
-                  MATMUL_DESC.invokeExact(
-                      out, engine, src, weights, biasOrNull, dst, attributes));
+                  MATMUL_DESC.invokeExact(out, engine, src, weights, biasOrNull, dst, attributes));
     } finally {
       check("destroy attributes", () -> (int) ATTR_DESTROY.invokeExact(attributes));
     }

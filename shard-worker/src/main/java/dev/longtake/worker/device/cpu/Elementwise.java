@@ -69,8 +69,7 @@ final class Elementwise {
     int columns = in.columns();
     int whole = Lanes.whole(columns);
     for (int c = 0; c < whole; c += Lanes.COUNT) {
-      FloatVector x =
-          Lanes.load(in.segment(), from + (long) c * in.elementBytes(), in.bfloat());
+      FloatVector x = Lanes.load(in.segment(), from + (long) c * in.elementBytes(), in.bfloat());
       Lanes.store(
           VectorMath.apply(x, activation),
           out.segment(),
@@ -112,7 +111,9 @@ final class Elementwise {
             VectorMask<Float> mask = Lanes.tail(c, z.columns());
             FloatVector base = Lanes.load(uncond.segment(), uncond.row(row) + c * 4L, mask);
             FloatVector v =
-                Lanes.load(cond.segment(), cond.row(row) + c * 4L, mask).sub(base).fma(weight, base);
+                Lanes.load(cond.segment(), cond.row(row) + c * 4L, mask)
+                    .sub(base)
+                    .fma(weight, base);
             Lanes.store(v, velocity.segment(), velocity.row(row) + c * 4L, mask);
             if (active[row]) {
               long at = z.row(row) + c * 4L;

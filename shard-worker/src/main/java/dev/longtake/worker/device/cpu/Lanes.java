@@ -9,6 +9,7 @@ import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
+import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -26,10 +27,18 @@ final class Lanes {
 
   static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ORDER);
 
-  private static final VectorSpecies<Integer> INTS = VectorSpecies.of(int.class, FLOATS.vectorShape());
+  private static final VectorSpecies<Integer> INTS =
+      VectorSpecies.of(int.class, FLOATS.vectorShape());
   private static final VectorSpecies<Short> SHORTS =
-      VectorSpecies.of(
-          short.class, VectorShape.forBitSize(FLOATS.vectorBitSize() / 2));
+      VectorSpecies.of(short.class, VectorShape.forBitSize(FLOATS.vectorBitSize() / 2));
+
+  // Constants of their own, because the compiler does not see through elements of an array.
+  private static final VectorShuffle<Float> UPPER_32 = upper(32);
+  private static final VectorShuffle<Float> UPPER_16 = upper(16);
+  private static final VectorShuffle<Float> UPPER_8 = upper(8);
+  private static final VectorShuffle<Float> UPPER_4 = upper(4);
+  private static final VectorShuffle<Float> UPPER_2 = upper(2);
+  private static final VectorShuffle<Float> UPPER_1 = upper(1);
 
   private Lanes() {}
 
@@ -113,25 +122,38 @@ final class Lanes {
   private static ShortVector round(FloatVector vector) {
     IntVector bits = vector.reinterpretAsInts();
     IntVector upper = bits.lanewise(VectorOperators.LSHR, 16);
-    IntVector rounded =
-        upper.and(1).add(0x7FFF).add(bits).lanewise(VectorOperators.LSHR, 16);
+    IntVector rounded = upper.and(1).add(0x7FFF).add(bits).lanewise(VectorOperators.LSHR, 16);
     VectorMask<Integer> nan = vector.test(VectorOperators.IS_NAN).cast(INTS);
-    return (ShortVector) rounded.blend(upper.or(0x40), nan).convertShape(VectorOperators.I2S, SHORTS, 0);
+    return (ShortVector)
+        rounded.blend(upper.or(0x40), nan).convertShape(VectorOperators.I2S, SHORTS, 0);
   }
 
-  /** Adds all lanes, first to last. {@code reduceLanes} may add them in any order, which changes the last bits. */
-  static float sum(FloatVector vector, float[] scratch) {
-    vector.intoArray(scratch, 0);
-    return sum(scratch, 0);
-  }
-
-  /** Adds {@link #COUNT} values pairwise; {@code scratch} is overwritten. */
-  static float sum(float[] scratch, int offset) {
-    for (int half = COUNT / 2; half > 0; half /= 2) {
-      for (int i = 0; i < half; i++) {
-        scratch[offset + i] += scratch[offset + i + half];
-      }
+  /**
+   * Adds all lanes pairwise, the upper half to the lower half until one is left. {@code reduceLanes} may add them in any
+   * order, which changes the last bits.
+   */
+  static float sum(FloatVector vector) {
+    FloatVector sum = vector;
+    if (COUNT > 32) {
+      sum = sum.add(sum.rearrange(UPPER_32));
     }
-    return scratch[offset];
+    if (COUNT > 16) {
+      sum = sum.add(sum.rearrange(UPPER_16));
+    }
+    if (COUNT > 8) {
+      sum = sum.add(sum.rearrange(UPPER_8));
+    }
+    if (COUNT > 4) {
+      sum = sum.add(sum.rearrange(UPPER_4));
+    }
+    if (COUNT > 2) {
+      sum = sum.add(sum.rearrange(UPPER_2));
+    }
+    return sum.add(sum.rearrange(UPPER_1)).lane(0);
+  }
+
+  /** Moves lane {@code i + distance} to lane i. */
+  private static VectorShuffle<Float> upper(int distance) {
+    return VectorShuffle.fromOp(FLOATS, lane -> (lane + distance) % COUNT);
   }
 }

@@ -63,23 +63,23 @@ final class Linear implements AutoCloseable {
       DType inputType) {
     Dnnl.singleThreaded();
     int type = inputType == DType.BF16 ? Dnnl.BF16 : Dnnl.F32;
-    MemorySegment layout = layout(inputColumns, outputColumns, type);
-    long weightBytes =
-        Math.ceilDiv(Dnnl.sizeBytes(layout), ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+    int productColumns = Math.max(outputColumns, CpuPackedLinear.LEAST_COLUMNS);
+    MemorySegment layout = layout(inputColumns, productColumns, type);
+    long weightBytes = Math.ceilDiv(Dnnl.sizeBytes(layout), ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
     for (Scratch own : scratch) {
-      own.input =
-          grown(own.input, (long) TILE_ROWS * inputColumns * inputType.sizeBytes());
-      own.product = grown(own.product, (long) TILE_ROWS * outputColumns * Float.BYTES);
+      own.input = grown(own.input, (long) TILE_ROWS * inputColumns * inputType.sizeBytes());
+      own.product = grown(own.product, (long) TILE_ROWS * productColumns * Float.BYTES);
     }
     CpuBuffer buffer =
-        memory.allocate(weightBytes + (bias == null ? 0 : outputColumns * 4L), WEIGHTS);
+        memory.allocate(weightBytes + (bias == null ? 0 : productColumns * 4L), WEIGHTS);
     try {
-      if (weight.isNative()) {
-        reorder(weight, inputColumns, outputColumns, layout, buffer.segment());
+      if (weight.isNative() && productColumns == outputColumns) {
+        reorder(weight, inputColumns, productColumns, layout, buffer.segment());
       } else {
-        try (CpuBuffer copy = memory.allocate(weight.byteSize(), SCRATCH)) {
-          MemorySegment.copy(weight, 0, copy.segment(), 0, weight.byteSize());
-          reorder(copy.segment(), inputColumns, outputColumns, layout, buffer.segment());
+        long rowBytes = inputColumns * 4L;
+        try (CpuBuffer copy = memory.allocate(productColumns * rowBytes, SCRATCH)) {
+          MemorySegment.copy(weight, 0, copy.segment(), 0, outputColumns * rowBytes);
+          reorder(copy.segment(), inputColumns, productColumns, layout, buffer.segment());
         }
       }
     } catch (RuntimeException e) {
@@ -90,7 +90,12 @@ final class Linear implements AutoCloseable {
       MemorySegment.copy(bias, 0, buffer.segment(), weightBytes, outputColumns * 4L);
     }
     return new CpuPackedLinear(
-        buffer, inputColumns, outputColumns, inputType, bias == null ? 0 : weightBytes);
+        buffer,
+        inputColumns,
+        outputColumns,
+        productColumns,
+        inputType,
+        bias == null ? 0 : weightBytes);
   }
 
   private MemorySegment layout(int inputColumns, int outputColumns, int type) {
@@ -131,7 +136,7 @@ final class Linear implements AutoCloseable {
 
   /** {@code out = activation(in * W^T + bias)}. */
   void linear(CpuPackedLinear layer, View in, View out, Activation activation) {
-    boolean direct = !out.bfloat();
+    boolean direct = !out.bfloat() && layer.productColumns() == layer.outputColumns();
     forTiles(
         layer,
         in,
@@ -171,7 +176,12 @@ final class Linear implements AutoCloseable {
             } else {
               int vector = gate.vectorOfGroup()[row / gate.rowsPerGroup()];
               Elementwise.addProduct(
-                  product.segment(), at, residual, residual.row(row), gates.segment(), gates.row(vector));
+                  product.segment(),
+                  at,
+                  residual,
+                  residual.row(row),
+                  gates.segment(),
+                  gates.row(vector));
             }
           }
         });
@@ -225,18 +235,18 @@ final class Linear implements AutoCloseable {
       return product(layer, rows, in, out);
     }
     int padded = Math.ceilDiv(rows, ROW_STEP) * ROW_STEP;
-    return product(layer, padded, layer.inputColumns(), layer.outputColumns());
+    return product(layer, padded, layer.inputColumns(), layer.productColumns());
   }
 
   private Matmul product(CpuPackedLinear layer, int rows, View in, @Nullable View out) {
     int outputStride =
-        out == null ? layer.outputColumns() : (int) (out.strideBytes() / out.elementBytes());
+        out == null ? layer.productColumns() : (int) (out.strideBytes() / out.elementBytes());
     return product(layer, rows, (int) (in.strideBytes() / in.elementBytes()), outputStride);
   }
 
   private Matmul product(CpuPackedLinear layer, int rows, int inputStride, int outputStride) {
     int k = layer.inputColumns();
-    int n = layer.outputColumns();
+    int n = layer.productColumns();
     int type = layer.inputType() == DType.BF16 ? Dnnl.BF16 : Dnnl.F32;
     Matmul product =
         products.computeIfAbsent(
@@ -298,7 +308,7 @@ final class Linear implements AutoCloseable {
   }
 
   private View productView(CpuPackedLinear layer, int thread, int rows) {
-    long stride = layer.outputColumns() * 4L;
+    long stride = layer.productColumns() * 4L;
     MemorySegment segment = segment(scratch.get(thread).product);
     return new View(segment, 0, stride, rows, layer.outputColumns(), /* bfloat= */ false);
   }

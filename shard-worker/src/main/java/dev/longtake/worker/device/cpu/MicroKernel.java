@@ -38,7 +38,16 @@ final class MicroKernel {
    * @param ldc from one row of c to the next
    */
   static void multiplyAdd(
-      int width, float[] a, int aAt, int lda, float[] b, int bAt, float[] c, int cAt, int ldc, int n) {
+      int width,
+      float[] a,
+      int aAt,
+      int lda,
+      float[] b,
+      int bAt,
+      float[] c,
+      int cAt,
+      int ldc,
+      int n) {
     switch (width) {
       case 1 -> width1(a, aAt, lda, b, bAt, c, cAt, ldc, n);
       case 2 -> width2(a, aAt, lda, b, bAt, c, cAt, ldc, n);

@@ -20,8 +20,6 @@ final class Normalisation {
 
   /** Scratch of one thread. */
   static final class Scratch {
-    final float[] lanes = new float[Lanes.COUNT];
-
     // One value per channel of a head.
     final float[] cosines = new float[MAX_DIMENSION];
     final float[] sines = new float[MAX_DIMENSION];
@@ -31,7 +29,6 @@ final class Normalisation {
 
   static void modulate(
       Workers workers,
-      Scratch[] scratch,
       View in,
       View out,
       View shifts,
@@ -46,28 +43,21 @@ final class Normalisation {
         (thread, row) -> {
           int vector = groups.vectorOfGroup()[row / groups.rowsPerGroup()];
           if (vector != RowVectors.NONE) {
-            modulateRow(
-                in, out, row, shifts, scales, vector, epsilon, scratch[thread].lanes);
+            modulateRow(in, out, row, shifts, scales, vector, epsilon);
           }
         });
   }
 
   private static void modulateRow(
-      View in,
-      View out,
-      int row,
-      View shifts,
-      View scales,
-      int vector,
-      float epsilon,
-      float[] lanes) {
+      View in, View out, int row, View shifts, View scales, int vector, float epsilon) {
     int columns = in.columns();
     int whole = Lanes.whole(columns);
     VectorMask<Float> tail = Lanes.tail(whole, columns);
     long x = in.row(row);
-    float mean = rowSum(in, x, lanes) / columns;
+    float mean = rowSum(in, x) / columns;
 
-    // Two passes: squares of differences lose nothing when the mean is large. The differences' own sum would be zero in exact
+    // Two passes: squares of differences lose nothing when the mean is large. The differences' own
+    // sum would be zero in exact
     // arithmetic; what it is tells by how much the mean was rounded.
     FloatVector sums = FloatVector.zero(Lanes.FLOATS);
     FloatVector squares = FloatVector.zero(Lanes.FLOATS);
@@ -82,8 +72,8 @@ final class Normalisation {
       sums = sums.add(difference);
       squares = difference.fma(difference, squares);
     }
-    float residue = Lanes.sum(sums, lanes) / columns;
-    float variance = Lanes.sum(squares, lanes) / columns - residue * residue;
+    float residue = Lanes.sum(sums) / columns;
+    float variance = Lanes.sum(squares) / columns - residue * residue;
     float factor = (float) (1 / Math.sqrt(Math.max(variance, 0) + (double) epsilon));
 
     long shift = shifts.row(vector);
@@ -91,8 +81,7 @@ final class Normalisation {
     long y = out.row(row);
     int size = out.elementBytes();
     for (c = 0; c < whole; c += Lanes.COUNT) {
-      FloatVector normal =
-          Lanes.load(in.segment(), x + c * 4L).sub(mean).sub(residue).mul(factor);
+      FloatVector normal = Lanes.load(in.segment(), x + c * 4L).sub(mean).sub(residue).mul(factor);
       FloatVector result =
           normal.fma(
               Lanes.load(scales.segment(), scale + c * 4L).add(1f),
@@ -111,7 +100,7 @@ final class Normalisation {
   }
 
   /** The sum of a row, by lanes in two chains. */
-  private static float rowSum(View in, long x, float[] lanes) {
+  private static float rowSum(View in, long x) {
     int columns = in.columns();
     FloatVector even = FloatVector.zero(Lanes.FLOATS);
     FloatVector odd = FloatVector.zero(Lanes.FLOATS);
@@ -123,7 +112,7 @@ final class Normalisation {
     for (; c < columns; c += Lanes.COUNT) {
       even = even.add(Lanes.load(in.segment(), x + c * 4L, Lanes.tail(c, columns)));
     }
-    return Lanes.sum(even.add(odd), lanes);
+    return Lanes.sum(even.add(odd));
   }
 
   /** The tables of a rotation, resolved. */
@@ -155,7 +144,7 @@ final class Normalisation {
           for (int head = 0; head < heads; head++) {
             long at = x.row(row) + (long) head * dimension * 4;
             if (weight != null) {
-              normHead(x, at, dimension, weight, epsilon, own.lanes);
+              normHead(x, at, dimension, weight, epsilon);
             }
             if (angles != null) {
               rotateHead(x, at, dimension, own);
@@ -164,23 +153,30 @@ final class Normalisation {
         });
   }
 
-  private static void normHead(
-      View x, long at, int dimension, View weight, float epsilon, float[] lanes) {
+  private static void normHead(View x, long at, int dimension, View weight, float epsilon) {
+    int whole = Lanes.whole(dimension);
+    VectorMask<Float> tail = Lanes.tail(whole, dimension);
     FloatVector squares = FloatVector.zero(Lanes.FLOATS);
-    for (int d = 0; d < dimension; d += Lanes.COUNT) {
-      FloatVector v = Lanes.load(x.segment(), at + d * 4L, Lanes.tail(d, dimension));
+    int d = 0;
+    for (; d < whole; d += Lanes.COUNT) {
+      FloatVector v = Lanes.load(x.segment(), at + d * 4L);
       squares = v.fma(v, squares);
     }
-    float mean = Lanes.sum(squares, lanes) / dimension;
+    if (d < dimension) {
+      FloatVector v = Lanes.load(x.segment(), at + d * 4L, tail);
+      squares = v.fma(v, squares);
+    }
+    float mean = Lanes.sum(squares) / dimension;
     float factor = (float) (1 / Math.sqrt(mean + (double) epsilon));
     long w = weight.row(0);
-    for (int d = 0; d < dimension; d += Lanes.COUNT) {
-      VectorMask<Float> mask = Lanes.tail(d, dimension);
-      FloatVector v =
-          Lanes.load(x.segment(), at + d * 4L, mask)
-              .mul(factor)
-              .mul(Lanes.load(weight.segment(), w + d * 4L, mask));
-      Lanes.store(v, x.segment(), at + d * 4L, mask);
+    for (d = 0; d < whole; d += Lanes.COUNT) {
+      FloatVector v = Lanes.load(x.segment(), at + d * 4L).mul(factor);
+      Lanes.store(v.mul(Lanes.load(weight.segment(), w + d * 4L)), x.segment(), at + d * 4L);
+    }
+    if (d < dimension) {
+      FloatVector v = Lanes.load(x.segment(), at + d * 4L, tail).mul(factor);
+      v = v.mul(Lanes.load(weight.segment(), w + d * 4L, tail));
+      Lanes.store(v, x.segment(), at + d * 4L, tail);
     }
   }
 
@@ -199,13 +195,21 @@ final class Normalisation {
   }
 
   private static void rotateHead(View x, long at, int dimension, Scratch scratch) {
-    for (int d = 0; d < dimension; d += Lanes.COUNT) {
-      VectorMask<Float> mask = Lanes.tail(d, dimension);
-      FloatVector v = Lanes.load(x.segment(), at + d * 4L, mask);
-      FloatVector turned = v.mul(FloatVector.fromArray(Lanes.FLOATS, scratch.cosines, d));
-      FloatVector swapped = v.rearrange(SWAP);
-      turned = swapped.fma(FloatVector.fromArray(Lanes.FLOATS, scratch.sines, d), turned);
-      Lanes.store(turned, x.segment(), at + d * 4L, mask);
+    int d = 0;
+    for (; d < Lanes.whole(dimension); d += Lanes.COUNT) {
+      FloatVector v = Lanes.load(x.segment(), at + d * 4L);
+      Lanes.store(rotate(v, scratch, d), x.segment(), at + d * 4L);
     }
+    if (d < dimension) {
+      VectorMask<Float> tail = Lanes.tail(d, dimension);
+      FloatVector v = Lanes.load(x.segment(), at + d * 4L, tail);
+      Lanes.store(rotate(v, scratch, d), x.segment(), at + d * 4L, tail);
+    }
+  }
+
+  private static FloatVector rotate(FloatVector v, Scratch scratch, int d) {
+    FloatVector turned = v.mul(FloatVector.fromArray(Lanes.FLOATS, scratch.cosines, d));
+    FloatVector sines = FloatVector.fromArray(Lanes.FLOATS, scratch.sines, d);
+    return v.rearrange(SWAP).fma(sines, turned);
   }
 }

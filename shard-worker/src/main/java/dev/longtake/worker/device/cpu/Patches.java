@@ -58,7 +58,8 @@ final class Patches {
    */
   private static long latentAt(View latents, Patching p, int row, int channel, int v) {
     int inFrame = row % p.patchesPerFrame();
-    int frame = row / p.patchesPerFrame() * p.patchFrames() + v / (p.patchHeight() * p.patchWidth());
+    int frame =
+        row / p.patchesPerFrame() * p.patchFrames() + v / (p.patchHeight() * p.patchWidth());
     int y = inFrame / p.gridColumns() * p.patchHeight() + v / p.patchWidth() % p.patchHeight();
     int x = inFrame % p.gridColumns() * p.patchWidth() + v % p.patchWidth();
     if (frame >= p.frames() || y >= p.height() || x >= p.width()) {

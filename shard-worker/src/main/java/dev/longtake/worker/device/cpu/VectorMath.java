@@ -24,7 +24,8 @@ final class VectorMath {
   /** Below, 2^t is no normal float, and becomes zero. */
   private static final float LEAST_EXPONENT = -126;
 
-  // 2^r = 1 + r (C1 + r (C2 + ...)) on [-1/2, 1/2], a Chebyshev fit; relative error 1e-8 before rounding. The constant
+  // 2^r = 1 + r (C1 + r (C2 + ...)) on [-1/2, 1/2], a Chebyshev fit; relative error 1e-8 before
+  // rounding. The constant
   // term is 1, so that 2^0 is 1.
   private static final float C1 = 0.6931472f;
   private static final float C2 = 0.2402265f;
@@ -89,7 +90,8 @@ final class VectorMath {
   /** {@code x / (1 + e^-y)}, in a form that cannot overflow: with e^-|y|. */
   private static FloatVector timesSigmoid(FloatVector x, FloatVector y) {
     FloatVector e = expNotPositive(y.abs().neg());
-    FloatVector numerator = FloatVector.broadcast(Lanes.FLOATS, 1).blend(e, y.compare(VectorOperators.LT, 0f));
+    FloatVector numerator =
+        FloatVector.broadcast(Lanes.FLOATS, 1).blend(e, y.compare(VectorOperators.LT, 0f));
     return x.mul(numerator).div(e.add(1f));
   }
 }

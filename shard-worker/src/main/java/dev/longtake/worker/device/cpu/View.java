@@ -12,7 +12,12 @@ import java.lang.foreign.MemorySegment;
  * @param strideBytes from one row to the next
  */
 record View(
-    MemorySegment segment, long baseBytes, long strideBytes, int rows, int columns, boolean bfloat) {
+    MemorySegment segment,
+    long baseBytes,
+    long strideBytes,
+    int rows,
+    int columns,
+    boolean bfloat) {
   static View of(CpuMemory memory, Matrix matrix) {
     int size = matrix.dtype().sizeBytes();
     return new View(

@@ -36,8 +36,7 @@ final class Buffers implements AutoCloseable {
     this.model = program.model();
     this.maxRows = geometry.maxRows();
     long channels = model.channels();
-    boolean switches =
-        program.step().stream().anyMatch(i -> i instanceof Instruction.SwitchSplit);
+    boolean switches = program.step().stream().anyMatch(i -> i instanceof Instruction.SwitchSplit);
     try {
       narrow = allocate(maxRows * channels, "activations");
       wide = allocate(maxRows * wideColumns(model), "activations");
@@ -87,15 +86,7 @@ final class Buffers implements AutoCloseable {
             small.put(value, matrix(rows, vectorColumns(vector), "vectors"));
         case Instruction.AddTable table ->
             small.put(value, matrix(rows, tableColumns(program, table.table()), "vectors"));
-        case Instruction.EmbedPatches _,
-            Instruction.SwitchSplit _,
-            Instruction.Modulate _,
-            Instruction.Project _,
-            Instruction.NormRotate _,
-            Instruction.Attend _,
-            Instruction.AttendText _,
-            Instruction.AddProjection _,
-            Instruction.ProjectFinal _ -> {}
+        case Instruction.SwitchSplit _, Instruction.OnTokens _ -> {}
       }
     }
   }

@@ -148,13 +148,23 @@ public final class Network implements AutoCloseable {
       case Instruction.ProjectKeyValue keyValue -> vectors.projectKeyValue(keyValue);
       case Instruction.ComputeVector vector -> vectors.compute(vector.op());
       case Instruction.AddTable table -> vectors.addTable(table);
+      case Instruction.SwitchSplit change -> switchSplit(change, place);
+      case Instruction.OnTokens onTokens -> {
+        if (layout.rows() > 0) {
+          execute(onTokens, step);
+        }
+      }
+    }
+  }
+
+  private void execute(Instruction.OnTokens instruction, @Nullable StepInput step) {
+    switch (instruction) {
       case Instruction.EmbedPatches embed -> {
         if (step == null) {
           throw new IllegalStateException("Expected latents to vary from step to step");
         }
         embedPatches(embed.layer(), step.latents());
       }
-      case Instruction.SwitchSplit change -> switchSplit(change, place);
       case Instruction.Modulate modulate -> modulate(modulate);
       case Instruction.Project project -> project(project);
       case Instruction.NormRotate norm -> normRotate(norm);
@@ -174,7 +184,8 @@ public final class Network implements AutoCloseable {
     int tokens = home.frames().size() * home.patches().size();
     int channels = model.latentChannels();
     Matrix patches =
-        buffers.wide(home.rows(), channels * local.patchVolume(), weights.linear(layer).inputType());
+        buffers.wide(
+            home.rows(), channels * local.patchVolume(), weights.linear(layer).inputType());
     int latentRows = channels * local.frames();
     for (int branch = 0; branch < condition.branches(); branch++) {
       int sample = condition.sampleOfBranch()[branch];
@@ -195,9 +206,7 @@ public final class Network implements AutoCloseable {
     long start = System.nanoTime();
     TokenLayout target = geometry.layout(change.to());
     Matrix source =
-        change.value().equals(Value.RESIDUAL)
-            ? residual()
-            : buffers.prediction(layout.rows());
+        change.value().equals(Value.RESIDUAL) ? residual() : buffers.prediction(layout.rows());
     splitSwitch.run(
         source,
         change.from(),
@@ -332,8 +341,7 @@ public final class Network implements AutoCloseable {
       takeProduct(instruction.resultName(), layer, in);
     }
     Modulation gate = instruction.gate();
-    RowVectors gates =
-        gate == null ? null : rowVectors(gate, gate.gate(), vectors.groups(layout));
+    RowVectors gates = gate == null ? null : rowVectors(gate, gate.gate(), vectors.groups(layout));
     device.linearResidual(layer, in, residual(), gates);
     take(instruction.afterName(), residual());
   }

@@ -81,7 +81,11 @@ final class SplitSwitch implements AutoCloseable {
   }
 
   private long bytes(Block block, int columns) {
-    return (long) geometry.branches() * block.frames().size() * block.patches().size() * columns * Float.BYTES;
+    return (long) geometry.branches()
+        * block.frames().size()
+        * block.patches().size()
+        * columns
+        * Float.BYTES;
   }
 
   /** The block's place in a matrix of the given split, so shaped that its rows are as long as possible. */
@@ -127,7 +131,8 @@ final class SplitSwitch implements AutoCloseable {
     Range patches = geometry.patchRange(geometry.rank());
     int columns = matrix.columns();
     int frameStride = layout.patches().size() * columns;
-    long firstFrame = (long) branch * layout.frames().size() + frames.start() - layout.frames().start();
+    long firstFrame =
+        (long) branch * layout.frames().size() + frames.start() - layout.frames().start();
     int firstPatch = patches.start() - layout.patches().start();
     return new Matrix(
         matrix.buffer(),

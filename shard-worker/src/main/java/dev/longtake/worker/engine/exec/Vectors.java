@@ -175,13 +175,14 @@ final class Vectors {
     for (int from = 0; from < out.columns(); from += vector.columns()) {
       device.copy(vector, out.columns(from, from + vector.columns()));
     }
-    device.addRows(
-        out, new Matrix(table.buffer(), 0, 1, out.columns(), out.columns(), DType.F32));
+    device.addRows(out, new Matrix(table.buffer(), 0, 1, out.columns(), out.columns(), DType.F32));
   }
 
   /** The vector row of each group: a frame of a branch. */
   int[] groups(TokenLayout layout) {
-    return groups(layout, (branch, frame) -> isGenerated(branch, frame) ? branch : condition.branches() + branch);
+    return groups(
+        layout,
+        (branch, frame) -> isGenerated(branch, frame) ? branch : condition.branches() + branch);
   }
 
   /** As if no frame were masked. */

@@ -50,10 +50,10 @@ public final class Weights implements AutoCloseable {
   }
 
   private PackedLinear pack(Device device, Checkpoint checkpoint, LinearSpec spec) {
-    // A weight that is not float32 in the file is converted into this scratch, which ends with the call.
+    // A weight that is not float32 in the file is converted into this scratch, which ends with the
+    // call.
     try (Arena scratch = Arena.ofConfined()) {
-      MemorySegment weight =
-          checkpoint.f32(spec.layer() + ".weight", scratch, longs(spec.shape()));
+      MemorySegment weight = checkpoint.f32(spec.layer() + ".weight", scratch, longs(spec.shape()));
       MemorySegment bias = checkpoint.f32(spec.layer() + ".bias", scratch, spec.outputColumns());
       DType type = spec.reducible() ? blockType : DType.F32;
       return device.pack(weight, bias, spec.outputColumns(), spec.inputColumns(), type);
@@ -92,7 +92,8 @@ public final class Weights implements AutoCloseable {
 
   private static <T> T require(@org.jspecify.annotations.Nullable T found, String name) {
     if (found == null) {
-      throw new IllegalStateException("Expected a program that names '" + name + "' among its weights");
+      throw new IllegalStateException(
+          "Expected a program that names '" + name + "' among its weights");
     }
     return found;
   }

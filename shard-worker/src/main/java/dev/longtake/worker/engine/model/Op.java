@@ -15,7 +15,8 @@ public sealed interface Op {
    * @param qkNorm RMS norms {@code q_norm} and {@code k_norm} over the head dimension, before any rotation
    * @param rotary rotary positions along the axis
    */
-  record SelfAttention(String name, Axis axis, Modulation modulation, boolean qkNorm, boolean rotary)
+  record SelfAttention(
+      String name, Axis axis, Modulation modulation, boolean qkNorm, boolean rotary)
       implements Op {}
 
   /** Attention from every token to the text: {@code q_linear}, {@code kv_linear} [2C, C], {@code proj}; no norm, no gate. */

@@ -17,6 +17,9 @@ public sealed interface Instruction {
 
   Value writes();
 
+  /** Computes on the rank's tokens alone; where a split leaves a rank without any, it has nothing to do. */
+  sealed interface OnTokens extends Instruction {}
+
   /** Encoded text to {@link Value#TEXT}. */
   record ProjectText(String layer) implements Instruction {
     @Override
@@ -78,7 +81,7 @@ public sealed interface Instruction {
   }
 
   /** Latents to tokens, positions added. */
-  record EmbedPatches(String layer) implements Instruction {
+  record EmbedPatches(String layer) implements OnTokens {
     @Override
     public List<Value> reads() {
       return List.of(Value.LATENTS);
@@ -108,7 +111,7 @@ public sealed interface Instruction {
   }
 
   /** Normalised and modulated residual stream to {@link Value#NARROW}. */
-  record Modulate(String name, Modulation modulation) implements Instruction {
+  record Modulate(String name, Modulation modulation) implements OnTokens {
     @Override
     public List<Value> reads() {
       return List.of(Value.RESIDUAL, Value.modulation(modulation.table()));
@@ -121,7 +124,7 @@ public sealed interface Instruction {
   }
 
   /** A product of {@code input} (cast where it has another type) to {@link Value#WIDE}. */
-  record Project(String layer, Value input, Activation activation) implements Instruction {
+  record Project(String layer, Value input, Activation activation) implements OnTokens {
     @Override
     public List<Value> reads() {
       return List.of(input);
@@ -134,7 +137,7 @@ public sealed interface Instruction {
   }
 
   /** RMS norm and rotation of q and k in {@link Value#WIDE}; {@code name} is the attention's. */
-  record NormRotate(String name, boolean norm, boolean rotary) implements Instruction {
+  record NormRotate(String name, boolean norm, boolean rotary) implements OnTokens {
     @Override
     public List<Value> reads() {
       return List.of(Value.WIDE);
@@ -147,7 +150,7 @@ public sealed interface Instruction {
   }
 
   /** Self-attention of q, k, v in {@link Value#WIDE} to {@link Value#NARROW}. */
-  record Attend(Axis axis) implements Instruction {
+  record Attend(Axis axis) implements OnTokens {
     @Override
     public List<Value> reads() {
       return List.of(Value.WIDE);
@@ -160,7 +163,7 @@ public sealed interface Instruction {
   }
 
   /** Attention of the queries in {@link Value#WIDE} to the text, to {@link Value#NARROW}. */
-  record AttendText(String keyValueLayer) implements Instruction {
+  record AttendText(String keyValueLayer) implements OnTokens {
     @Override
     public List<Value> reads() {
       return List.of(Value.WIDE, Value.keyValue(keyValueLayer));
@@ -181,7 +184,7 @@ public sealed interface Instruction {
    */
   record AddProjection(
       String layer, Value input, @Nullable Modulation gate, String resultName, String afterName)
-      implements Instruction {
+      implements OnTokens {
     @Override
     public List<Value> reads() {
       return gate == null
@@ -196,7 +199,7 @@ public sealed interface Instruction {
   }
 
   /** The residual stream to {@link Value#PREDICTION}. */
-  record ProjectFinal(FinalLayer layer) implements Instruction {
+  record ProjectFinal(FinalLayer layer) implements OnTokens {
     @Override
     public List<Value> reads() {
       return List.of(Value.RESIDUAL, Value.modulation(layer.modulation().table()));

@@ -80,8 +80,7 @@ public final class SamplingLoop implements AutoCloseable {
     float[] schedule =
         input
             .flow()
-            .schedule(
-                geometry.pixelHeight(), geometry.pixelWidth(), geometry.pixelFrames());
+            .schedule(geometry.pixelHeight(), geometry.pixelWidth(), geometry.pixelFrames());
     start();
     FrameMask mask = new FrameMask(input, geometry);
     for (int step = 0; step < schedule.length; step++) {
@@ -177,8 +176,7 @@ public final class SamplingLoop implements AutoCloseable {
       for (int channel = 0; channel < channels; channel++) {
         int row = (sample * channels + channel) * frames.size();
         long first = ((long) channel * whole.frames() + frames.start()) * pixels;
-        device.noise(
-            target.rows(row, row + frames.size()), input.seed() + sample, stream, first);
+        device.noise(target.rows(row, row + frames.size()), input.seed() + sample, stream, first);
       }
     }
   }
@@ -192,8 +190,7 @@ public final class SamplingLoop implements AutoCloseable {
     float[] part = new float[blocks * frames.size() * pixels];
     for (int block = 0; block < blocks; block++) {
       int from = ((index * blocks + block) * wholeFrames + frames.start()) * pixels;
-      System.arraycopy(
-          whole, from, part, block * frames.size() * pixels, frames.size() * pixels);
+      System.arraycopy(whole, from, part, block * frames.size() * pixels, frames.size() * pixels);
     }
     return part;
   }

@@ -1,0 +1,272 @@
+package dev.longtake.worker.device;
+
+import static dev.longtake.worker.device.Lab.assertSameBits;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.tensor.DType;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/** What every device must do. A device's own test extends it and says how to open one. */
+public abstract class DeviceContract extends PatchContract {
+  @Test
+  void shouldCountByTagWhenBuffersComeAndGo() {
+    DeviceMemory memory = device.memory();
+    long before = memory.usedBytes();
+    DeviceBuffer a = memory.allocate(1000, "first");
+    DeviceBuffer b = memory.allocate(500, "second");
+    DeviceBuffer c = memory.allocate(24, "first");
+    assertThat(a.sizeBytes()).isEqualTo(1000);
+    assertThat(memory.usedBytes()).isEqualTo(before + 1524);
+    assertThat(memory.usedBytesByTag())
+        .containsAllEntriesOf(Map.of("first", 1024L, "second", 500L));
+    a.close();
+    b.close();
+    b.close();
+    assertThat(memory.usedBytes()).isEqualTo(before + 24);
+    assertThat(memory.usedBytesByTag()).containsEntry("first", 24L).doesNotContainKey("second");
+    assertThat(memory.peakBytes()).isEqualTo(before + 1524);
+    c.close();
+  }
+
+  @Test
+  void shouldHandOutZerosWhenMemoryIsUsedAgain() {
+    for (int round = 0; round < 3; round++) {
+      try (DeviceBuffer buffer = device.memory().allocate(4096, "test")) {
+        Matrix matrix = Matrix.dense(buffer, 1, 1024, DType.F32);
+        assertThat(lab.read(matrix)).containsOnly(0);
+        lab.put(matrix, lab.values(1024));
+      }
+    }
+  }
+
+  @Test
+  void shouldNameTheNumbersWhenMemoryIsExhausted() {
+    try (DeviceBuffer held = device.memory().allocate(1000, "weights")) {
+      assertThat(held.sizeBytes()).isEqualTo(1000);
+      assertThatThrownBy(() -> device.memory().allocate(LIMIT_BYTES, "activations"))
+          .isInstanceOfSatisfying(
+              LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.OUT_OF_MEMORY))
+          .hasMessageContaining(LIMIT_BYTES + " bytes of activations")
+          .hasMessageContaining((LIMIT_BYTES - device.memory().usedBytes()) + " of " + LIMIT_BYTES)
+          .hasMessageContaining("weights=1000");
+    }
+  }
+
+  @Test
+  void shouldNameTheTagWhenABufferIsStillOpenAtClose() {
+    Device other = open(1, LIMIT_BYTES);
+    DeviceBuffer leaked = other.memory().allocate(64, "forgotten");
+    assertThatThrownBy(other::close)
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("forgotten");
+    assertThat(other.memory().usedBytes()).isZero();
+    leaked.close();
+    other.close();
+  }
+
+  @Test
+  void shouldFailClearlyWhenSomethingClosedIsUsed() {
+    DeviceBuffer buffer = device.memory().allocate(64, "test");
+    Matrix matrix = Matrix.dense(buffer, 4, 4, DType.F32);
+    buffer.close();
+    assertThatThrownBy(() -> device.noise(matrix, 1, 2, 3))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageStartingWith("Expected an open buffer");
+
+    PackedLinear layer = device.pack(MemorySegment.ofArray(new float[4]), null, 2, 2, DType.F32);
+    layer.close();
+    layer.close();
+    Matrix in = lab.normal(3, 2, DType.F32);
+    Matrix out = lab.normal(3, 2, DType.F32);
+    assertThatThrownBy(() -> device.linear(layer, in, out, Activation.NONE))
+        .isInstanceOf(IllegalStateException.class);
+
+    Device other = open(1, LIMIT_BYTES);
+    other.close();
+    assertThatThrownBy(() -> other.noise(in, 1, 2, 3)).isInstanceOf(IllegalStateException.class);
+  }
+
+  @Test
+  void shouldReturnWhatWasUploadedWhenViewsHaveGaps() {
+    for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
+      float[] values = Reference.toBfloat(lab.values(17 * 13));
+      Matrix gaps = lab.zeros(17, 13, 5, 20, dtype);
+      lab.put(gaps, values);
+      assertSameBits(lab.read(gaps), values, "with gaps");
+      Matrix dense = lab.zeros(17, 13, 0, 13, dtype);
+      lab.put(dense, values);
+      assertSameBits(lab.read(dense), values, "dense");
+    }
+  }
+
+  @Test
+  void shouldAcceptZeroRowsInEveryKernel() {
+    Matrix none = lab.zeros(0, 8, DType.F32);
+    Matrix other = lab.zeros(0, 8, DType.F32);
+    Matrix table = lab.normal(2, 8, DType.F32);
+    RowVectors vectors = new RowVectors(table, new int[0], 3);
+    PackedLinear layer = lab.pack(lab.values(64), null, 8, 8, DType.F32);
+    device.linear(layer, none, other, Activation.SILU);
+    device.linearResidual(layer, none, other, vectors);
+    device.modulate(none, other, vectors, vectors, 1e-6f);
+    device.normRotate(none, 2, null, 1e-6f, null);
+    Sequences empty = new Sequences(new int[0], new int[0], 1);
+    Sequences zero = new Sequences(new int[] {0}, new int[] {0}, 1);
+    device.attention(none, none, none, other, 2, empty, empty, 1);
+    device.attention(none, none, none, other, 2, zero, zero, 1);
+    device.addRows(none, table);
+    device.activate(none, other, Activation.GELU_TANH);
+    device.guidedStep(none, none, none, other, 1, 1, new boolean[0]);
+    device.mixNoise(none, none, other, 1, new boolean[0]);
+    device.noise(none, 1, 2, 3);
+    device.copy(none, other);
+    lab.put(none, new float[0]);
+    assertThat(lab.read(none)).isEmpty();
+  }
+
+  @Test
+  void shouldRefuseWhenArgumentsContradictEachOther() {
+    Matrix a = lab.normal(6, 8, DType.F32);
+    Matrix b = lab.normal(6, 8, DType.F32);
+    Matrix half = lab.normal(6, 8, DType.BF16);
+    Matrix narrow = lab.normal(6, 7, DType.F32);
+    PackedLinear layer = lab.pack(lab.values(64), null, 8, 8, DType.F32);
+    RowVectors good = new RowVectors(lab.normal(2, 8, DType.F32), new int[] {0, 1}, 3);
+    RowVectors outside = new RowVectors(good.table(), new int[] {0, 2}, 3);
+    RowVectors none = new RowVectors(good.table(), new int[] {0, RowVectors.NONE}, 3);
+    RowVectors few = new RowVectors(good.table(), new int[] {0}, 3);
+    Sequences all = new Sequences(new int[] {0}, new int[] {6}, 1);
+    Sequences beyond = new Sequences(new int[] {1}, new int[] {6}, 1);
+    Sequences two = new Sequences(new int[] {0, 1}, new int[] {3, 3}, 2);
+    List<Runnable> wrong =
+        List.of(
+            () -> device.linear(layer, narrow, b, Activation.NONE),
+            () -> device.linear(layer, half, b, Activation.NONE),
+            () -> device.linear(layer, a, narrow, Activation.NONE),
+            () -> device.linear(layer, a, a, Activation.NONE),
+            () -> device.linearResidual(layer, a, half, null),
+            () -> device.linearResidual(layer, a, b, outside),
+            () -> device.linearResidual(layer, a, b, none),
+            () -> device.modulate(a, b, good, outside, 0),
+            () -> device.modulate(a, b, few, few, 0),
+            () -> device.modulate(a, b, good, none, 0),
+            () -> device.modulate(a, a.rows(1, 6), good, good, 0),
+            () -> device.normRotate(a, 3, null, 0, null),
+            () -> device.normRotate(a, 2, good.table(), 0, null),
+            () -> device.normRotate(a, 2, null, 0, new Rotation(good.table(), good.table(), 1)),
+            () -> device.attention(a, a, a, b, 2, all, beyond, 1),
+            () -> device.attention(a, a, a, b, 2, all, two, 1),
+            () -> device.attention(a, a, a, b, 3, all, all, 1),
+            () -> device.attention(a, a, a, a, 2, all, all, 1),
+            () -> device.addRows(a, narrow),
+            () -> device.activate(a, narrow, Activation.NONE),
+            () -> device.patchify(a, b, 1, new Patching(1, 2, 3, 1, 1, 1)),
+            () -> device.guidedStep(a, b, b, narrow, 1, 1, new boolean[6]),
+            () -> device.mixNoise(a, b, b, 1, new boolean[5]),
+            () -> device.noise(half, 1, 2, 3),
+            () -> device.noise(a, 1, 2, -1),
+            () -> device.copy(a, half),
+            () -> device.copy(a, narrow),
+            () -> device.upload(MemorySegment.ofArray(new float[3]), a),
+            () -> device.pack(MemorySegment.ofArray(new float[3]), null, 2, 2, DType.F32),
+            () -> device.pack(MemorySegment.ofArray(new float[4]), null, 2, 2, DType.F16));
+    for (int i = 0; i < wrong.size(); i++) {
+      assertThatThrownBy(wrong.get(i)::run)
+          .as("case %d", i)
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageStartingWith("Expected ")
+          .hasMessageContaining(", but ");
+    }
+  }
+
+  @Test
+  void shouldGiveEqualBitsWhenThreadsDiffer() {
+    List<float[]> expected = everyKernel(lab);
+    try (Lab one = new Lab(open(1, LIMIT_BYTES), 20240607)) {
+      // The same seed: the same inputs.
+      List<float[]> actual = everyKernel(one);
+      for (int i = 0; i < expected.size(); i++) {
+        assertSameBits(actual.get(i), expected.get(i), "result " + i);
+      }
+    }
+  }
+
+  /** The first rounds run interpreted code, the last ones compiled code. */
+  @Test
+  void shouldGiveEqualBitsWhenCodeGetsCompiled() {
+    List<float[]> first = List.of();
+    for (int round = 0; round < 60; round++) {
+      try (Lab again = new Lab(open(1, LIMIT_BYTES), 99)) {
+        List<float[]> results = everyKernel(again);
+        for (int i = 0; i < first.size(); i++) {
+          assertSameBits(results.get(i), first.get(i), "round %d, result %d".formatted(round, i));
+        }
+        first = results;
+      }
+    }
+  }
+
+  private static List<float[]> everyKernel(Lab lab) {
+    Device device = lab.device;
+    int rows = 330;
+    int columns = 4 * 20;
+    List<float[]> results = new ArrayList<>();
+    Matrix x = lab.normal(rows, columns, DType.F32);
+    Matrix y = lab.zeros(rows, columns, DType.F32);
+    Matrix qkv = lab.zeros(rows, 3 * columns, DType.F32);
+    Matrix half = lab.zeros(rows, columns, DType.BF16);
+    RowVectors vectors =
+        new RowVectors(lab.normal(2, 3 * columns, DType.F32), new int[] {0, 1, 1, 0}, 100);
+    PackedLinear wide =
+        lab.pack(
+            lab.values(3 * columns * columns),
+            lab.values(3 * columns),
+            3 * columns,
+            columns,
+            DType.F32);
+    PackedLinear square =
+        lab.pack(lab.values(columns * columns), lab.values(columns), columns, columns, DType.F32);
+    Rotation rotation = new Rotation(lab.normal(7, 10, DType.F32), lab.normal(7, 10, DType.F32), 3);
+    device.addRows(x, lab.normal(11, columns, DType.F32));
+    device.modulate(
+        x, y, vectors.columns(0, columns), vectors.columns(columns, 2 * columns), 1e-6f);
+    results.add(lab.read(y));
+    device.linear(wide, y, qkv, Activation.NONE);
+    results.add(lab.read(qkv));
+    device.normRotate(qkv.columns(0, columns), 4, lab.normal(1, 20, DType.F32), 1e-6f, rotation);
+    results.add(lab.read(qkv));
+    Sequences sequences = new Sequences(new int[] {0, 1, 2}, new int[] {110, 110, 100}, 3);
+    device.attention(
+        qkv.columns(0, columns),
+        qkv.columns(columns, 2 * columns),
+        qkv.columns(2 * columns, 3 * columns),
+        y,
+        4,
+        sequences,
+        sequences,
+        0.2f);
+    results.add(lab.read(y));
+    device.linearResidual(square, y, x, vectors.columns(2 * columns, 3 * columns));
+    results.add(lab.read(x));
+    device.linear(square, x, half, Activation.GELU_TANH);
+    results.add(lab.read(half));
+    device.activate(x, half, Activation.SILU);
+    results.add(lab.read(half));
+    device.noise(y, 5, 6, 7);
+    boolean[] active = new boolean[rows];
+    active[1] = true;
+    device.mixNoise(x, y, x, 0.4f, active);
+    device.guidedStep(
+        x, y, qkv.columns(0, columns), qkv.columns(columns, 2 * columns), 3, 0.1f, active);
+    results.add(lab.read(x));
+    results.add(lab.read(qkv));
+    return results;
+  }
+}

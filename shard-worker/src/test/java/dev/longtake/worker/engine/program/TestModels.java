@@ -1,0 +1,38 @@
+package dev.longtake.worker.engine.program;
+
+import com.google.gson.JsonParser;
+import dev.longtake.common.model.DitConfig;
+import dev.longtake.worker.engine.model.Axis;
+import dev.longtake.worker.engine.model.Block;
+import dev.longtake.worker.engine.model.ModelCatalog;
+import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.model.Modulation;
+import dev.longtake.worker.engine.model.Op;
+import java.nio.file.Path;
+import java.util.List;
+
+/** Small descriptions to compile. */
+final class TestModels {
+  private TestModels() {}
+
+  static ModelDescription stdit3(int depth) {
+    String json =
+        """
+        {"model_type": "STDiT3", "hidden_size": 48, "num_heads": 4, "depth": %d, "in_channels": 4,
+         "patch_size": [1, 2, 2], "caption_channels": 32, "model_max_length": 12}
+        """
+            .formatted(depth);
+    return ModelCatalog.describe(
+        DitConfig.of(Path.of("config.json"), JsonParser.parseString(json).getAsJsonObject()));
+  }
+
+  /** A block with one self-attention and an MLP. */
+  static Block block(String name, Axis axis) {
+    Modulation modulation = new Modulation(name + ".table", "t_mlp", 0);
+    return new Block(
+        name,
+        List.of(
+            new Op.SelfAttention("attn", axis, modulation, true, false),
+            new Op.Mlp("mlp", 96, modulation)));
+  }
+}

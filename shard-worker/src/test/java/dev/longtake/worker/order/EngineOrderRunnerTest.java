@@ -1,0 +1,215 @@
+package dev.longtake.worker.order;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import dev.longtake.common.checkpoint.SafetensorsFile;
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.model.ModelFolder;
+import dev.longtake.v1.ClipGeometry;
+import dev.longtake.v1.RectifiedFlow;
+import dev.longtake.v1.SamplingTask;
+import dev.longtake.v1.TextCondition;
+import dev.longtake.v1.WorkEvent;
+import dev.longtake.v1.WorkOrder;
+import dev.longtake.worker.device.cpu.CpuDevice;
+import dev.longtake.worker.engine.Exchange;
+import dev.longtake.worker.engine.model.ModelCatalog;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.UnaryOperator;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class EngineOrderRunnerTest {
+  private static final long LIMIT_BYTES = 256L << 20;
+
+  private final List<WorkEvent> events = new ArrayList<>();
+  private final AtomicBoolean canceled = new AtomicBoolean();
+  private CpuDevice device = CpuDevice.open(1, LIMIT_BYTES);
+  private SafetensorsFile checkpoint = open();
+  private EngineOrderRunner runner = runner();
+
+  private static Path demoModel() {
+    return Path.of(System.getProperty("longtake.root", ".."), "ops/demo-model");
+  }
+
+  private static SafetensorsFile open() {
+    return SafetensorsFile.open(ModelFolder.open(demoModel()).ditWeights());
+  }
+
+  private EngineOrderRunner runner() {
+    return new EngineOrderRunner(
+        device, ModelCatalog.describe(ModelFolder.open(demoModel()).dit()), checkpoint, () -> null);
+  }
+
+  @BeforeEach
+  void clear() {
+    events.clear();
+  }
+
+  @AfterEach
+  void close() {
+    runner.close();
+    device.close();
+    checkpoint.close();
+  }
+
+  private void run(UnaryOperator<SamplingTask.Builder> change) {
+    SamplingTask.Builder task =
+        SamplingTask.newBuilder()
+            .setGeometry(geometry(4, 8, 8))
+            .addPrompts(TextCondition.newBuilder().setNullTokens(3))
+            .setSchedule(RectifiedFlow.newBuilder().setSteps(3).setTimesteps(1000))
+            .setGuidance(3)
+            .setSeed(7)
+            .addCapture("final");
+    runner.run(
+        WorkOrder.newBuilder().setJobId("job").setSampling(change.apply(task)).build(),
+        Exchange.solo(),
+        events::add,
+        canceled::get);
+  }
+
+  private static ClipGeometry.Builder geometry(int frames, int height, int width) {
+    return ClipGeometry.newBuilder()
+        .setLatentFrames(frames)
+        .setLatentHeight(height)
+        .setLatentWidth(width)
+        .setPixelHeight(height * 8)
+        .setPixelWidth(width * 8)
+        .setPixelFrames(frames)
+        .setFps(8);
+  }
+
+  private long bytesBesidesWeights() {
+    return device.memory().usedBytesByTag().entrySet().stream()
+        .filter(use -> !Set.of("weights", "scratch").contains(use.getKey()))
+        .mapToLong(java.util.Map.Entry::getValue)
+        .sum();
+  }
+
+  private void assertRefused(UnaryOperator<SamplingTask.Builder> change, String... words) {
+    LongtakeException refusal = catchThrowableOfType(LongtakeException.class, () -> run(change));
+    assertThat(refusal).isNotNull();
+    assertThat(refusal.code()).isEqualTo(ErrorCode.INVALID_REQUEST);
+    assertThat(refusal.getMessage()).contains(words).doesNotContain("\n");
+    assertThat(bytesBesidesWeights()).isZero();
+  }
+
+  @Test
+  void shouldReportStepsLatentsAndTimesWhenAnOrderRuns() {
+    run(task -> task);
+
+    assertThat(events.stream().filter(WorkEvent::hasStepFinished)).hasSize(3);
+    assertThat(events.stream().filter(WorkEvent::hasTensor)).hasSize(1);
+    WorkEvent last = events.getLast();
+    assertThat(last.hasFinished()).isTrue();
+    assertThat(last.getFinished().getPeakDeviceBytes()).isPositive();
+    assertThat(last.getFinished().getExchangedBytes()).isZero();
+    assertThat(bytesBesidesWeights()).isZero();
+  }
+
+  @Test
+  void shouldGiveTheSameBytesWhenAnOrderIsRepeatedAndOthersWhenTheSeedDiffers() {
+    run(task -> task);
+    WorkEvent first = latents();
+    events.clear();
+    run(task -> task);
+    assertThat(latents()).isEqualTo(first);
+    events.clear();
+    run(task -> task.setSeed(8));
+    assertThat(latents()).isNotEqualTo(first);
+  }
+
+  private WorkEvent latents() {
+    return events.stream().filter(WorkEvent::hasTensor).findFirst().orElseThrow();
+  }
+
+  @Test
+  void shouldStopWithinAStepAndFreeEverythingWhenCancelled() {
+    assertThatThrownBy(() ->
+            runner.run(
+                WorkOrder.newBuilder()
+                    .setSampling(
+                        SamplingTask.newBuilder()
+                            .setGeometry(geometry(4, 8, 8))
+                            .addPrompts(TextCondition.newBuilder().setNullTokens(3))
+                            .setSchedule(
+                                RectifiedFlow.newBuilder().setSteps(1000).setTimesteps(1000))
+                            .setGuidance(3))
+                    .build(),
+                Exchange.solo(),
+                event -> {
+                  events.add(event);
+                  canceled.set(true);
+                },
+                canceled::get))
+        .isInstanceOfSatisfying(
+            LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.CANCELED));
+
+    assertThat(events).hasSize(1);
+    assertThat(bytesBesidesWeights()).isZero();
+    canceled.set(false);
+    events.clear();
+    run(task -> task);
+    assertThat(events.getLast().hasFinished()).isTrue();
+  }
+
+  @Test
+  void shouldNameWhatIsWrongWhenAnOrderIsImpossible() {
+    assertRefused(task -> task.clearPrompts(), "at least one prompt");
+    assertRefused(
+        task -> task.setPrompts(0, TextCondition.newBuilder().setNullTokens(33)), "1 to 32", "33");
+    assertRefused(task -> task.setPrompts(0, TextCondition.getDefaultInstance()), "null caption");
+    assertRefused(task -> task.setGeometry(geometry(0, 8, 8)), "0, 8 and 8");
+    assertRefused(
+        task -> task.setSchedule(RectifiedFlow.newBuilder().setTimesteps(1000)), "1 step", "0");
+    assertRefused(
+        task ->
+            task.setSchedule(
+                RectifiedFlow.newBuilder().setSteps(3).setTimesteps(1000).setTransform(true)),
+        "17 frames",
+        "4");
+    assertRefused(task -> task.setGuidance(Double.NaN), "finite", "NaN");
+    assertRefused(
+        task -> task.setLatents(ProtoTensors.of(new float[8], List.of(2L, 4L))),
+        "[1, 4, 4, 8, 8]",
+        "[2, 4]");
+    assertRefused(task -> task.setDecode(true), "VAE");
+  }
+
+  @Test
+  void shouldRefuseWithNumbersAndGoOnWhenAClipDoesNotFit() {
+    LongtakeException refusal =
+        catchThrowableOfType(
+            LongtakeException.class, () -> run(task -> task.setGeometry(geometry(64, 64, 64))));
+
+    assertThat(refusal.code()).isEqualTo(ErrorCode.OUT_OF_MEMORY);
+    assertThat(bytesBesidesWeights()).isZero();
+    events.clear();
+    run(task -> task);
+    assertThat(events.getLast().hasFinished()).isTrue();
+  }
+
+  @Test
+  void shouldNeedMemoryInProportionToTokens() {
+    // Peak bytes only grow, so the smaller clip goes first; weights and scratch are the same for
+    // both.
+    run(task -> task.setGeometry(geometry(4, 16, 16)));
+    long small = events.getLast().getFinished().getPeakDeviceBytes();
+    run(task -> task.setGeometry(geometry(8, 16, 16)));
+    long medium = events.getLast().getFinished().getPeakDeviceBytes();
+    run(task -> task.setGeometry(geometry(16, 16, 16)));
+    long large = events.getLast().getFinished().getPeakDeviceBytes();
+
+    // Doubling the tokens adds what the first doubling added, twice. Small tables grow with them.
+    assertThat((double) (large - medium) / (medium - small)).isBetween(1.95, 2.05);
+  }
+}

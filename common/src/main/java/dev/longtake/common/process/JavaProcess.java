@@ -233,11 +233,10 @@ public final class JavaProcess implements AutoCloseable {
           new String(buffer.array(), 0, buffer.position(), StandardCharsets.UTF_8)
               .lines()
               .map(String::strip)
-              .filter(
-                  line ->
-                      !line.isEmpty()
-                          && !line.contains("Using incubator modules")
-                          && !Logs.isInfo(line))
+              .filter(line ->
+                  !line.isEmpty()
+                      && !line.contains("Using incubator modules")
+                      && !Logs.isInfo(line))
               .toList();
       return String.join(
           " | ", lines.subList(Math.max(0, lines.size() - LOG_TAIL_LINES), lines.size()));

@@ -65,8 +65,8 @@ class JavaProcessTest {
   void shouldQuoteWhatWentWrongAndNotWhatWentWellWhenTheChildLogged() {
     assertThatThrownBy(() -> start("log"))
         .hasMessageMatching(
-            "child ended with exit status 3; its last log lines: \\S+ \\S+ \\S+ dev\\.longtake\\.Some:"
-                + " all is lost");
+            "child ended with exit status 3; its last log lines: \\S+ \\S+ \\S+"
+                + " dev\\.longtake\\.Some: all is lost");
     assertThat(folder.resolve("child.log"))
         .content()
         .contains("dev.longtake.Some: all is well")

@@ -29,7 +29,10 @@ final class CoordinatorCommandTest {
 
       assertThat(execute("--port", port, "--data", folder.resolve("b").toString())).isEqualTo(2);
 
-      assertThat(errors.toString()).startsWith("longtake coordinator: Expected port " + port).contains("--port").hasLineCount(1);
+      assertThat(errors.toString())
+          .startsWith("longtake coordinator: Expected port " + port)
+          .contains("--port")
+          .hasLineCount(1);
     }
   }
 
@@ -42,7 +45,8 @@ final class CoordinatorCommandTest {
 
     assertThat(errors.toString().lines())
         .hasSize(3)
-        .allMatch(line -> line.startsWith("longtake coordinator: Expected --") && line.contains(", but got "));
+        .allMatch(line ->
+            line.startsWith("longtake coordinator: Expected --") && line.contains(", but got "));
   }
 
   @Test
@@ -71,6 +75,13 @@ final class CoordinatorCommandTest {
 
     assertThat(usage)
         .contains(
-            "--host", "--port", "--data", "--queue-limit", "--exchange-timeout", "--exit-with-parent", "7400", "64");
+            "--host",
+            "--port",
+            "--data",
+            "--queue-limit",
+            "--exchange-timeout",
+            "--exit-with-parent",
+            "7400",
+            "64");
   }
 }

@@ -42,6 +42,12 @@ public final class JavaProcess implements AutoCloseable {
   private static final Path SHELL = Path.of("/bin/sh");
 
   private static final int USAGE_EXIT_STATUS = 2;
+
+  /** What the system adds to the number of the signal that killed a process. */
+  private static final int SIGNAL_EXIT_STATUS = 128;
+
+  private static final int SIGKILL = 9;
+
   private static final int LOG_TAIL_LINES = 12;
   private static final int LOG_TAIL_BYTES = 16 << 10;
 
@@ -215,7 +221,7 @@ public final class JavaProcess implements AutoCloseable {
     return logFile;
   }
 
-  /** The last lines of the child's log, joined with {@code " | "}; empty when there are none. */
+  /** The last lines of the child's log but for those of {@link Logs}' level INFO, joined with {@code " | "}. */
   public String logTail() {
     try (FileChannel log = FileChannel.open(logFile, StandardOpenOption.READ)) {
       long start = Math.max(0, log.size() - LOG_TAIL_BYTES);
@@ -227,7 +233,10 @@ public final class JavaProcess implements AutoCloseable {
           new String(buffer.array(), 0, buffer.position(), StandardCharsets.UTF_8)
               .lines()
               .map(String::strip)
-              .filter(line -> !line.isEmpty() && !line.contains("Using incubator modules"))
+              .filter(line ->
+                  !line.isEmpty()
+                      && !line.contains("Using incubator modules")
+                      && !Logs.isInfo(line))
               .toList();
       return String.join(
           " | ", lines.subList(Math.max(0, lines.size() - LOG_TAIL_LINES), lines.size()));
@@ -244,11 +253,15 @@ public final class JavaProcess implements AutoCloseable {
       return name + " is running";
     }
     String tail = logTail();
-    return "%s ended with exit status %d%s"
+    int status = process.exitValue();
+    return "%s %s%s"
         .formatted(
             name,
-            process.exitValue(),
-            tail.isEmpty() ? " and an empty log" : "; its last log lines: " + tail);
+            status == SIGNAL_EXIT_STATUS + SIGKILL
+                ? "was killed (exit status %d: by somebody, or by the system for want of memory)"
+                    .formatted(status)
+                : "ended with exit status " + status,
+            tail.isEmpty() ? "; it logged no error" : "; its last log lines: " + tail);
   }
 
   /**

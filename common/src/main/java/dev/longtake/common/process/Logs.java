@@ -4,14 +4,23 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.logging.Level;
 import java.util.logging.LogManager;
+import java.util.regex.Pattern;
 
 /**
  * How a Longtake process logs: {@code java.util.logging}, which gRPC and Netty use by themselves, on standard error, one line
  * a record. A file or class that the user names with a {@code java.util.logging.config} property wins.
  */
 public final class Logs {
-  /** A connection that ends is news for whoever called, and they say so; gRPC's own account of it is noise. */
+  /** Date, time, level: the format below, in the language of this machine. */
+  private static final Pattern INFO_LINE =
+      Pattern.compile("\\S+ \\S+ " + Pattern.quote(Level.INFO.getLocalizedName()) + " .*");
+
+  /**
+   * A connection that ends is news for whoever called, and they say so; gRPC's own account of it is noise. So is what DJL
+   * says about GPUs, as it only makes tokens here.
+   */
   private static final String CONFIGURATION =
       """
       handlers=java.util.logging.ConsoleHandler
@@ -19,10 +28,15 @@ public final class Logs {
       .level=INFO
       io.grpc.level=WARNING
       io.netty.level=WARNING
-      ai.djl.level=WARNING
+      ai.djl.level=SEVERE
       """;
 
   private Logs() {}
+
+  /** Whether {@code line} was logged, with this configuration, as what goes on and not as what went wrong. */
+  static boolean isInfo(String line) {
+    return INFO_LINE.matcher(line).matches();
+  }
 
   /** Sets logging up; to be called first in {@code main}. */
   public static void configure() {

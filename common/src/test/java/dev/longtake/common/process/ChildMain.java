@@ -3,6 +3,7 @@ package dev.longtake.common.process;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.logging.Logger;
 
 /**
  * The child of {@link JavaProcessTest}. What it does is its first argument; it understands {@code --exit-with-parent} as
@@ -36,6 +37,13 @@ final class ChildMain {
         Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().unstarted(ChildMain::forever));
         ReadyLine.print("worker", "127.0.0.1:2");
         forever();
+      }
+      case "log" -> {
+        Logs.configure();
+        Logger.getLogger("dev.longtake.Some").info("all is well");
+        Logger.getLogger("io.grpc.netty.Transport").info("a connection ended");
+        Logger.getLogger("dev.longtake.Some").warning("all is lost");
+        System.exit(3);
       }
       case "mute" -> forever();
       case "die" -> {

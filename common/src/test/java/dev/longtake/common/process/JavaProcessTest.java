@@ -62,6 +62,19 @@ class JavaProcessTest {
   }
 
   @Test
+  void shouldQuoteWhatWentWrongAndNotWhatWentWellWhenTheChildLogged() {
+    assertThatThrownBy(() -> start("log"))
+        .hasMessageMatching(
+            "child ended with exit status 3; its last log lines: \\S+ \\S+ \\S+"
+                + " dev\\.longtake\\.Some: all is lost");
+    assertThat(folder.resolve("child.log"))
+        .content()
+        .contains("dev.longtake.Some: all is well")
+        .doesNotContain("a connection ended")
+        .hasLineCount(3);
+  }
+
+  @Test
   void shouldBlameTheProcessWhenItDiesForAnotherReasonThanItsOptions() {
     assertThatThrownBy(() -> start("no such behaviour"))
         .isInstanceOfSatisfying(
@@ -84,7 +97,7 @@ class JavaProcessTest {
     try (JavaProcess child = start("chatter")) {
       assertThat(child.onExit().get(60, SECONDS)).isEqualTo(3);
       assertThat(child.deathMessage())
-          .startsWith("child ended with exit status 3 and an empty log");
+          .startsWith("child ended with exit status 3; it logged no error");
     }
   }
 

@@ -59,7 +59,8 @@ public final class JobStore {
    * @param nanoTime a monotonic clock, for durations
    * @param random for ids
    */
-  public JobStore(int queueLimit, InstantSource clock, LongSupplier nanoTime, RandomGenerator random) {
+  public JobStore(
+      int queueLimit, InstantSource clock, LongSupplier nanoTime, RandomGenerator random) {
     this.queueLimit = queueLimit;
     this.clock = clock;
     this.nanoTime = nanoTime;
@@ -101,7 +102,8 @@ public final class JobStore {
     try {
       if (closed) {
         throw new LongtakeException(
-            ErrorCode.UNREACHABLE, "The coordinator is shutting down; submit again when it is back");
+            ErrorCode.UNREACHABLE,
+            "The coordinator is shutting down; submit again when it is back");
       }
       if (queue.size() >= queueLimit) {
         throw new LongtakeException(
@@ -139,7 +141,10 @@ public final class JobStore {
   public List<Job> list(int limit) {
     lock.lock();
     try {
-      return byId.sequencedValues().reversed().stream().limit(limit).map(JobEntry::snapshot).toList();
+      return byId.sequencedValues().reversed().stream()
+          .limit(limit)
+          .map(JobEntry::snapshot)
+          .toList();
     } finally {
       lock.unlock();
     }

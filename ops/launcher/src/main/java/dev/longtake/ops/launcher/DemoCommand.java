@@ -15,6 +15,7 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -111,16 +112,17 @@ final class DemoCommand implements Callable<Integer> {
       try {
         return new GenerationRun(client, progress).run(request(), file, List.of(starting));
       } catch (LongtakeClientException e) {
-        JavaProcess dead = local.death().getNow(null);
-        if (dead != null) {
-          throw LocalCluster.deathOf(dead);
+        if (e.reason().equals(LongtakeClientException.INVALID_REQUEST)
+            || e.reason().equals(LongtakeClientException.LOCAL_FILE)) {
+          throw e;
         }
-        if (!e.reason().equals(LongtakeClientException.INVALID_REQUEST)) {
-          local.keepFolder();
-          throw new LongtakeClientException(
-              e.reason(), "%s (logs: %s)".formatted(e.getMessage(), local.folder()));
+        Optional<JavaProcess> dead = local.awaitDeath();
+        if (dead.isPresent()) {
+          throw LocalCluster.deathOf(dead.get());
         }
-        throw e;
+        local.keepFolder();
+        throw new LongtakeClientException(
+            e.reason(), "%s (logs: %s)".formatted(e.getMessage(), local.folder()));
       }
     }
   }

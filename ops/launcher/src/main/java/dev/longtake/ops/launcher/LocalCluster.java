@@ -10,12 +10,15 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.stream.Stream;
 
 /**
@@ -25,6 +28,7 @@ import java.util.stream.Stream;
 final class LocalCluster implements AutoCloseable {
   private static final String LOOPBACK = "127.0.0.1";
   private static final Duration START_TIMEOUT = Duration.ofMinutes(2);
+  private static final long DEATH_WAIT_SECONDS = 2;
 
   /** Main classes, by name: the processes have them, this one needs nothing of theirs. */
   record Programs(String coordinatorMain, String workerMain) {
@@ -33,7 +37,11 @@ final class LocalCluster implements AutoCloseable {
   }
 
   /** Small heaps that grow when needed: what is large, weights and activations, lives outside of them. */
-  static final List<String> JVM_FLAGS = List.of("-XX:+UseSerialGC", "-Xms24m", "-Xmx512m");
+  static final List<String> WORKER_FLAGS = List.of("-XX:+UseSerialGC", "-Xms24m", "-Xmx512m");
+
+  /** It waits most of its time: without the optimising compiler it starts in half the time and is smaller. */
+  static final List<String> COORDINATOR_FLAGS =
+      Stream.concat(WORKER_FLAGS.stream(), Stream.of("-XX:TieredStopAtLevel=1")).toList();
 
   private final Programs programs;
   private final Path folder;
@@ -87,7 +95,7 @@ final class LocalCluster implements AutoCloseable {
                     "--host", LOOPBACK,
                     "--port", Integer.toString(port),
                     "--data", folder.resolve("data").toString()),
-                JVM_FLAGS,
+                withTemporaryFiles(COORDINATOR_FLAGS),
                 folder.resolve("coordinator.log"),
                 START_TIMEOUT));
     int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / workers);
@@ -129,9 +137,14 @@ final class LocalCluster implements AutoCloseable {
                 id,
                 "--threads",
                 Integer.toString(threads)),
-            JVM_FLAGS,
+            withTemporaryFiles(WORKER_FLAGS),
             folder.resolve(id + ".log"),
             START_TIMEOUT));
+  }
+
+  /** What libraries unpack and leave behind, and what a killed process could not delete, goes with the folder. */
+  private List<String> withTemporaryFiles(List<String> flags) {
+    return Stream.concat(flags.stream(), Stream.of("-Djava.io.tmpdir=" + folder)).toList();
   }
 
   private JavaProcess watched(JavaProcess process) {
@@ -175,6 +188,21 @@ final class LocalCluster implements AutoCloseable {
     return death;
   }
 
+  /**
+   * The process whose death is the cause of a failure. The failure may be heard first, as both come on their own ways, so
+   * this waits a moment for the death.
+   */
+  Optional<JavaProcess> awaitDeath() {
+    try {
+      return Optional.of(death.get(DEATH_WAIT_SECONDS, TimeUnit.SECONDS));
+    } catch (TimeoutException | ExecutionException e) {
+      return Optional.empty();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return Optional.empty();
+    }
+  }
+
   /** Says which process ended, how, what it logged last, and where the whole log is. */
   static LongtakeException deathOf(JavaProcess process) {
     return new LongtakeException(
@@ -182,9 +210,12 @@ final class LocalCluster implements AutoCloseable {
         "%s (the whole log: %s)".formatted(process.deathMessage(), process.logFile()));
   }
 
-  /** Leaves logs and data where they are when the cluster is closed, for whoever looks for the cause of a failure. */
+  /**
+   * Leaves logs and data where they are when the cluster is closed, for whoever looks for the cause of a failure. After
+   * Ctrl-C nobody does.
+   */
   void keepFolder() {
-    isKept = true;
+    isKept |= !isShuttingDown();
   }
 
   /** Whether this process is ending, for example after Ctrl-C: then what fails is a consequence, and nobody's news. */

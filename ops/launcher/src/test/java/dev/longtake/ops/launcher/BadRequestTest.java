@@ -210,8 +210,7 @@ class BadRequestTest {
             () -> generation().get(GetJobRequest.newBuilder().setJobId(id).build()),
             () -> generation().cancel(CancelJobRequest.newBuilder().setJobId(id).build()),
             () -> generation().watch(WatchRequest.newBuilder().setJobId(id).build()).next(),
-            () ->
-                generation().download(DownloadRequest.newBuilder().setJobId(id).build()).next());
+            () -> generation().download(DownloadRequest.newBuilder().setJobId(id).build()).next());
     for (Supplier<Object> call : calls) {
       assertStatus(call, Status.Code.NOT_FOUND, "NO_SUCH_JOB", null, "such job", "list the jobs");
     }

@@ -47,7 +47,11 @@ class BadSetUpTest {
       assertThat(cluster.memberIds()).containsExactly("w1");
       Job job =
           cluster.generate(
-              GenerationRequest.newBuilder().setPrompt("a red star").setSteps(2).setSeed(1).build());
+              GenerationRequest.newBuilder()
+                  .setPrompt("a red star")
+                  .setSteps(2)
+                  .setSeed(1)
+                  .build());
       assertThat(job.getState()).as("%s", job).isEqualTo(JobState.JOB_STATE_DONE);
     }
   }
@@ -111,7 +115,8 @@ class BadSetUpTest {
     assertWorkerRefused(truncated, TestModels.weights(truncated).toString(), "bytes");
 
     Path renamed = TestModels.copy(folder.resolve("renamed"));
-    rewrite(renamed, name -> name.equals(TENSOR) ? "spatial_blocks.0.attn.qvk.weight" : name, false);
+    rewrite(
+        renamed, name -> name.equals(TENSOR) ? "spatial_blocks.0.attn.qvk.weight" : name, false);
     assertWorkerRefused(renamed, TENSOR, TestModels.weights(renamed).toString());
 
     Path reshaped = TestModels.copy(folder.resolve("reshaped"));
@@ -188,9 +193,11 @@ class BadSetUpTest {
     assertThat(results.getLast().err()).contains("Expected a Longtake coordinator at " + address);
     String taken = cluster.address().substring(cluster.address().indexOf(':') + 1);
     results.add(
-        Program.run(folder, "coordinator", "--port", taken, "--data", folder.resolve("d").toString()));
+        Program.run(
+            folder, "coordinator", "--port", taken, "--data", folder.resolve("d").toString()));
     assertThat(results.getLast().err())
-        .contains("Expected port " + taken + " of 127.0.0.1 to be free", "choose another with --port");
+        .contains(
+            "Expected port " + taken + " of 127.0.0.1 to be free", "choose another with --port");
     results.add(Program.run(folder, "demo", "a cat", "--precision", "f16"));
     assertThat(results.getLast().err()).contains("--precision", "(see 'longtake demo --help')");
     for (Program.Result result : results) {

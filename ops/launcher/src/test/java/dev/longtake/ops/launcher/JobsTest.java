@@ -94,8 +94,7 @@ class JobsTest {
     List<Job> jobs = ids.stream().map(id -> client.watch(id, event -> {})).toList();
 
     assertThat(jobs).extracting(Job::getState).containsOnly(JobState.JOB_STATE_DONE);
-    assertThat(jobs.get(0).getVideo().getSha256())
-        .isNotEqualTo(jobs.get(1).getVideo().getSha256());
+    assertThat(jobs.get(0).getVideo().getSha256()).isNotEqualTo(jobs.get(1).getVideo().getSha256());
     assertThat(client.list(2)).extracting(Job::getId).containsExactly(ids.get(1), ids.get(0));
     assertThat(client.clusterStatus().getRunningJobs()).isZero();
   }

@@ -30,6 +30,7 @@ class LocalClusterTest {
           .extracting(JavaProcess::name)
           .containsExactly("worker w1", "worker w2", "worker w3");
       assertThat(cluster.workers().get(1).logTail())
+          .contains("temporary files in " + cluster.folder() + " |")
           .contains("--coordinator " + cluster.coordinatorAddress())
           .contains("--model /some/model --host 127.0.0.1 --port 0 --id w2 --threads ")
           .endsWith("--exit-with-parent");

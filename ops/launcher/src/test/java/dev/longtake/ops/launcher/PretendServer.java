@@ -24,6 +24,7 @@ final class PretendServer {
     }
     ParentWatch.exitWithParent();
     try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      System.err.println("temporary files in " + System.getProperty("java.io.tmpdir"));
       System.err.println("arguments: " + String.join(" ", args));
       ReadyLine.print(model >= 0 ? "worker" : "coordinator", "127.0.0.1:" + socket.getLocalPort());
       try (Socket _ = socket.accept()) {

@@ -60,7 +60,8 @@ final class Program implements AutoCloseable {
       Files.writeString(flags, "-cp\n\"" + System.getProperty("java.class.path") + "\"\n");
       var command = new ArrayList<String>();
       if (isEnvNewEnough()) {
-        // A shell that runs the tests in the background makes them ignore Ctrl-C, which children inherit.
+        // A shell that runs the tests in the background makes them ignore Ctrl-C, which children
+        // inherit.
         command.addAll(List.of("env", "--default-signal=INT"));
       }
       command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -141,7 +142,10 @@ final class Program implements AutoCloseable {
   /** Sends a signal, by its name without SIG. */
   void signal(String name) {
     try {
-      assertThat(new ProcessBuilder("kill", "-" + name, Long.toString(process.pid())).start().waitFor())
+      assertThat(
+              new ProcessBuilder("kill", "-" + name, Long.toString(process.pid()))
+                  .start()
+                  .waitFor())
           .isZero();
     } catch (IOException | InterruptedException e) {
       throw new AssertionError(e);

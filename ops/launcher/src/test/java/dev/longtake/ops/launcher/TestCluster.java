@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
+import java.util.stream.Stream;
 
 /**
  * A coordinator and workers as processes of their own, each worker with one thread. Unlike {@link LocalCluster} it lets
@@ -41,7 +42,7 @@ final class TestCluster implements AutoCloseable {
             "coordinator",
             LocalCluster.Programs.LONGTAKE.coordinatorMain(),
             List.of("--port", "0", "--data", folder.resolve("data").toString()),
-            LocalCluster.JVM_FLAGS,
+            withTemporaryFiles(folder, LocalCluster.COORDINATOR_FLAGS),
             folder.resolve("coordinator.log"),
             START_TIMEOUT);
     var cluster = new TestCluster(folder, coordinator);
@@ -82,9 +83,13 @@ final class TestCluster implements AutoCloseable {
             id,
             "--threads",
             "1"),
-        LocalCluster.JVM_FLAGS,
+        withTemporaryFiles(folder, LocalCluster.WORKER_FLAGS),
         folder.resolve(id + ".log"),
         START_TIMEOUT);
+  }
+
+  private static List<String> withTemporaryFiles(Path folder, List<String> flags) {
+    return Stream.concat(flags.stream(), Stream.of("-Djava.io.tmpdir=" + folder)).toList();
   }
 
   String address() {

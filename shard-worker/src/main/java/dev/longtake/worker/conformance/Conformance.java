@@ -54,13 +54,12 @@ public record Conformance(int workers, Precision precision) {
             });
       }
       return golden.runs().stream()
-          .map(
-              run ->
-                  RunReport.later(
-                      golden.name(),
-                      run.name(),
-                      "%s comes later; this build runs %s and sampler rflow"
-                          .formatted(kind, String.join(", ", ModelCatalog.ARCHITECTURES))))
+          .map(run ->
+              RunReport.later(
+                  golden.name(),
+                  run.name(),
+                  "%s comes later; this build runs %s and sampler rflow"
+                      .formatted(kind, String.join(", ", ModelCatalog.ARCHITECTURES))))
           .toList();
     }
   }

@@ -7,6 +7,7 @@ import static org.bytedeco.ffmpeg.global.avutil.AV_PIX_FMT_YUV420P;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import dev.longtake.ops.testing.DecodedVideo;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;

@@ -1,5 +1,6 @@
 package dev.longtake.ops.launcher;
 
+import dev.longtake.ops.testing.DecodedVideo;
 import java.util.ArrayList;
 import java.util.List;
 

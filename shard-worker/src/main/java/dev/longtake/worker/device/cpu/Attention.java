@@ -285,7 +285,8 @@ final class Attention {
     // A maximum has no rounding, so its order is free.
     float maximum = greatest.reduceLanes(VectorOperators.MAX);
     FloatVector total = FloatVector.fromArray(Lanes.FLOATS, scratch.totals, q * Lanes.COUNT);
-    // Always, though mostly by one: a branch that is seldom taken is compiled apart, and there every
+    // Always, though mostly by one: a branch that is seldom taken is compiled apart, and there
+    // every
     // vector becomes an object.
     FloatVector factor =
         VectorMath.exp2NotPositive(

@@ -16,8 +16,7 @@ final class Positions {
   private final @Nullable Matrix sines;
 
   /** Tables are allocated from {@code buffers}, which own them. */
-  Positions(
-      Device device, Program program, Weights weights, Geometry geometry, Buffers buffers) {
+  Positions(Device device, Program program, Weights weights, Geometry geometry, Buffers buffers) {
     ModelDescription model = program.model();
     table = uploadTable(device, model, geometry, buffers);
     boolean rotary =

@@ -1,4 +1,4 @@
-package dev.longtake.coordinator.video;
+package dev.longtake.ops.testing;
 
 import static org.bytedeco.ffmpeg.global.avcodec.*;
 import static org.bytedeco.ffmpeg.global.avformat.*;
@@ -22,11 +22,19 @@ import org.bytedeco.javacpp.PointerPointer;
 /**
  * An MP4 as a player sees it.
  *
+ * @param codec FFmpeg's {@code AV_CODEC_ID_*}
+ * @param pixelFormat FFmpeg's {@code AV_PIX_FMT_*} of the stream, before the conversion to RGB
  * @param frames [height, width, 3] each
  * @param matrix the colour matrix that the file names
  */
 public record DecodedVideo(
-    int width, int height, double fps, int pixelFormat, int matrix, List<byte[]> frames) {
+    int width,
+    int height,
+    double fps,
+    int codec,
+    int pixelFormat,
+    int matrix,
+    List<byte[]> frames) {
 
   /** Decodes a whole file with the matrix that it names. */
   public static DecodedVideo read(Path file) {
@@ -55,6 +63,7 @@ public record DecodedVideo(
             codec.width(),
             codec.height(),
             av_q2d(stream.avg_frame_rate()),
+            stream.codecpar().codec_id(),
             codec.pix_fmt(),
             stream.codecpar().color_space(),
             frames);

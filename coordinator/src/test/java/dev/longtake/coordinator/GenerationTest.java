@@ -402,7 +402,7 @@ final class GenerationTest {
                     .cancel(CancelJobRequest.newBuilder().setJobId("nope").build())))) {
       assertThat(failure.status()).isEqualTo(Status.Code.NOT_FOUND);
       assertThat(failure.reason()).isEqualTo(ErrorCode.NO_SUCH_JOB);
-      assertThat(failure.message()).contains("'nope'");
+      assertThat(failure.message()).contains("\"nope\"");
     }
   }
 

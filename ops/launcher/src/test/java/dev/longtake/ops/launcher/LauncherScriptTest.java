@@ -228,7 +228,8 @@ class LauncherScriptTest {
         .containsExactly(
             "mvn JAVA_HOME="
                 + home
-                + " -q -B --no-transfer-progress -Dmaven.test.skip=true -pl ops/launcher -am package");
+                + " -q -B --no-transfer-progress -Dmaven.test.skip=true -pl ops/launcher -am"
+                + " package");
     assertThat(run(environment, "status").err()).isEmpty();
 
     // Tests and documents are not part of the program.

@@ -29,8 +29,8 @@ final class DemoBenchmark implements Benchmark {
   @Override
   public String description() {
     return "'longtake demo' with a fixed prompt, built before: wall-clock time of the command, and"
-        + " the largest sum of the resident memory of all its processes (every 100 ms;"
-        + " shared pages count once for each process)";
+        + " in a second run the largest sum of the resident memory of all its processes (every"
+        + " 100 ms; shared pages count once for each process)";
   }
 
   @Override
@@ -39,12 +39,14 @@ final class DemoBenchmark implements Benchmark {
     Path folder = temporaryFolder();
     try {
       // Builds what is missing, so that the build is not measured.
-      measure(script, List.of("--version"), folder);
+      measure(script, List.of("--version"), folder, Sampling.NONE);
       var demo = new ArrayList<>(DEMO);
       demo.addAll(List.of("--out", folder.resolve("demo.mp4").toString()));
-      Run run = measure(script, demo, folder);
+      // Reading the memory maps of a process stops it for a moment, so that run is not timed.
+      Run timed = measure(script, demo, folder, Sampling.NONE);
+      Run run = measure(script, demo, folder, Sampling.MEMORY);
       var figures = new ArrayList<Figure>();
-      figures.add(new Figure("demo.seconds", run.seconds(), "s", Goal.atMost(GOAL_SECONDS)));
+      figures.add(new Figure("demo.seconds", timed.seconds(), "s", Goal.atMost(GOAL_SECONDS)));
       boolean isMeasured = TreeMemory.isMeasurable();
       double rssBytes = isMeasured ? run.peak().rssBytes() : Double.NaN;
       double pssBytes = isMeasured ? run.peak().pssBytes() : Double.NaN;
@@ -58,7 +60,13 @@ final class DemoBenchmark implements Benchmark {
 
   private record Run(double seconds, TreeMemory peak) {}
 
-  private static Run measure(Path script, List<String> arguments, Path folder) {
+  private enum Sampling {
+    NONE,
+    MEMORY
+  }
+
+  private static Run measure(
+      Path script, List<String> arguments, Path folder, Sampling sampling) {
     var command = new ArrayList<String>(List.of(script.toString()));
     command.addAll(arguments);
     Path log = folder.resolve("log");
@@ -67,7 +75,9 @@ final class DemoBenchmark implements Benchmark {
     TreeMemory peak = TreeMemory.ZERO;
     try {
       while (!process.waitFor(SAMPLE_MILLIS, TimeUnit.MILLISECONDS)) {
-        peak = peak.peak(TreeMemory.of(process.toHandle()));
+        if (sampling == Sampling.MEMORY) {
+          peak = peak.peak(TreeMemory.of(process.toHandle()));
+        }
         if (System.nanoTime() - startNanos > TimeUnit.SECONDS.toNanos(LIMIT_SECONDS)) {
           throw new LongtakeException(
               ErrorCode.TIMED_OUT,

@@ -1,5 +1,6 @@
 package dev.longtake.worker.conformance;
 
+import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.Precision;
 import java.io.PrintWriter;
@@ -77,9 +78,7 @@ public final class ConformanceCommand implements Callable<Integer> {
     } catch (LongtakeException e) {
       err.println("longtake conformance: " + e.getMessage());
       err.flush();
-      return e.code().category() == dev.longtake.common.error.ErrorCode.Category.USER
-          ? UNREADABLE
-          : FELL_SHORT;
+      return e.code().category() == ErrorCode.Category.USER ? UNREADABLE : FELL_SHORT;
     }
     return reports.stream().anyMatch(RunReport::failed) ? FELL_SHORT : 0;
   }

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A case folder of reference data: {@code config.json}, {@code manifest.json}, {@code inputs.safetensors}, {@code
@@ -71,8 +72,7 @@ final class GoldenCase implements AutoCloseable {
     }
   }
 
-  private static LongtakeException invalid(
-      String message, @org.jspecify.annotations.Nullable Throwable cause) {
+  private static LongtakeException invalid(String message, @Nullable Throwable cause) {
     return new LongtakeException(ErrorCode.INVALID_MODEL, message, cause);
   }
 

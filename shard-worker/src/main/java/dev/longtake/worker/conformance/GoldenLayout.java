@@ -1,6 +1,7 @@
 package dev.longtake.worker.conformance;
 
 import dev.longtake.worker.conformance.GoldenRun.Values;
+import java.util.Arrays;
 
 /**
  * The reference's layouts: tokens as [batch, tokens, channels] in most places, but around an attention as that attention sees
@@ -37,7 +38,7 @@ final class GoldenLayout {
         System.arraycopy(values.values(), from, packed, kept++ * channels, channels);
       }
     }
-    return java.util.Arrays.copyOf(packed, kept * channels);
+    return Arrays.copyOf(packed, kept * channels);
   }
 
   /** The engine's values in the reference's order. */

@@ -20,6 +20,7 @@ import dev.longtake.worker.engine.model.ModelCatalog;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.UnaryOperator;
@@ -91,7 +92,7 @@ class EngineOrderRunnerTest {
   private long bytesBesidesWeights() {
     return device.memory().usedBytesByTag().entrySet().stream()
         .filter(use -> !Set.of("weights", "scratch").contains(use.getKey()))
-        .mapToLong(java.util.Map.Entry::getValue)
+        .mapToLong(Map.Entry::getValue)
         .sum();
   }
 

@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -65,8 +66,7 @@ final class DemoBenchmark implements Benchmark {
     MEMORY
   }
 
-  private static Run measure(
-      Path script, List<String> arguments, Path folder, Sampling sampling) {
+  private static Run measure(Path script, List<String> arguments, Path folder, Sampling sampling) {
     var command = new ArrayList<String>(List.of(script.toString()));
     command.addAll(arguments);
     Path log = folder.resolve("log");
@@ -147,7 +147,7 @@ final class DemoBenchmark implements Benchmark {
 
   private static void delete(Path folder) {
     try (Stream<Path> files = Files.walk(folder)) {
-      for (Path file : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
         Files.deleteIfExists(file);
       }
     } catch (IOException e) {

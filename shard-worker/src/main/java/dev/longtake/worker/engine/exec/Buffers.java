@@ -6,6 +6,7 @@ import dev.longtake.worker.device.DeviceBuffer;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.model.Op;
+import dev.longtake.worker.engine.model.VectorOp;
 import dev.longtake.worker.engine.program.Instruction;
 import dev.longtake.worker.engine.program.Program;
 import dev.longtake.worker.engine.program.Value;
@@ -83,29 +84,19 @@ final class Buffers implements AutoCloseable {
         case Instruction.ProjectKeyValue _ ->
             small.put(value, matrix(tokens, 2 * channels, "condition"));
         case Instruction.ComputeVector vector ->
-            small.put(value, matrix(rows, vectorColumns(vector), "vectors"));
+            small.put(value, matrix(rows, vectorColumns(vector.op()), "vectors"));
         case Instruction.AddTable table ->
-            small.put(value, matrix(rows, tableColumns(program, table.table()), "vectors"));
+            small.put(value, matrix(rows, table.rows() * channels, "vectors"));
         case Instruction.SwitchSplit _, Instruction.OnTokens _ -> {}
       }
     }
   }
 
-  private int vectorColumns(Instruction.ComputeVector vector) {
-    return switch (vector.op()) {
-      case dev.longtake.worker.engine.model.VectorOp.SiluLinear _ -> 6 * model.channels();
-      case dev.longtake.worker.engine.model.VectorOp.Sinusoid _,
-          dev.longtake.worker.engine.model.VectorOp.Sum _ ->
-          model.channels();
+  private int vectorColumns(VectorOp op) {
+    return switch (op) {
+      case VectorOp.SiluLinear linear -> linear.rows() * model.channels();
+      case VectorOp.Sinusoid _, VectorOp.Sum _ -> model.channels();
     };
-  }
-
-  private static int tableColumns(Program program, String table) {
-    return program.tensors().stream()
-        .filter(spec -> spec.name().equals(table))
-        .mapToInt(spec -> spec.shape().get(0) * spec.shape().get(1))
-        .findFirst()
-        .orElseThrow();
   }
 
   /** A buffer of its own, closed with all others. */

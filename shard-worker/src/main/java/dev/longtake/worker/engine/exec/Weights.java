@@ -14,6 +14,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** The weights that one program needs, on a device. Owns them. */
 public final class Weights implements AutoCloseable {
@@ -90,7 +91,7 @@ public final class Weights implements AutoCloseable {
     return require(tensors.get(name), name);
   }
 
-  private static <T> T require(@org.jspecify.annotations.Nullable T found, String name) {
+  private static <T> T require(@Nullable T found, String name) {
     if (found == null) {
       throw new IllegalStateException(
           "Expected a program that names '" + name + "' among its weights");

@@ -5,11 +5,11 @@ package dev.longtake.worker.engine.model;
  * the timestep gives shift, scale and gate vectors; the input is {@code layerNorm(x) * (1 + scale) + shift}, and the
  * branch's result is multiplied by the gate.
  *
- * @param table name of the weight [rows, C]
- * @param vector name of the vector [rows * C], or [C] which is then added to every row
+ * @param table name of the weight [tableRows, C]
+ * @param vector name of the vector [tableRows * C], or [C] which is then added to every row
  * @param shift row of the shift; the scale is the next row and the gate, where there is one, the row after that
  */
-public record Modulation(String table, String vector, int shift) {
+public record Modulation(String table, int tableRows, String vector, int shift) {
   public int scale() {
     return shift + 1;
   }

@@ -16,6 +16,12 @@ final class Stdit3 {
   private static final String BLOCK_VECTOR = "t_mlp";
   private static final String FINAL_VECTOR = "t_fps_emb";
 
+  /** Shift, scale and gate of the attention, then of the MLP. */
+  private static final int BLOCK_ROWS = 6;
+
+  /** Shift and scale. */
+  private static final int FINAL_ROWS = 2;
+
   private Stdit3() {}
 
   static ModelDescription describe(DitConfig config) {
@@ -45,7 +51,7 @@ final class Stdit3 {
             new VectorOp.Sinusoid("t_emb", Scalar.TIMESTEP, "t_embedder.mlp"),
             new VectorOp.Sinusoid("fps_emb", Scalar.FRAME_RATE, "fps_embedder.mlp"),
             new VectorOp.Sum(FINAL_VECTOR, "t_emb", "fps_emb"),
-            new VectorOp.SiluLinear(BLOCK_VECTOR, FINAL_VECTOR, "t_block.1")),
+            new VectorOp.SiluLinear(BLOCK_VECTOR, FINAL_VECTOR, "t_block.1", BLOCK_ROWS)),
         new TextProjection(
             "y_embedder.y_proj",
             config.requireInt("caption_channels"),
@@ -54,7 +60,7 @@ final class Stdit3 {
         blocks(config, channels),
         new FinalLayer(
             "final_layer.linear",
-            new Modulation("final_layer.scale_shift_table", FINAL_VECTOR, 0),
+            new Modulation("final_layer.scale_shift_table", FINAL_ROWS, FINAL_VECTOR, 0),
             /* maskedFramesTwice= */ true));
   }
 
@@ -89,10 +95,10 @@ final class Stdit3 {
             new Op.SelfAttention(
                 "attn",
                 axis,
-                new Modulation(table, BLOCK_VECTOR, 0),
+                new Modulation(table, BLOCK_ROWS, BLOCK_VECTOR, 0),
                 qkNorm,
                 /* rotary= */ axis == Axis.TEMPORAL),
             new Op.CrossAttention("cross_attn"),
-            new Op.Mlp("mlp", hidden, new Modulation(table, BLOCK_VECTOR, 3))));
+            new Op.Mlp("mlp", hidden, new Modulation(table, BLOCK_ROWS, BLOCK_VECTOR, 3))));
   }
 }

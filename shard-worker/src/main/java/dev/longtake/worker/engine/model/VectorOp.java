@@ -22,6 +22,10 @@ public sealed interface VectorOp {
   /** {@code left + right}. */
   record Sum(String output, String left, String right) implements VectorOp {}
 
-  /** {@code layer(silu(input))}. */
-  record SiluLinear(String output, String input, String layer) implements VectorOp {}
+  /**
+   * {@code layer(silu(input))}.
+   *
+   * @param rows how many vectors of C channels the layer makes at once
+   */
+  record SiluLinear(String output, String input, String layer, int rows) implements VectorOp {}
 }

@@ -68,7 +68,7 @@ public sealed interface Instruction {
   }
 
   /** A block's modulation table plus the vector. */
-  record AddTable(String table, String vector) implements Instruction {
+  record AddTable(String table, int rows, String vector) implements Instruction {
     @Override
     public List<Value> reads() {
       return List.of(Value.vector(vector));

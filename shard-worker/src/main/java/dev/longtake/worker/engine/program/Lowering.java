@@ -4,6 +4,7 @@ import dev.longtake.worker.device.Activation;
 import dev.longtake.worker.engine.model.Block;
 import dev.longtake.worker.engine.model.FinalLayer;
 import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.model.Modulation;
 import dev.longtake.worker.engine.model.Op;
 import dev.longtake.worker.engine.model.VectorOp;
 import java.util.ArrayList;
@@ -62,8 +63,8 @@ final class Lowering {
         exactLinear(sinusoid.mlp() + ".2", channels, channels);
       }
       case VectorOp.Sum _ -> {}
-      // The six rows of a block's table: shift, scale and gate of attention and MLP.
-      case VectorOp.SiluLinear linear -> exactLinear(linear.layer(), 6 * channels, channels);
+      case VectorOp.SiluLinear linear ->
+          exactLinear(linear.layer(), linear.rows() * channels, channels);
     }
     program.add(new Instruction.ComputeVector(op));
   }
@@ -96,7 +97,7 @@ final class Lowering {
 
   private void lowerSelfAttention(String name, Op.SelfAttention op, String after) {
     int channels = model.channels();
-    table(op.modulation().table(), op.modulation().vector(), 6);
+    table(op.modulation());
     program.add(new Instruction.Modulate(name + "_in", op.modulation()));
     blockLinear(name + ".qkv", 3 * channels, channels);
     program.add(new Instruction.Project(name + ".qkv", Value.NARROW, Activation.NONE));
@@ -131,7 +132,7 @@ final class Lowering {
   }
 
   private void lowerMlp(String name, Op.Mlp op, String after) {
-    table(op.modulation().table(), op.modulation().vector(), 6);
+    table(op.modulation());
     program.add(new Instruction.Modulate(name + "_in", op.modulation()));
     blockLinear(name + ".fc1", op.hidden(), model.channels());
     program.add(new Instruction.Project(name + ".fc1", Value.NARROW, Activation.GELU_TANH));
@@ -143,7 +144,7 @@ final class Lowering {
 
   private void lowerFinal(Split split) {
     FinalLayer layer = model.finalLayer();
-    table(layer.modulation().table(), layer.modulation().vector(), 2);
+    table(layer.modulation());
     exactLinear(
         layer.layer(), model.patchSize().volume() * model.outputChannels(), model.channels());
     program.add(new Instruction.ProjectFinal(layer));
@@ -155,12 +156,13 @@ final class Lowering {
   }
 
   /** Adds the vector to a table, the first time the table is met. */
-  private void table(String name, String vector, int rows) {
-    if (tensors.containsKey(name)) {
+  private void table(Modulation modulation) {
+    if (tensors.containsKey(modulation.table())) {
       return;
     }
-    tensor(name, rows, model.channels());
-    program.add(new Instruction.AddTable(name, vector));
+    tensor(modulation.table(), modulation.tableRows(), model.channels());
+    program.add(
+        new Instruction.AddTable(modulation.table(), modulation.tableRows(), modulation.vector()));
   }
 
   private void tensor(String name, Integer... shape) {

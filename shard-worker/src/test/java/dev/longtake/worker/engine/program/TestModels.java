@@ -28,7 +28,7 @@ final class TestModels {
 
   /** A block with one self-attention and an MLP. */
   static Block block(String name, Axis axis) {
-    Modulation modulation = new Modulation(name + ".table", "t_mlp", 0);
+    Modulation modulation = new Modulation(name + ".table", 6, "t_mlp", 0);
     return new Block(
         name,
         List.of(

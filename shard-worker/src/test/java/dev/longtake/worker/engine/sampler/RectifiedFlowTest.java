@@ -3,6 +3,7 @@ package dev.longtake.worker.engine.sampler;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 
 class RectifiedFlowTest {
@@ -18,7 +19,7 @@ class RectifiedFlowTest {
 
     assertThat(schedule).hasSize(30);
     assertThat(schedule[0]).isEqualTo(1000f);
-    assertThat(way).isCloseTo(1, org.assertj.core.data.Offset.offset(1e-6));
+    assertThat(way).isCloseTo(1, Offset.offset(1e-6));
   }
 
   @Test

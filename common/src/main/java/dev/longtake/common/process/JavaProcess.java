@@ -235,7 +235,7 @@ public final class JavaProcess implements AutoCloseable {
               .map(String::strip)
               .filter(line ->
                   !line.isEmpty()
-                      && !line.contains("Using incubator modules")
+                      && !isJvmNotice(line)
                       && !Logs.isInfo(line))
               .toList();
       return String.join(
@@ -245,6 +245,11 @@ public final class JavaProcess implements AutoCloseable {
     } catch (IOException e) {
       return "(cannot read %s: %s)".formatted(logFile, e.getMessage());
     }
+  }
+
+  /** What a JVM says of its own options. */
+  private static boolean isJvmNotice(String line) {
+    return line.contains("Using incubator modules") || line.startsWith("Picked up ");
   }
 
   /** One line that says how the ended child ended and what it logged last; for a living child, that it runs. */

@@ -24,9 +24,9 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.ScheduledExecutorService;
-import java.util.function.Function;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -218,16 +218,20 @@ public final class JobRunner {
     }
   }
 
-  /** Per-worker times are the largest over the ranks. */
+  /** Workers' times are those of one rank, the one that worked longest, so that they add up. */
   private static List<StageTime> stageTimes(
       JobEntry entry, List<WorkFinished> reports, long waitedNanos, long writeNanos) {
+    WorkFinished busiest =
+        reports.stream()
+            .max(Comparator.comparing(JobRunner::work, Durations.comparator()))
+            .orElse(WorkFinished.getDefaultInstance());
     List<StageTime> times = new ArrayList<>();
     times.add(stage("text encoder", Durations.fromNanos(entry.textEncoderTime().toNanos())));
     times.add(stage("waiting for workers", Durations.fromNanos(waitedNanos)));
-    times.add(stage("loading weights", largest(reports, WorkFinished::getLoad)));
-    times.add(stage("sampling: compute", largest(reports, WorkFinished::getCompute)));
-    times.add(stage("sampling: exchange", largest(reports, WorkFinished::getExchange)));
-    times.add(stage("decoding", largest(reports, WorkFinished::getDecode)));
+    times.add(stage("loading weights", busiest.getLoad()));
+    times.add(stage("sampling: compute", busiest.getCompute()));
+    times.add(stage("sampling: exchange", busiest.getExchange()));
+    times.add(stage("decoding", busiest.getDecode()));
     times.add(stage("writing the MP4", Durations.fromNanos(writeNanos)));
     return times;
   }
@@ -236,8 +240,10 @@ public final class JobRunner {
     return StageTime.newBuilder().setStage(name).setDuration(duration).build();
   }
 
-  private static Duration largest(List<WorkFinished> reports, Function<WorkFinished, Duration> of) {
-    return reports.stream().map(of).max(Durations.comparator()).orElse(Durations.ZERO);
+  /** What is left of a rank's time without waiting for others. */
+  private static Duration work(WorkFinished report) {
+    return Durations.add(
+        report.getLoad(), Durations.add(report.getCompute(), report.getDecode()));
   }
 
   /** The job was canceled between the last frame and now. */

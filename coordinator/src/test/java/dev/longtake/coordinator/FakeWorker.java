@@ -268,8 +268,8 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
             .setFinished(
                 WorkFinished.newBuilder()
                     .setLoad(Durations.fromMillis(10L + order.getRank()))
-                    .setCompute(Durations.fromMillis(20L - order.getRank()))
-                    .setExchange(Durations.fromMillis(30))
+                    .setCompute(Durations.fromMillis(20L + order.getRank()))
+                    .setExchange(Durations.fromMillis(30L - order.getRank()))
                     .setDecode(Durations.fromMillis(40)))
             .build());
     response.onCompleted();

@@ -233,10 +233,7 @@ public final class JavaProcess implements AutoCloseable {
           new String(buffer.array(), 0, buffer.position(), StandardCharsets.UTF_8)
               .lines()
               .map(String::strip)
-              .filter(line ->
-                  !line.isEmpty()
-                      && !isJvmNotice(line)
-                      && !Logs.isInfo(line))
+              .filter(line -> !line.isEmpty() && !isJvmNotice(line) && !Logs.isInfo(line))
               .toList();
       return String.join(
           " | ", lines.subList(Math.max(0, lines.size() - LOG_TAIL_LINES), lines.size()));

@@ -242,8 +242,7 @@ public final class JobRunner {
 
   /** What is left of a rank's time without waiting for others. */
   private static Duration work(WorkFinished report) {
-    return Durations.add(
-        report.getLoad(), Durations.add(report.getCompute(), report.getDecode()));
+    return Durations.add(report.getLoad(), Durations.add(report.getCompute(), report.getDecode()));
   }
 
   /** The job was canceled between the last frame and now. */

@@ -26,7 +26,7 @@ final class ConformanceReport {
       for (TensorCheck check : report.checks()) {
         out.printf(
             Locale.ROOT,
-            "    %-44s abs %9.2e  rel %9.2e  tolerance %.0e  %s%n",
+            "    %-44s abs %9.2e  rel %9.2e  tolerance %.1e  %s%n",
             check.tensor(),
             check.maxAbsoluteError(),
             check.maxRelativeError(),

@@ -285,9 +285,8 @@ final class Attention {
     // A maximum has no rounding, so its order is free.
     float maximum = greatest.reduceLanes(VectorOperators.MAX);
     FloatVector total = FloatVector.fromArray(Lanes.FLOATS, scratch.totals, q * Lanes.COUNT);
-    // Always, though mostly by one: a branch that is seldom taken is compiled apart, and there
-    // every
-    // vector becomes an object.
+    // Always, though mostly by one, and then exact: one path instead of a branch that is seldom
+    // taken.
     FloatVector factor =
         VectorMath.exp2NotPositive(
             FloatVector.broadcast(Lanes.FLOATS, scratch.maxima[q] - maximum));

@@ -10,7 +10,7 @@ import dev.longtake.v1.Job;
 import dev.longtake.v1.RectifiedFlow;
 import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.Tensor;
-import dev.longtake.v1.TextCondition;
+import dev.longtake.v1.RowCondition;
 import dev.longtake.v1.WorkOrder;
 import java.time.Duration;
 import java.util.List;
@@ -41,7 +41,7 @@ final class WorkOrders {
     SamplingTask task =
         SamplingTask.newBuilder()
             .setGeometry(Clips.geometry(entry.card(), request))
-            .addPrompts(TextCondition.newBuilder().setEmbedding(embedding))
+            .addPrompts(RowCondition.newBuilder().setEmbedding(embedding))
             .setSchedule(
                 RectifiedFlow.newBuilder()
                     .setSteps(request.getSteps())

@@ -1,8 +1,10 @@
 package dev.longtake.worker.conformance;
 
 import dev.longtake.v1.ClipGeometry;
+import dev.longtake.v1.ForwardRow;
 import dev.longtake.v1.ForwardTask;
 import dev.longtake.v1.Precision;
+import dev.longtake.v1.RowCondition;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.conformance.GoldenRun.Values;
 import dev.longtake.worker.order.ProtoTensors;
@@ -58,13 +60,16 @@ final class ForwardConformance {
                     .setPixelHeight(run.input("height").values()[0])
                     .setPixelWidth(run.input("width").values()[0]))
             .setLatents(ProtoTensors.of(x.floats(), x.shape()))
-            .addAllTexts(GoldenText.rows(run))
             .addAllCapture(capture);
-    for (float timestep : run.input("timestep").floats()) {
-      task.addTimesteps(timestep);
-    }
-    for (float fps : run.input("fps").floats()) {
-      task.addFps(fps);
+    List<RowCondition> texts = GoldenText.rows(run);
+    float[] timesteps = run.input("timestep").floats();
+    float[] fps = run.input("fps").floats();
+    for (int row = 0; row < timesteps.length; row++) {
+      task.addRows(
+          ForwardRow.newBuilder()
+              .setCondition(texts.get(row))
+              .setTimestep(timesteps[row])
+              .setFps(fps[row]));
     }
     if (run.hasInput("x_mask")) {
       Values mask = run.input("x_mask");

@@ -1,6 +1,6 @@
 package dev.longtake.worker.conformance;
 
-import dev.longtake.v1.TextCondition;
+import dev.longtake.v1.RowCondition;
 import dev.longtake.worker.conformance.GoldenRun.Values;
 import dev.longtake.worker.order.ProtoTensors;
 import java.util.ArrayList;
@@ -11,12 +11,12 @@ final class GoldenText {
   private GoldenText() {}
 
   /** For each row of {@code y} [rows, 1, tokens, channels], the tokens that the mask keeps; no mask keeps all. */
-  static List<TextCondition> rows(GoldenRun run) {
+  static List<RowCondition> rows(GoldenRun run) {
     Values y = run.input("y");
     int tokens = y.size(2);
     int channels = y.size(3);
     float[] values = y.floats();
-    List<TextCondition> rows = new ArrayList<>();
+    List<RowCondition> rows = new ArrayList<>();
     for (int row = 0; row < y.size(0); row++) {
       List<Integer> kept = keptTokens(run, row, tokens);
       float[] packed = new float[kept.size() * channels];
@@ -25,7 +25,7 @@ final class GoldenText {
         System.arraycopy(values, from, packed, i * channels, channels);
       }
       rows.add(
-          TextCondition.newBuilder()
+          RowCondition.newBuilder()
               .setEmbedding(ProtoTensors.of(packed, List.of((long) kept.size(), (long) channels)))
               .build());
     }

@@ -57,6 +57,7 @@ final class SliceAssembly {
     return switch (slice.getSplit()) {
       case SPLIT_FRAME -> tokens ? 1 : 2;
       case SPLIT_PATCH -> 2;
+      case SPLIT_TEXT -> 1;
       case SPLIT_UNSPECIFIED, UNRECOGNIZED ->
           throw new IllegalStateException("Expected a split tensor, but got " + slice.getName());
     };

@@ -3,21 +3,23 @@ package dev.longtake.worker.order;
 import static dev.longtake.worker.order.OrderGeometry.require;
 
 import dev.longtake.common.tensor.DType;
+import dev.longtake.v1.ForwardRow;
 import dev.longtake.v1.ForwardTask;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.engine.Exchange;
+import dev.longtake.worker.engine.exec.Branch;
 import dev.longtake.worker.engine.exec.Condition;
 import dev.longtake.worker.engine.exec.Floats;
 import dev.longtake.worker.engine.exec.Geometry;
 import dev.longtake.worker.engine.exec.Network;
 import dev.longtake.worker.engine.exec.Predictions;
 import dev.longtake.worker.engine.exec.StepInput;
-import dev.longtake.worker.engine.exec.TextRow;
 import dev.longtake.worker.engine.exec.Weights;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.program.Program;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
@@ -50,19 +52,10 @@ final class ForwardOrder {
   /** Returns the nanoseconds spent in exchanges. */
   long run() {
     ModelDescription model = program.model();
-    int branches = task.getTextsCount();
-    require(
-        branches >= 1 && task.getTimestepsCount() == branches && task.getFpsCount() == branches,
-        "texts",
-        "Expected as many texts as timesteps and frame rates, at least one, but got %d, %d and %d"
-            .formatted(branches, task.getTimestepsCount(), task.getFpsCount()));
+    int branches = task.getRowsCount();
+    require(branches >= 1, "rows", "Expected at least one row, but got none");
     Geometry geometry = OrderGeometry.geometry(task.getGeometry(), model, branches, exchange);
-    List<TextRow> texts =
-        task.getTextsList().stream().map(text -> OrderGeometry.text(text, model)).toList();
-    int[] rows = new int[branches];
-    Arrays.setAll(rows, row -> row);
-    Condition condition =
-        new Condition(texts, floats(task.getFpsList()), rows, task.hasFrameMask());
+    Condition condition = new Condition(branches(model), task.hasFrameMask());
     SliceTap tap = new SliceTap(device, geometry, task.getCaptureList(), events);
     try (Network network =
             new Network(device, program, weights, geometry, condition, exchange, tap);
@@ -74,7 +67,7 @@ final class ForwardOrder {
       network.prepare();
       Matrix patches =
           network.step(
-              new StepInput(latents, floats(task.getTimestepsList()), frameMask(geometry)),
+              new StepInput(latents, timesteps(), frameMask(geometry)),
               "forward");
       Matrix output = predictions.unpatchify(patches);
       if (tap.wants("output")) {
@@ -84,12 +77,28 @@ final class ForwardOrder {
     }
   }
 
-  private static float[] floats(List<Float> values) {
-    float[] array = new float[values.size()];
-    for (int i = 0; i < array.length; i++) {
-      array[i] = values.get(i);
+  private List<Branch> branches(ModelDescription model) {
+    List<Branch> branches = new ArrayList<>();
+    for (ForwardRow row : task.getRowsList()) {
+      Branch.Scalars scalars =
+          new Branch.Scalars(
+              row.getFps(),
+              row.getHeight(),
+              row.getWidth(),
+              row.getAspectRatio(),
+              row.getFrames(),
+              row.getGuidance());
+      branches.add(OrderConditions.branch(branches.size(), row.getCondition(), scalars, model));
     }
-    return array;
+    return branches;
+  }
+
+  private float[] timesteps() {
+    float[] timesteps = new float[task.getRowsCount()];
+    for (int row = 0; row < timesteps.length; row++) {
+      timesteps[row] = task.getRows(row).getTimestep();
+    }
+    return timesteps;
   }
 
   private boolean @Nullable [][] frameMask(Geometry geometry) {

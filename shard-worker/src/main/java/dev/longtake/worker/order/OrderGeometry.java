@@ -2,14 +2,12 @@ package dev.longtake.worker.order;
 
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.ClipGeometry;
-import dev.longtake.v1.TextCondition;
 import dev.longtake.worker.device.Patching;
 import dev.longtake.worker.engine.Exchange;
 import dev.longtake.worker.engine.exec.Geometry;
-import dev.longtake.worker.engine.exec.TextRow;
 import dev.longtake.worker.engine.model.ModelDescription;
 
-/** The parts that all orders have: sizes and texts, checked against the model. */
+/** The sizes that all orders have, checked against the model. */
 final class OrderGeometry {
   private OrderGeometry() {}
 
@@ -41,34 +39,6 @@ final class OrderGeometry {
         clip.getPixelFrames(),
         exchange.rank(),
         exchange.ranks());
-  }
-
-  static TextRow text(TextCondition text, ModelDescription model) {
-    return switch (text.getTextCase()) {
-      case EMBEDDING -> {
-        int tokens =
-            tokens(
-                text.getEmbedding().getShapeCount() == 0 ? 0 : text.getEmbedding().getShape(0),
-                model);
-        yield new TextRow.Encoded(
-            ProtoTensors.floats(
-                text.getEmbedding(), "embedding", tokens, model.text().textChannels()),
-            tokens);
-      }
-      case NULL_TOKENS -> new TextRow.Null(tokens(text.getNullTokens(), model));
-      case TEXT_NOT_SET ->
-          throw LongtakeException.invalidField(
-              "text",
-              "Expected a text embedding or the null caption for every row, but got neither");
-    };
-  }
-
-  private static int tokens(long tokens, ModelDescription model) {
-    require(
-        tokens >= 1 && tokens <= model.text().maxTokens(),
-        "text",
-        "Expected 1 to %d text tokens, but got %d".formatted(model.text().maxTokens(), tokens));
-    return (int) tokens;
   }
 
   static void require(boolean condition, String field, String message) {

@@ -6,6 +6,7 @@ import com.google.protobuf.UnsafeByteOperations;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.partition.Range;
+import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.DecodedFrames;
 import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.StepFinished;
@@ -13,11 +14,11 @@ import dev.longtake.v1.WorkEvent;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.engine.Exchange;
+import dev.longtake.worker.engine.exec.Branch;
 import dev.longtake.worker.engine.exec.Condition;
 import dev.longtake.worker.engine.exec.Floats;
 import dev.longtake.worker.engine.exec.Geometry;
 import dev.longtake.worker.engine.exec.Network;
-import dev.longtake.worker.engine.exec.TextRow;
 import dev.longtake.worker.engine.exec.Weights;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.program.Program;
@@ -28,7 +29,6 @@ import dev.longtake.worker.engine.sampler.SamplingLoop;
 import dev.longtake.worker.media.FrameDecoder;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -101,18 +101,37 @@ final class SamplingOrder {
     }
   }
 
+  /** Conditional rows first, then the null ones. */
   private Condition condition(int samples, ModelDescription model) {
-    List<TextRow> texts =
-        new ArrayList<>(
-            task.getPromptsList().stream().map(text -> OrderGeometry.text(text, model)).toList());
+    int given = task.getNullConditionsCount();
+    require(
+        given == 0 || given == samples,
+        "null_conditions",
+        "Expected no null conditions or one per sample, %d, but got %d".formatted(samples, given));
+    Branch.Scalars scalars = scalars();
+    List<Branch> branches = new ArrayList<>();
     for (int sample = 0; sample < samples; sample++) {
-      texts.add(new TextRow.Null(texts.get(sample).tokens()));
+      branches.add(OrderConditions.branch(sample, task.getPrompts(sample), scalars, model));
     }
-    float[] frameRates = new float[2 * samples];
-    Arrays.fill(frameRates, (float) task.getGeometry().getFps());
-    int[] sampleOfBranch = new int[2 * samples];
-    Arrays.setAll(sampleOfBranch, branch -> branch % samples);
-    return new Condition(texts, frameRates, sampleOfBranch, task.hasFrameMask());
+    for (int sample = 0; sample < samples; sample++) {
+      branches.add(
+          given == 0
+              ? OrderConditions.nullBranch(branches.get(sample))
+              : OrderConditions.branch(
+                  sample, task.getNullConditions(sample), scalars, model));
+    }
+    return new Condition(branches, task.hasFrameMask());
+  }
+
+  private Branch.Scalars scalars() {
+    ClipGeometry clip = task.getGeometry();
+    return new Branch.Scalars(
+        (float) clip.getFps(),
+        (float) clip.getPixelHeight(),
+        (float) clip.getPixelWidth(),
+        (float) (clip.getPixelHeight() / clip.getPixelWidth()),
+        clip.getPixelFrames(),
+        (float) task.getGuidance());
   }
 
   private SamplingInput input(Geometry geometry, int samples) {

@@ -6,7 +6,7 @@ import dev.longtake.common.checkpoint.SafetensorsFile;
 import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.RectifiedFlow;
 import dev.longtake.v1.SamplingTask;
-import dev.longtake.v1.TextCondition;
+import dev.longtake.v1.RowCondition;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.order.ProtoTensors;
 import java.lang.foreign.MemorySegment;
@@ -102,7 +102,7 @@ class DemoModelTest {
     }
   }
 
-  private static TextCondition prompt(SafetensorsFile reference) {
+  private static RowCondition prompt(SafetensorsFile reference) {
     MemorySegment mask = reference.bytes("attention_mask");
     int tokens = 0;
     while ((tokens + 1) * 8L <= mask.byteSize()
@@ -111,7 +111,7 @@ class DemoModelTest {
     }
     float[] embedding = floats(reference, "text_embedding");
     int channels = (int) (embedding.length / (mask.byteSize() / 8));
-    return TextCondition.newBuilder()
+    return RowCondition.newBuilder()
         .setEmbedding(
             ProtoTensors.of(
                 Arrays.copyOf(embedding, tokens * channels),

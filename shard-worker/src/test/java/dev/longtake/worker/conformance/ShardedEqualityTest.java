@@ -3,11 +3,12 @@ package dev.longtake.worker.conformance;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longtake.v1.ClipGeometry;
+import dev.longtake.v1.ForwardRow;
 import dev.longtake.v1.ForwardTask;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.RectifiedFlow;
 import dev.longtake.v1.SamplingTask;
-import dev.longtake.v1.TextCondition;
+import dev.longtake.v1.RowCondition;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.order.ProtoTensors;
 import java.util.List;
@@ -38,8 +39,11 @@ class ShardedEqualityTest {
                     List.of((long) rows, 4L, (long) frames, (long) height, (long) width)))
             .addAllCapture(TENSORS);
     for (int row = 0; row < rows; row++) {
-      task.addTimesteps(random.nextFloat() * 1000).addFps(8 + random.nextInt(20));
-      task.addTexts(random.nextInt(4) == 0 ? nullText(3) : text(random));
+      task.addRows(
+          ForwardRow.newBuilder()
+              .setTimestep(random.nextFloat() * 1000)
+              .setFps(8 + random.nextInt(20))
+              .setCondition(random.nextInt(4) == 0 ? nullText(3) : text(random)));
     }
     if (random.nextBoolean()) {
       boolean[] mask = new boolean[rows * frames];
@@ -63,15 +67,15 @@ class ShardedEqualityTest {
         .build();
   }
 
-  private static TextCondition text(Random random) {
+  private static RowCondition text(Random random) {
     int tokens = 1 + random.nextInt(12);
-    return TextCondition.newBuilder()
+    return RowCondition.newBuilder()
         .setEmbedding(ProtoTensors.of(normal(random, tokens * 32), List.of((long) tokens, 32L)))
         .build();
   }
 
-  private static TextCondition nullText(int tokens) {
-    return TextCondition.newBuilder().setNullTokens(tokens).build();
+  private static RowCondition nullText(int tokens) {
+    return RowCondition.newBuilder().setNullTokens(tokens).build();
   }
 
   private static float[] normal(Random random, int count) {

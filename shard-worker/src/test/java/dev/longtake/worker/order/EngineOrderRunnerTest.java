@@ -11,7 +11,7 @@ import dev.longtake.common.model.ModelFolder;
 import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.RectifiedFlow;
 import dev.longtake.v1.SamplingTask;
-import dev.longtake.v1.TextCondition;
+import dev.longtake.v1.RowCondition;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.device.cpu.CpuDevice;
@@ -66,7 +66,7 @@ class EngineOrderRunnerTest {
     SamplingTask.Builder task =
         SamplingTask.newBuilder()
             .setGeometry(geometry(4, 8, 8))
-            .addPrompts(TextCondition.newBuilder().setNullTokens(3))
+            .addPrompts(RowCondition.newBuilder().setNullTokens(3))
             .setSchedule(RectifiedFlow.newBuilder().setSteps(3).setTimesteps(1000))
             .setGuidance(3)
             .setSeed(7)
@@ -141,7 +141,7 @@ class EngineOrderRunnerTest {
                     .setSampling(
                         SamplingTask.newBuilder()
                             .setGeometry(geometry(4, 8, 8))
-                            .addPrompts(TextCondition.newBuilder().setNullTokens(3))
+                            .addPrompts(RowCondition.newBuilder().setNullTokens(3))
                             .setSchedule(
                                 RectifiedFlow.newBuilder().setSteps(1000).setTimesteps(1000))
                             .setGuidance(3))
@@ -167,8 +167,8 @@ class EngineOrderRunnerTest {
   void shouldNameWhatIsWrongWhenAnOrderIsImpossible() {
     assertRefused(task -> task.clearPrompts(), "at least one prompt");
     assertRefused(
-        task -> task.setPrompts(0, TextCondition.newBuilder().setNullTokens(33)), "1 to 32", "33");
-    assertRefused(task -> task.setPrompts(0, TextCondition.getDefaultInstance()), "null caption");
+        task -> task.setPrompts(0, RowCondition.newBuilder().setNullTokens(33)), "1 to 32", "33");
+    assertRefused(task -> task.setPrompts(0, RowCondition.getDefaultInstance()), "null caption");
     assertRefused(task -> task.setGeometry(geometry(0, 8, 8)), "0, 8 and 8");
     assertRefused(
         task -> task.setSchedule(RectifiedFlow.newBuilder().setTimesteps(1000)), "1 step", "0");

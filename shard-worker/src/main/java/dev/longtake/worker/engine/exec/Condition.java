@@ -5,27 +5,23 @@ import java.util.List;
 /**
  * What stays the same through a job.
  *
- * @param texts one per branch
- * @param frameRates one per branch
- * @param sampleOfBranch which sample's latents a branch sees; guidance makes two branches of each
  * @param frameMasks whether any step will treat frames as t = 0
  */
-public record Condition(
-    List<TextRow> texts, float[] frameRates, int[] sampleOfBranch, boolean frameMasks) {
+public record Condition(List<Branch> branches, boolean frameMasks) {
   public Condition {
-    texts = List.copyOf(texts);
+    branches = List.copyOf(branches);
   }
 
-  int branches() {
-    return texts.size();
+  int count() {
+    return branches.size();
   }
 
   /** Rows of every vector: one per branch, and where frames may be masked another for t = 0. */
   int vectorRows() {
-    return frameMasks ? 2 * branches() : branches();
+    return frameMasks ? 2 * count() : count();
   }
 
   int textTokens() {
-    return texts.stream().mapToInt(TextRow::tokens).sum();
+    return branches.stream().mapToInt(branch -> branch.text().tokens()).sum();
   }
 }

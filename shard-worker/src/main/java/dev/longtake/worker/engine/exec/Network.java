@@ -75,7 +75,7 @@ public final class Network implements AutoCloseable {
   /** Runs what depends on the condition alone. Call once, before the first step. */
   public void prepare() {
     vectors.uploadText();
-    vectors.begin(new float[condition.branches()]);
+    vectors.begin(new float[condition.count()]);
     for (Instruction instruction : program.condition()) {
       execute(instruction, /* step= */ null, "condition");
     }
@@ -148,8 +148,8 @@ public final class Network implements AutoCloseable {
         buffers.wide(
             home.rows(), channels * local.patchVolume(), weights.linear(layer).inputType());
     int latentRows = channels * local.frames();
-    for (int branch = 0; branch < condition.branches(); branch++) {
-      int sample = condition.sampleOfBranch()[branch];
+    for (int branch = 0; branch < condition.count(); branch++) {
+      int sample = condition.branches().get(branch).sample();
       device.patchify(
           latents.rows(sample * latentRows, (sample + 1) * latentRows),
           patches.rows(branch * tokens, (branch + 1) * tokens),

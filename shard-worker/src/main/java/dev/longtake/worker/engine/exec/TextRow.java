@@ -1,6 +1,6 @@
 package dev.longtake.worker.engine.exec;
 
-/** What one row of the batch is conditioned on. Only real tokens, no padding. */
+/** The text tokens of one row of the batch. Only real tokens, no padding. */
 public sealed interface TextRow {
   int tokens();
 
@@ -13,4 +13,12 @@ public sealed interface TextRow {
 
   /** The model's null caption, cut to this many tokens. */
   record Null(int tokens) implements TextRow {}
+
+  /** For models that take no text tokens. */
+  record None() implements TextRow {
+    @Override
+    public int tokens() {
+      return 0;
+    }
+  }
 }

@@ -61,12 +61,14 @@ final class Vectors {
   void uploadText() {
     Matrix target = buffers.small(Value.ENCODED_TEXT);
     int at = 0;
-    for (TextRow text : condition.texts()) {
+    for (Branch branch : condition.branches()) {
+      TextRow text = branch.text();
       Matrix rows = target.rows(at, at + text.tokens());
       switch (text) {
         case TextRow.Encoded(float[] values, int _) -> Floats.upload(device, values, rows);
         case TextRow.Null(int tokens) ->
             device.copy(weights.tensor(model.text().nullCaption()).rows(0, tokens), rows);
+        case TextRow.None _ -> {}
       }
       at += text.tokens();
     }
@@ -103,12 +105,12 @@ final class Vectors {
 
   /** Keys of each branch within the packed text. */
   Sequences textSequences() {
-    int[] first = new int[condition.branches()];
-    int[] length = new int[condition.branches()];
+    int[] first = new int[condition.count()];
+    int[] length = new int[condition.count()];
     int at = 0;
     for (int branch = 0; branch < first.length; branch++) {
       first[branch] = at;
-      length[branch] = condition.texts().get(branch).tokens();
+      length[branch] = condition.branches().get(branch).text().tokens();
       at += length[branch];
     }
     return new Sequences(first, length, 1);
@@ -162,7 +164,7 @@ final class Vectors {
   private float[] frameRates() {
     float[] rates = new float[condition.vectorRows()];
     for (int row = 0; row < rates.length; row++) {
-      rates[row] = condition.frameRates()[row % condition.branches()];
+      rates[row] = condition.branches().get(row % condition.count()).scalars().frameRate();
     }
     return rates;
   }
@@ -182,7 +184,7 @@ final class Vectors {
   int[] groups(TokenLayout layout) {
     return groups(
         layout,
-        (branch, frame) -> isGenerated(branch, frame) ? branch : condition.branches() + branch);
+        (branch, frame) -> isGenerated(branch, frame) ? branch : condition.count() + branch);
   }
 
   /** As if no frame were masked. */
@@ -199,7 +201,7 @@ final class Vectors {
         groups(
             layout,
             (branch, frame) ->
-                isGenerated(branch, frame) ? RowVectors.NONE : condition.branches() + branch));
+                isGenerated(branch, frame) ? RowVectors.NONE : condition.count() + branch));
   }
 
   private boolean isGenerated(int branch, int frame) {
@@ -212,7 +214,7 @@ final class Vectors {
 
   private int[] groups(TokenLayout layout, VectorOfFrame vectorOfFrame) {
     int frames = layout.frames().size();
-    int[] groups = new int[condition.branches() * frames];
+    int[] groups = new int[condition.count() * frames];
     for (int g = 0; g < groups.length; g++) {
       groups[g] = vectorOfFrame.row(g / frames, layout.frames().start() + g % frames);
     }
@@ -227,7 +229,7 @@ final class Vectors {
 
   /** The rows of t = 0 have names of their own: {@code t0_mlp} beside {@code t_mlp}. */
   private void takeVector(String name, Matrix value) {
-    int branches = condition.branches();
+    int branches = condition.count();
     take(name, value.rows(0, branches));
     if (condition.frameMasks() && name.startsWith("t_")) {
       take("t0_" + name.substring(2), value.rows(branches, 2 * branches));

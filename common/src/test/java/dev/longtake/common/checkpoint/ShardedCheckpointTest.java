@@ -3,12 +3,16 @@ package dev.longtake.common.checkpoint;
 import static dev.longtake.common.checkpoint.Invalid.assertInvalid;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -18,6 +22,10 @@ import org.junit.jupiter.params.provider.CsvSource;
 final class ShardedCheckpointTest {
   private static final String GOOD =
       "{'metadata':{'total_size':16},'weight_map':{'a':'1.safetensors','b':'2.safetensors','c':'2.safetensors'}}";
+
+  private static final List<String> PARTS =
+      List.of("", "'", "{", "}", "[", "]", ",", ":", "1", "-", "null", "'a'", "'b':'1.safetensors',",
+          "../", "..", "\\", "\\u0000", "\u00e4", "'weight_map':{}", ".safetensors");
 
   @TempDir Path folder;
 
@@ -122,6 +130,34 @@ final class ShardedCheckpointTest {
     Path old = Fixtures.path("before_1_6.pt");
     assertInvalid(() -> Checkpoints.open(old), old).hasMessageContaining("PyTorch 1.6 or newer");
     assertInvalid(() -> Checkpoints.open(folder), folder).hasMessageContaining("a folder");
+  }
+
+  @Test
+  void shouldReadOrRefuseWhenIndexIsDamaged() throws IOException {
+    int refused = 0;
+    for (long seed = 0; seed < 1500; seed++) {
+      SplittableRandom random = new SplittableRandom(seed);
+      StringBuilder text = new StringBuilder(GOOD);
+      for (int i = random.nextInt(1, 4); i > 0; i--) {
+        int at = random.nextInt(text.length());
+        int end = Math.min(text.length(), at + random.nextInt(8));
+        text.replace(at, end, PARTS.get(random.nextInt(PARTS.size())));
+      }
+      Path index = index(text.toString());
+      try (Checkpoint opened = ShardedCheckpoint.open(index);
+          Arena arena = Arena.ofConfined()) {
+        opened.names().forEach(name -> assertThat(opened.bytes(name, arena).byteSize()).isPositive());
+      } catch (LongtakeException e) {
+        assertThat(e.code()).isEqualTo(ErrorCode.INVALID_CHECKPOINT);
+        assertThat(e.getMessage()).contains(folder.toString()).hasLineCount(1);
+        refused++;
+      } catch (RuntimeException | Error e) {
+        throw new AssertionError("Expected a LongtakeException at most, with seed " + seed, e);
+      }
+    }
+
+    // Some damage is harmless: in the metadata, for example.
+    assertThat(refused).isBetween(750, 1499);
   }
 
   private Path index(String text) throws IOException {

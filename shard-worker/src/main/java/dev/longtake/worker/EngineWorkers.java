@@ -1,7 +1,7 @@
 package dev.longtake.worker;
 
 import dev.longtake.common.checkpoint.Checkpoint;
-import dev.longtake.common.checkpoint.SafetensorsFile;
+import dev.longtake.common.checkpoint.Checkpoints;
 import dev.longtake.common.model.ModelDefaults;
 import dev.longtake.common.model.ModelFingerprint;
 import dev.longtake.common.model.ModelFolder;
@@ -33,7 +33,7 @@ final class EngineWorkers implements WorkerFactory {
   public WorkerNode open(Path folder, int threads, long memoryLimitBytes) {
     ModelFolder model = ModelFolder.open(folder);
     ModelDescription description = ModelCatalog.describe(model.dit());
-    Checkpoint checkpoint = SafetensorsFile.open(model.ditWeights());
+    Checkpoint checkpoint = Checkpoints.open(model.ditWeights());
     Device device = null;
     TextEncoder encoder = null;
     try {

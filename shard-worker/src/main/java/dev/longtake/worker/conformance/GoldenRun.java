@@ -92,7 +92,7 @@ final class GoldenRun {
             case I64 -> bytes.get(ValueLayout.JAVA_LONG_UNALIGNED, 8L * i);
             case I32 -> bytes.get(ValueLayout.JAVA_INT_UNALIGNED, 4L * i);
             case U8, BOOL -> Byte.toUnsignedInt(bytes.get(ValueLayout.JAVA_BYTE, i));
-            case F16, BF16 ->
+            case F16, BF16, I16, I8 ->
                 throw new LongtakeException(
                     ErrorCode.INVALID_CHECKPOINT,
                     "Expected tensor '%s' in %s to be F64, F32, I64, I32 or BOOL, but it is %s"

@@ -1,7 +1,7 @@
 package dev.longtake.worker.conformance;
 
 import dev.longtake.common.checkpoint.Checkpoint;
-import dev.longtake.common.checkpoint.SafetensorsFile;
+import dev.longtake.common.checkpoint.Checkpoints;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkOrder;
@@ -27,7 +27,7 @@ final class LocalGang implements Gang {
 
   static LocalGang open(Path folder) {
     ModelFolder model = ModelFolder.open(folder);
-    Checkpoint checkpoint = SafetensorsFile.open(model.ditWeights());
+    Checkpoint checkpoint = Checkpoints.open(model.ditWeights());
     Device device = CpuDevice.open(Runtime.getRuntime().availableProcessors(), Long.MAX_VALUE);
     EngineOrderRunner runner =
         new EngineOrderRunner(device, ModelCatalog.describe(model.dit()), checkpoint, () -> null);

@@ -112,7 +112,7 @@ def dit(lib, source, out):
 
 def text_inputs(seed, frames=None, tokens=7):
     g = torch.Generator().manual_seed(seed)
-    shape = (2, 4, 6, 10) if frames is None else (2, 4, frames, 6, 10)
+    shape = (2, 4, 6, 10) if frames is None else (2, 4, frames, 4, 6)
     return {
         "x": torch.randn(shape, generator=g),
         "timestep": torch.tensor([987, 214]),

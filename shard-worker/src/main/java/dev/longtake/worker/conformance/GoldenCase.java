@@ -96,6 +96,11 @@ final class GoldenCase implements AutoCloseable {
     return "primitives";
   }
 
+  /** A copy of the case's configuration. */
+  JsonObject config() {
+    return config.deepCopy();
+  }
+
   /** Runs in the order of the manifest. */
   List<GoldenRun> runs() {
     JsonElement runs = manifest.get("runs");

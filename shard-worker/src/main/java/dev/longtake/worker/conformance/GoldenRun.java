@@ -119,6 +119,19 @@ final class GoldenRun {
                     .formatted(scalar, name, folder)));
   }
 
+  /** What the run changes in the case's configuration: fields, and the class it names. */
+  JsonObject override(JsonObject config) {
+    JsonObject changed = config.deepCopy();
+    scalar("config_override")
+        .ifPresent(fields -> fields.getAsJsonObject().entrySet().forEach(field ->
+            changed.add(field.getKey(), field.getValue())));
+    JsonElement source = description.get("source");
+    if (source != null && source.isJsonObject() && source.getAsJsonObject().has("class")) {
+      changed.add("source", source.deepCopy());
+    }
+    return changed;
+  }
+
   private Optional<JsonElement> scalar(String key) {
     JsonElement scalars = description.get("scalars");
     return scalars == null || !scalars.isJsonObject()

@@ -8,6 +8,7 @@ import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.cpu.CpuDevice;
 import dev.longtake.worker.engine.Exchange;
+import dev.longtake.worker.engine.model.CatalogModel;
 import dev.longtake.worker.engine.model.ModelCatalog;
 import dev.longtake.worker.order.EngineOrderRunner;
 import java.nio.file.Path;
@@ -28,9 +29,11 @@ final class LocalGang implements Gang {
   static LocalGang open(Path folder) {
     ModelFolder model = ModelFolder.open(folder);
     Checkpoint checkpoint = Checkpoints.open(model.ditWeights());
+    CatalogModel catalog = ModelCatalog.describe(model.dit(), checkpoint.names());
     Device device = CpuDevice.open(Runtime.getRuntime().availableProcessors(), Long.MAX_VALUE);
     EngineOrderRunner runner =
-        new EngineOrderRunner(device, ModelCatalog.describe(model.dit()), checkpoint, () -> null);
+        new EngineOrderRunner(
+            device, catalog.description(), catalog.weights(checkpoint), () -> null);
     return new LocalGang(checkpoint, device, runner);
   }
 

@@ -146,7 +146,7 @@ final class MarchGolden implements GoldenFamily {
     // Rows [text tokens, patches], each padded at its end; a position table is the same for all rows.
     int tokens = values.size(1);
     int width = values.values().length / values.size(0) / tokens;
-    boolean withText = ofText || concatenated && tokens > paddedPatches();
+    boolean withText = ofText || (concatenated && tokens > paddedPatches());
     double[] kept = new double[rows() * tokens * width];
     int at = 0;
     for (int row = 0; row < rows(); row++) {

@@ -116,9 +116,8 @@ final class SamplingOrder {
     for (int sample = 0; sample < samples; sample++) {
       branches.add(
           given == 0
-              ? OrderConditions.nullBranch(branches.get(sample))
-              : OrderConditions.branch(
-                  sample, task.getNullConditions(sample), scalars, model));
+              ? OrderConditions.nullBranch(branches.get(sample), model)
+              : OrderConditions.branch(sample, task.getNullConditions(sample), scalars, model));
     }
     return new Condition(branches, task.hasFrameMask());
   }

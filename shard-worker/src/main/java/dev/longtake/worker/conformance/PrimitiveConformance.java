@@ -7,6 +7,7 @@ import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.DeviceBuffer;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.device.PackedLinear;
+import dev.longtake.worker.device.Pairing;
 import dev.longtake.worker.device.Patching;
 import dev.longtake.worker.device.Rotation;
 import dev.longtake.worker.device.RowVectors;
@@ -170,7 +171,7 @@ final class PrimitiveConformance {
       Floats.upload(device, Tables.rotation(positions, frequencies, Tables.Part.SINE), sine);
       Matrix matrix = Matrix.dense(buffer, sequences * positions, width, DType.F32);
       Floats.upload(device, x.floats(), matrix);
-      device.normRotate(matrix, 1, null, QK_EPSILON, new Rotation(cosine, sine, 1));
+      device.normRotate(matrix, 1, null, QK_EPSILON, new Rotation(cosine, sine, 1, Pairing.ADJACENT));
       TensorCheck check =
           TensorCheck.compare(
               "out", Floats.download(device, matrix), run.output("out").values(), tolerance);

@@ -2,6 +2,7 @@ package dev.longtake.worker.device;
 
 import dev.longtake.common.tensor.DType;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -110,8 +111,8 @@ public interface Device extends AutoCloseable {
       Sequences keys,
       float scale);
 
-  /** {@code x[r] += table[r % table.rows]}; both F32. */
-  void addRows(Matrix x, Matrix table);
+  /** {@code x[r] += table[(r / rowsPerTableRow) % table.rows]}; both F32. */
+  void addRows(Matrix x, Matrix table, int rowsPerTableRow);
 
   /** {@code out = activation(in)}, with a cast where the dtypes differ; F32 or BF16, out may be in itself. */
   void activate(Matrix in, Matrix out, Activation activation);
@@ -126,12 +127,44 @@ public interface Device extends AutoCloseable {
   void patchify(Matrix latents, Matrix out, int channels, Patching patching);
 
   /**
-   * The way back; values are ordered frame, row, column, channel within the patch, the channel fastest.
+   * The way back.
    *
    * @param patches [gridFrames * patchesPerFrame, patchVolume * channels], F32
    * @param latents [channels * frames, height * width], F32
+   * @param order of the values in a row of patches
    */
-  void unpatchify(Matrix patches, Matrix latents, int channels, Patching patching);
+  void unpatchify(
+      Matrix patches, Matrix latents, int channels, Patching patching, PatchOrder order);
+
+  /**
+   * Fewer tokens for the keys and values of attention. Each frame is reduced on its own.
+   *
+   * @param in [frames * gridRows * gridColumns, C], F32
+   * @param out [frames * (gridRows / factor) * (gridColumns / factor), C], F32; not overlapping {@code in}
+   */
+  void reduceTokens(Matrix in, Matrix out, TokenReduction reduction);
+
+  /**
+   * {@code out = sum of coefficient * values}: the terms in their order, each product and each sum rounded to float32. A
+   * term is left out of the rows where its coefficient is 0, whatever it holds there, and a row without any term is zero;
+   * so a row whose only coefficient is 1 is an exact copy.
+   *
+   * @param out [N, C] F32; may be the values of a term
+   * @param terms at least one, each [N, C]
+   */
+  void combine(Matrix out, List<Term> terms);
+
+  /**
+   * Noise with the learned variance of improved DDPM (arXiv 2102.09672, equation 15): {@code target += exp(logVariance / 2)
+   * * noise} with {@code logVariance = f * maxLog + (1 - f) * minLog} and {@code f = (variance + 1) / 2}.
+   *
+   * @param target [N, C] F32
+   * @param variance [N, C] F32, the network's output, about -1 to 1; not overlapping {@code target}
+   * @param noise [N, C] F32, not overlapping {@code target}
+   * @param minLog logarithm of the least variance, that of the posterior
+   * @param maxLog logarithm of the greatest variance, beta
+   */
+  void addLearnedNoise(Matrix target, Matrix variance, Matrix noise, float minLog, float maxLog);
 
   /**
    * One guided Euler step on the rows that are active: {@code velocity = uncond + guidance * (cond - uncond)}, then

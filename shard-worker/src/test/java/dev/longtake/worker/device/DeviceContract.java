@@ -121,7 +121,7 @@ public abstract class DeviceContract extends PatchContract {
     Sequences zero = new Sequences(new int[] {0}, new int[] {0}, 1);
     device.attention(none, none, none, other, 2, empty, empty, 1);
     device.attention(none, none, none, other, 2, zero, zero, 1);
-    device.addRows(none, table);
+    device.addRows(none, table, 1);
     device.activate(none, other, Activation.GELU_TANH);
     device.guidedStep(none, none, none, other, 1, 1, new boolean[0]);
     device.mixNoise(none, none, other, 1, new boolean[0]);
@@ -160,12 +160,12 @@ public abstract class DeviceContract extends PatchContract {
             () -> device.modulate(a, a.rows(1, 6), good, good, 0),
             () -> device.normRotate(a, 3, null, 0, null),
             () -> device.normRotate(a, 2, good.table(), 0, null),
-            () -> device.normRotate(a, 2, null, 0, new Rotation(good.table(), good.table(), 1)),
+            () -> device.normRotate(a, 2, null, 0, new Rotation(good.table(), good.table(), 1, Pairing.ADJACENT)),
             () -> device.attention(a, a, a, b, 2, all, beyond, 1),
             () -> device.attention(a, a, a, b, 2, all, two, 1),
             () -> device.attention(a, a, a, b, 3, all, all, 1),
             () -> device.attention(a, a, a, a, 2, all, all, 1),
-            () -> device.addRows(a, narrow),
+            () -> device.addRows(a, narrow, 1),
             () -> device.activate(a, narrow, Activation.NONE),
             () -> device.patchify(a, b, 1, new Patching(1, 2, 3, 1, 1, 1)),
             () -> device.guidedStep(a, b, b, narrow, 1, 1, new boolean[6]),
@@ -233,8 +233,8 @@ public abstract class DeviceContract extends PatchContract {
             DType.F32);
     PackedLinear square =
         lab.pack(lab.values(columns * columns), lab.values(columns), columns, columns, DType.F32);
-    Rotation rotation = new Rotation(lab.normal(7, 10, DType.F32), lab.normal(7, 10, DType.F32), 3);
-    device.addRows(x, lab.normal(11, columns, DType.F32));
+    Rotation rotation = new Rotation(lab.normal(7, 10, DType.F32), lab.normal(7, 10, DType.F32), 3, Pairing.ADJACENT);
+    device.addRows(x, lab.normal(11, columns, DType.F32), 1);
     device.modulate(
         x, y, vectors.columns(0, columns), vectors.columns(columns, 2 * columns), 1e-6f);
     results.add(lab.read(y));

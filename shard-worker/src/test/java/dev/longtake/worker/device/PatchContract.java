@@ -49,7 +49,7 @@ abstract class PatchContract extends RowContract {
       assertSameBits(lab.read(patches), expected, "patches of " + p);
 
       Matrix joined = lab.normal(latents.rows(), latents.columns(), DType.F32);
-      device.unpatchify(lab.of(other, rows, columns, DType.F32), joined, channels, p);
+      device.unpatchify(lab.of(other, rows, columns, DType.F32), joined, channels, p, PatchOrder.CHANNEL_LAST);
       assertSameBits(lab.read(joined), values, "latents of " + p);
     }
   }

@@ -109,7 +109,8 @@ abstract class RowContract extends AttentionContract {
           new Rotation(
               lab.of(cosines, positions, dimension / 2, DType.F32),
               lab.of(sines, positions, dimension / 2, DType.F32),
-              rowsPerPosition);
+              rowsPerPosition,
+              Pairing.ADJACENT);
 
       device.normRotate(x, heads, norm ? weight : null, 1e-6f, rotate ? rotation : null);
 
@@ -185,7 +186,7 @@ abstract class RowContract extends AttentionContract {
     Matrix table = lab.normal(5, 37, DType.F32);
     float[] before = lab.read(x);
     float[] rows = lab.read(table);
-    device.addRows(x, table);
+    device.addRows(x, table, 1);
     for (int i = 0; i < before.length; i++) {
       before[i] += rows[i / 37 % 5 * 37 + i % 37];
     }

@@ -5,6 +5,7 @@ import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.device.Patching;
 import dev.longtake.worker.device.RowVectors;
 import dev.longtake.worker.device.Sequences;
+import dev.longtake.worker.device.TokenReduction;
 import java.lang.foreign.MemorySegment;
 
 /** Refuses arguments that would make a kernel read or write elsewhere. A refusal is a mistake of the caller's code. */
@@ -99,6 +100,32 @@ final class Checks {
     shape("latents", latents, channels * p.frames(), p.height() * p.width());
     shape("patches", patches, p.gridFrames() * p.patchesPerFrame(), channels * p.patchVolume());
     apart("latents", latents, "patches", patches);
+  }
+
+  static void reduction(Matrix in, Matrix out, TokenReduction reduction) {
+    int channels = in.columns();
+    int factor = reduction.factor();
+    atLeast("factor", 1, factor);
+    atLeast("grid", 1, Math.min(reduction.gridRows(), reduction.gridColumns()));
+    f32("input", in);
+    f32("output", out);
+    int frames = in.rows() / reduction.inputTokens();
+    equal("input rows, whole frames,", (long) frames * reduction.inputTokens(), in.rows());
+    equal("output rows", (long) frames * reduction.outputTokens(), out.rows());
+    equal("output columns", channels, out.columns());
+    apart("input", in, "output", out);
+    f32("kernel", reduction.kernel());
+    shape("kernel", reduction.kernel(), channels, Math.multiplyExact(factor, factor));
+    vector("bias", reduction.bias(), channels, out);
+    vector("norm weight", reduction.normWeight(), channels, out);
+    vector("norm bias", reduction.normBias(), channels, out);
+    apart("kernel", reduction.kernel(), "output", out);
+  }
+
+  private static void vector(String name, Matrix vector, int columns, Matrix out) {
+    f32(name, vector);
+    shape(name, vector, 1, columns);
+    apart(name, vector, "output", out);
   }
 
   static void active(boolean[] rows, Matrix matrix) {

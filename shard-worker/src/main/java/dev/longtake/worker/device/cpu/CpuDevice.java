@@ -6,12 +6,16 @@ import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.DeviceMemory;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.device.PackedLinear;
+import dev.longtake.worker.device.PatchOrder;
 import dev.longtake.worker.device.Patching;
 import dev.longtake.worker.device.Rotation;
 import dev.longtake.worker.device.RowVectors;
 import dev.longtake.worker.device.Sequences;
+import dev.longtake.worker.device.Term;
+import dev.longtake.worker.device.TokenReduction;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -22,7 +26,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Wrong shapes, dtypes and overlapping views are an {@link IllegalArgumentException}. Heads have up to 256 channels.
  *
  * <p>Matrix products need scratch memory of 64 rows per thread, which grows when a layer is packed and counts under the tag
- * {@code "scratch"}; all other kernels use a fixed amount per thread on the Java heap.
+ * {@code "scratch"}; all other kernels use a fixed amount per thread on the Java heap,
+ * {@link #reduceTokens} a copy of its kernel too.
  */
 public final class CpuDevice implements Device {
   private final CpuMemory memory;
@@ -229,7 +234,8 @@ public final class CpuDevice implements Device {
     Checks.shape("sines", sines, cosines.rows(), cosines.columns());
     Checks.atLeast("positions", 1, cosines.rows());
     Checks.atLeast("rows per position", 1, rotation.rowsPerPosition());
-    return new Normalisation.Angles(view(cosines), view(sines), rotation.rowsPerPosition());
+    return new Normalisation.Angles(
+        view(cosines), view(sines), rotation.rowsPerPosition(), rotation.pairing());
   }
 
   @Override
@@ -266,14 +272,15 @@ public final class CpuDevice implements Device {
   }
 
   @Override
-  public void addRows(Matrix x, Matrix table) {
+  public void addRows(Matrix x, Matrix table, int rowsPerTableRow) {
     try (Turn _ = turn()) {
       Checks.f32("x", x);
       Checks.f32("table", table);
       Checks.equal("table columns", x.columns(), table.columns());
       Checks.atLeast("table rows", 1, table.rows());
+      Checks.atLeast("rows per table row", 1, rowsPerTableRow);
       Checks.apart("x", x, "table", table);
-      Elementwise.addRows(workers, view(x), view(table));
+      Elementwise.addRows(workers, view(x), view(table), rowsPerTableRow);
     }
   }
 
@@ -295,11 +302,62 @@ public final class CpuDevice implements Device {
   }
 
   @Override
-  public void unpatchify(Matrix patches, Matrix latents, int channels, Patching patching) {
+  public void unpatchify(
+      Matrix patches, Matrix latents, int channels, Patching patching, PatchOrder order) {
     try (Turn _ = turn()) {
       Checks.f32("patches", patches);
       Checks.patching(latents, patches, channels, patching);
-      Patches.unpatchify(workers, view(patches), view(latents), channels, patching);
+      Patches.unpatchify(workers, view(patches), view(latents), channels, patching, order);
+    }
+  }
+
+  @Override
+  public void reduceTokens(Matrix in, Matrix out, TokenReduction reduction) {
+    try (Turn _ = turn()) {
+      Checks.reduction(in, out, reduction);
+      new Reduction(
+              view(in),
+              view(out),
+              reduction,
+              view(reduction.kernel()),
+              view(reduction.bias()),
+              view(reduction.normWeight()),
+              view(reduction.normBias()))
+          .run(workers);
+    }
+  }
+
+  @Override
+  public void combine(Matrix out, List<Term> terms) {
+    try (Turn _ = turn()) {
+      Checks.f32("output", out);
+      Checks.atLeast("terms", 1, terms.size());
+      for (Term term : terms) {
+        Checks.f32("term", term.values());
+        Checks.shape("term", term.values(), out.rows(), out.columns());
+        Checks.sameOrApart("term", term.values(), "output", out);
+        if (term.coefficients().length != 1) {
+          Checks.equal("term's coefficients, 1 or", out.rows(), term.coefficients().length);
+        }
+      }
+      float[][] coefficients = terms.stream().map(Term::coefficients).toArray(float[][]::new);
+      View[] values = terms.stream().map(term -> view(term.values())).toArray(View[]::new);
+      Elementwise.combine(workers, view(out), values, coefficients);
+    }
+  }
+
+  @Override
+  public void addLearnedNoise(
+      Matrix target, Matrix variance, Matrix noise, float minLog, float maxLog) {
+    try (Turn _ = turn()) {
+      Checks.f32("target", target);
+      for (Matrix other : new Matrix[] {variance, noise}) {
+        Checks.f32("variance and noise", other);
+        Checks.shape("variance and noise", other, target.rows(), target.columns());
+        Checks.apart("variance or noise", other, "target", target);
+      }
+      Elementwise.addLearnedNoise(
+          workers, view(target), view(variance), view(noise), minLog, maxLog);
     }
   }
 

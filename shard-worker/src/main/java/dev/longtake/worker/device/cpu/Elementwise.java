@@ -11,6 +11,9 @@ final class Elementwise {
   /** Elements in a task: enough to pay for the hand-over to another thread. */
   private static final int TASK_ELEMENTS = 65_536;
 
+  /** An exponential costs as much as some sums. */
+  private static final int LEARNED_NOISE_TASK_ELEMENTS = 16_384;
+
   /** A normal deviate costs as much as tens of sums. */
   private static final int NOISE_TASK_ELEMENTS = 4_096;
 
@@ -28,21 +31,23 @@ final class Elementwise {
     workers.run(
         Math.ceilDiv(rows, rowsPerTask),
         (thread, task) -> {
-          int to = Math.min(rows, (task + 1) * rowsPerTask);
-          for (int row = task * rowsPerTask; row < to; row++) {
+          int from = task * rowsPerTask;
+          int to = from + Math.min(rows - from, rowsPerTask);
+          for (int row = from; row < to; row++) {
             body.row(thread, row);
           }
         });
   }
 
-  /** {@code x[r] += table[r % table.rows]}. */
-  static void addRows(Workers workers, View x, View table) {
+  /** {@code x[r] += table[(r / rowsPerTableRow) % table.rows]}. */
+  static void addRows(Workers workers, View x, View table, int rowsPerTableRow) {
     forRows(
         workers,
         x.rows(),
         x.columns(),
         TASK_ELEMENTS,
-        (thread, row) -> addRow(x, x.row(row), table, table.row(row % table.rows())));
+        (thread, row) ->
+            addRow(x, x.row(row), table, table.row(row / rowsPerTableRow % table.rows())));
   }
 
   private static void addRow(View x, long at, View table, long from) {
@@ -87,6 +92,64 @@ final class Elementwise {
           out.bfloat(),
           mask);
     }
+  }
+
+  /**
+   * The sum of coefficient times values, from the first term to the last.
+   *
+   * @param coefficients for each term one, or one per row
+   */
+  static void combine(Workers workers, View out, View[] values, float[][] coefficients) {
+    forRows(
+        workers,
+        out.rows(),
+        out.columns(),
+        TASK_ELEMENTS,
+        (thread, row) -> {
+          for (int c = 0; c < out.columns(); c += Lanes.COUNT) {
+            VectorMask<Float> mask = Lanes.tail(c, out.columns());
+            FloatVector sum = FloatVector.zero(Lanes.FLOATS);
+            boolean begun = false;
+            for (int term = 0; term < values.length; term++) {
+              float[] all = coefficients[term];
+              float coefficient = all[all.length == 1 ? 0 : row];
+              if (coefficient != 0) {
+                View view = values[term];
+                FloatVector x = Lanes.load(view.segment(), view.row(row) + c * 4L, mask);
+                // Not by one: a product may change a NaN's bits. Not to zero: it changes -0.
+                FloatVector product = coefficient == 1 ? x : x.mul(coefficient);
+                sum = begun ? sum.add(product) : product;
+                begun = true;
+              }
+            }
+            Lanes.store(sum, out.segment(), out.row(row) + c * 4L, mask);
+          }
+        });
+  }
+
+  /** {@code target += exp(logVariance / 2) * noise}. */
+  static void addLearnedNoise(
+      Workers workers, View target, View variance, View noise, float minLog, float maxLog) {
+    FloatVector one = FloatVector.broadcast(Lanes.FLOATS, 1);
+    forRows(
+        workers,
+        target.rows(),
+        target.columns(),
+        LEARNED_NOISE_TASK_ELEMENTS,
+        (thread, row) -> {
+          for (int c = 0; c < target.columns(); c += Lanes.COUNT) {
+            VectorMask<Float> mask = Lanes.tail(c, target.columns());
+            FloatVector f =
+                Lanes.load(variance.segment(), variance.row(row) + c * 4L, mask).add(1f).mul(0.5f);
+            FloatVector logVariance = f.mul(maxLog).add(one.sub(f).mul(minLog));
+            FloatVector deviation = VectorMath.exp(logVariance.mul(0.5f));
+            long at = target.row(row) + c * 4L;
+            FloatVector sum =
+                Lanes.load(noise.segment(), noise.row(row) + c * 4L, mask)
+                    .fma(deviation, Lanes.load(target.segment(), at, mask));
+            Lanes.store(sum, target.segment(), at, mask);
+          }
+        });
   }
 
   /** {@code velocity = uncond + guidance * (cond - uncond); z += dt * velocity} where active. */
@@ -180,7 +243,7 @@ final class Elementwise {
         Math.ceilDiv(source.rows(), rowsPerTask),
         (thread, task) -> {
           int from = task * rowsPerTask;
-          copyRows(source, target, from, Math.min(source.rows(), from + rowsPerTask));
+          copyRows(source, target, from, from + Math.min(source.rows() - from, rowsPerTask));
         });
   }
 

@@ -1,5 +1,6 @@
 package dev.longtake.worker.device.cpu;
 
+import dev.longtake.worker.device.Pairing;
 import dev.longtake.worker.device.RowVectors;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
@@ -43,13 +44,26 @@ final class Normalisation {
         (thread, row) -> {
           int vector = groups.vectorOfGroup()[row / groups.rowsPerGroup()];
           if (vector != RowVectors.NONE) {
-            modulateRow(in, out, row, shifts, scales, vector, epsilon);
+            normRow(in, out, row, shifts, scales, vector, 1, epsilon);
           }
         });
   }
 
-  private static void modulateRow(
-      View in, View out, int row, View shifts, View scales, int vector, float epsilon) {
+  /**
+   * One row: {@code out = layerNorm(in) * (base + scale) + shift}.
+   *
+   * @param vector the row of {@code shifts} and {@code scales}
+   * @param base 1 where scales are changes, 0 where they are factors
+   */
+  static void normRow(
+      View in,
+      View out,
+      int row,
+      View shifts,
+      View scales,
+      int vector,
+      float base,
+      float epsilon) {
     int columns = in.columns();
     int whole = Lanes.whole(columns);
     VectorMask<Float> tail = Lanes.tail(whole, columns);
@@ -84,7 +98,7 @@ final class Normalisation {
       FloatVector normal = Lanes.load(in.segment(), x + c * 4L).sub(mean).sub(residue).mul(factor);
       FloatVector result =
           normal.fma(
-              Lanes.load(scales.segment(), scale + c * 4L).add(1f),
+              Lanes.load(scales.segment(), scale + c * 4L).add(base),
               Lanes.load(shifts.segment(), shift + c * 4L));
       Lanes.store(result, out.segment(), y + (long) c * size, out.bfloat());
     }
@@ -93,7 +107,7 @@ final class Normalisation {
           Lanes.load(in.segment(), x + c * 4L, tail).sub(mean).sub(residue).mul(factor);
       FloatVector result =
           normal.fma(
-              Lanes.load(scales.segment(), scale + c * 4L, tail).add(1f),
+              Lanes.load(scales.segment(), scale + c * 4L, tail).add(base),
               Lanes.load(shifts.segment(), shift + c * 4L, tail));
       Lanes.store(result, out.segment(), y + (long) c * size, out.bfloat(), tail);
     }
@@ -116,7 +130,7 @@ final class Normalisation {
   }
 
   /** The tables of a rotation, resolved. */
-  record Angles(View cosines, View sines, int rowsPerPosition) {
+  record Angles(View cosines, View sines, int rowsPerPosition, Pairing pairing) {
     int position(int row) {
       return row / rowsPerPosition % cosines.rows();
     }
@@ -138,7 +152,8 @@ final class Normalisation {
         (thread, row) -> {
           Scratch own = scratch[thread];
           int dimension = x.columns() / heads;
-          if (angles != null) {
+          boolean adjacent = angles != null && angles.pairing() == Pairing.ADJACENT;
+          if (angles != null && adjacent) {
             spread(angles, angles.position(row), own);
           }
           for (int head = 0; head < heads; head++) {
@@ -146,8 +161,10 @@ final class Normalisation {
             if (weight != null) {
               normHead(x, at, dimension, weight, epsilon);
             }
-            if (angles != null) {
+            if (adjacent) {
               rotateHead(x, at, dimension, own);
+            } else if (angles != null) {
+              rotateHalves(x, at, dimension / 2, angles, angles.position(row));
             }
           }
         });
@@ -204,6 +221,23 @@ final class Normalisation {
       VectorMask<Float> tail = Lanes.tail(d, dimension);
       FloatVector v = Lanes.load(x.segment(), at + d * 4L, tail);
       Lanes.store(rotate(v, scratch, d), x.segment(), at + d * 4L, tail);
+    }
+  }
+
+  /** Channels k and k + half, with the angle k. */
+  private static void rotateHalves(View x, long at, int half, Angles angles, int position) {
+    long cosine = angles.cosines().row(position);
+    long sine = angles.sines().row(position);
+    for (int k = 0; k < half; k += Lanes.COUNT) {
+      VectorMask<Float> mask = Lanes.tail(k, half);
+      long first = at + k * 4L;
+      long second = at + (half + k) * 4L;
+      FloatVector a = Lanes.load(x.segment(), first, mask);
+      FloatVector b = Lanes.load(x.segment(), second, mask);
+      FloatVector c = Lanes.load(angles.cosines().segment(), cosine + k * 4L, mask);
+      FloatVector s = Lanes.load(angles.sines().segment(), sine + k * 4L, mask);
+      Lanes.store(b.fma(s.neg(), a.mul(c)), x.segment(), first, mask);
+      Lanes.store(a.fma(s, b.mul(c)), x.segment(), second, mask);
     }
   }
 

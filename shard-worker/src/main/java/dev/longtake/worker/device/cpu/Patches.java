@@ -1,6 +1,7 @@
 package dev.longtake.worker.device.cpu;
 
 import dev.longtake.common.tensor.Bfloat16;
+import dev.longtake.worker.device.PatchOrder;
 import dev.longtake.worker.device.Patching;
 import java.lang.foreign.MemorySegment;
 
@@ -29,22 +30,25 @@ final class Patches {
         });
   }
 
-  /** Values in a row are ordered frame, row, column, channel. */
-  static void unpatchify(Workers workers, View patches, View latents, int channels, Patching p) {
+  static void unpatchify(
+      Workers workers, View patches, View latents, int channels, Patching p, PatchOrder order) {
+    // From one channel to the next, and from one place in the patch to the next, in values.
+    long channelStride = order == PatchOrder.CHANNEL_FIRST ? p.patchVolume() : 1;
+    long placeStride = order == PatchOrder.CHANNEL_FIRST ? 1 : channels;
     Elementwise.forRows(
         workers,
         patches.rows(),
         patches.columns(),
         TASK_ELEMENTS,
         (thread, row) -> {
-          long from = patches.row(row);
           for (int v = 0; v < p.patchVolume(); v++) {
             for (int c = 0; c < channels; c++) {
               long at = latentAt(latents, p, row, c, v);
               if (at >= 0) {
+                long index = v * placeStride + c * channelStride;
+                long from = patches.row(row) + index * Float.BYTES;
                 latents.segment().set(Lanes.FLOAT, at, patches.segment().get(Lanes.FLOAT, from));
               }
-              from += Float.BYTES;
             }
           }
         });

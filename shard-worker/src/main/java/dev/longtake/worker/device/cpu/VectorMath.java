@@ -59,6 +59,13 @@ final class VectorMath {
     return scale(rest, shifted, t.compare(VectorOperators.LT, LEAST_EXPONENT));
   }
 
+  /** {@code e^x}; relative error about 2e-7, 0 below 2^-126 and infinite above 2^126. */
+  static FloatVector exp(FloatVector x) {
+    FloatVector e = expNotPositive(x.abs().neg());
+    FloatVector inverse = FloatVector.broadcast(Lanes.FLOATS, 1).div(e);
+    return e.blend(inverse, x.compare(VectorOperators.GT, 0f));
+  }
+
   /** {@code 2^rest * 2^n}, n being the integer in the low bits of {@code shifted}; zero where it would underflow. */
   private static FloatVector scale(
       FloatVector rest, FloatVector shifted, VectorMask<Float> underflow) {

@@ -159,7 +159,7 @@ public final class Network implements AutoCloseable {
     device.linear(weights.linear(layer), patches, residual(), Activation.NONE);
     take("patch_embed", residual());
     takeWhole("pos_emb", positions.table());
-    device.addRows(residual(), positions.table());
+    device.addRows(residual(), positions.table(), 1);
     take("x_embed", residual());
   }
 

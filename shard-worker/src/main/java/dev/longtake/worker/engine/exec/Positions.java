@@ -3,6 +3,7 @@ package dev.longtake.worker.engine.exec;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.device.Patching;
+import dev.longtake.worker.device.Pairing;
 import dev.longtake.worker.device.Rotation;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.program.Instruction;
@@ -65,6 +66,6 @@ final class Positions {
     if (cosines == null || sines == null) {
       throw new IllegalStateException("Expected a program with rotary attention");
     }
-    return new Rotation(cosines, sines, layout.patches().size());
+    return new Rotation(cosines, sines, layout.patches().size(), Pairing.ADJACENT);
   }
 }

@@ -4,6 +4,7 @@ import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.DeviceBuffer;
 import dev.longtake.worker.device.Matrix;
+import dev.longtake.worker.device.PatchOrder;
 import dev.longtake.worker.device.Patching;
 import dev.longtake.worker.engine.model.ModelDescription;
 
@@ -39,7 +40,8 @@ public final class Predictions implements AutoCloseable {
           patches.rows(branch * tokens, (branch + 1) * tokens),
           firstChannels(latents, branch, model.outputChannels()),
           model.outputChannels(),
-          local);
+          local,
+          PatchOrder.CHANNEL_LAST);
     }
     return latents;
   }

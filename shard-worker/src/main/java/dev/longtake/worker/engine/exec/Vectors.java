@@ -122,7 +122,7 @@ final class Vectors {
       case VectorOp.Sinusoid sinusoid -> computeSinusoid(sinusoid, out);
       case VectorOp.Sum sum -> {
         device.copy(buffers.small(Value.vector(sum.left())), out);
-        device.addRows(out, buffers.small(Value.vector(sum.right())));
+        device.addRows(out, buffers.small(Value.vector(sum.right())), 1);
       }
       case VectorOp.SiluLinear linear -> {
         Matrix in = buffers.small(Value.vector(linear.input()));
@@ -177,7 +177,8 @@ final class Vectors {
     for (int from = 0; from < out.columns(); from += vector.columns()) {
       device.copy(vector, out.columns(from, from + vector.columns()));
     }
-    device.addRows(out, new Matrix(table.buffer(), 0, 1, out.columns(), out.columns(), DType.F32));
+    device.addRows(
+        out, new Matrix(table.buffer(), 0, 1, out.columns(), out.columns(), DType.F32), 1);
   }
 
   /** The vector row of each group: a frame of a branch. */

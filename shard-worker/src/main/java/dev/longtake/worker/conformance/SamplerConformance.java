@@ -1,6 +1,7 @@
 package dev.longtake.worker.conformance;
 
 import dev.longtake.v1.ClipGeometry;
+import dev.longtake.v1.Guidance;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.RectifiedFlow;
 import dev.longtake.v1.SamplingTask;
@@ -32,7 +33,7 @@ final class SamplerConformance {
     int steps = (int) run.requireNumber("num_sampling_steps");
     List<String> names = run.outputNames();
     List<String> capture =
-        names.stream().map(name -> name.equals(FIRST_OUTPUT) ? "model_out" : name).toList();
+        names.stream().map(SamplerConformance::engineName).toList();
     Map<String, Captured> ours =
         gang.run(
             WorkOrder.newBuilder()
@@ -51,6 +52,14 @@ final class SamplerConformance {
     return new RunReport(golden, run.name(), checks, notCompared, "");
   }
 
+  private static String engineName(String name) {
+    return switch (name) {
+      case FIRST_OUTPUT -> "model_out";
+      case "v_pred" -> "guided_pred";
+      default -> name;
+    };
+  }
+
   private static float @Nullable [] values(Map<String, Captured> ours, String name, int steps) {
     if (name.equals("final")) {
       return values(ours.get(name));
@@ -58,14 +67,15 @@ final class SamplerConformance {
     if (name.equals(FIRST_OUTPUT)) {
       return values(ours.get("model_out/0"));
     }
-    Captured first = ours.get(name + "/0");
+    String engineName = engineName(name);
+    Captured first = ours.get(engineName + "/0");
     if (first == null) {
       return null;
     }
     int size = first.values().length;
     float[] all = new float[steps * size];
     for (int step = 0; step < steps; step++) {
-      float[] one = values(ours.get(name + "/" + step));
+      float[] one = values(ours.get(engineName + "/" + step));
       if (one == null) {
         return null;
       }
@@ -92,19 +102,19 @@ final class SamplerConformance {
                     .setPixelFrames((int) run.input("num_frames").values()[0])
                     .setFps(run.input("fps").values()[0]))
             .addAllPrompts(GoldenText.rows(run))
-            .setSchedule(
+            .setRectifiedFlow(
                 RectifiedFlow.newBuilder()
                     .setSteps(steps)
                     .setTimesteps(TIMESTEPS)
                     .setDiscrete(run.flag("use_discrete_timesteps"))
                     .setTransform(run.flag("use_timestep_transform")))
-            .setGuidance(run.requireNumber("cfg_scale"))
+            .setGuidance(Guidance.newBuilder().setStrength(run.requireNumber("cfg_scale")))
             .setLatents(ProtoTensors.of(start.floats(), start.shape()));
     if (run.hasInput("frame_mask")) {
       Values mask = run.input("frame_mask");
       Values noise = run.input("noise");
       task.setFrameMask(ProtoTensors.of(mask.floats(), mask.shape()))
-          .setStepNoise(ProtoTensors.of(noise.floats(), noise.shape()));
+          .setEditNoise(ProtoTensors.of(noise.floats(), noise.shape()));
     }
     return task;
   }

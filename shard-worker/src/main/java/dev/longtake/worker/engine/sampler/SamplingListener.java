@@ -19,7 +19,7 @@ public interface SamplingListener {
   boolean wants(String name);
 
   /**
-   * Latents of this rank's frames: "z_in", "model_out", "v_pred", "z_out".
+   * Latents of this rank's frames: "z_in", "model_out", "guided_pred", "z_out".
    *
    * @param latents [rows * channels * frames, height * width], rows being samples, or branches for "model_out"
    */

@@ -171,7 +171,8 @@ final class PrimitiveConformance {
       Floats.upload(device, Tables.rotation(positions, frequencies, Tables.Part.SINE), sine);
       Matrix matrix = Matrix.dense(buffer, sequences * positions, width, DType.F32);
       Floats.upload(device, x.floats(), matrix);
-      device.normRotate(matrix, 1, null, QK_EPSILON, new Rotation(cosine, sine, 1, Pairing.ADJACENT));
+      device.normRotate(
+          matrix, 1, null, QK_EPSILON, new Rotation(cosine, sine, 1, Pairing.ADJACENT));
       TensorCheck check =
           TensorCheck.compare(
               "out", Floats.download(device, matrix), run.output("out").values(), tolerance);

@@ -94,6 +94,77 @@ abstract class AttentionContract extends ProductContract {
   }
 
   @Test
+  void shouldAttendToTheSameKeysWhenSequencesShareThem() {
+    int heads = 2;
+    int columns = heads * 24;
+    int[] queryLengths = {3, 0, 41, 1};
+    // Another matrix than the queries', with far more rows.
+    int[] firstKey = {500, 0, 500, 500};
+    int[] keyLengths = {201, 40, 201, 201};
+    Matrix query = lab.normal(60, columns, DType.F32);
+    Matrix key = lab.normal(900, columns, DType.F32);
+    Matrix value = lab.normal(900, columns, DType.F32);
+    Matrix out = lab.zeros(60, columns, DType.F32);
+    int[] firstQuery = {50, 0, 4, 0};
+    device.attention(
+        query,
+        key,
+        value,
+        out,
+        heads,
+        new Sequences(firstQuery, queryLengths, 1),
+        new Sequences(firstKey, keyLengths, 1),
+        0.2f);
+
+    float[] actual = lab.read(out);
+    float[] q = lab.read(query);
+    float[] k = lab.read(key);
+    float[] v = lab.read(value);
+    for (int s = 0; s < queryLengths.length; s++) {
+      Matrix alone = lab.zeros(60, columns, DType.F32);
+      device.attention(
+          query,
+          key,
+          value,
+          alone,
+          heads,
+          new Sequences(new int[] {firstQuery[s]}, new int[] {queryLengths[s]}, 1),
+          new Sequences(new int[] {firstKey[s]}, new int[] {keyLengths[s]}, 1),
+          0.2f);
+      int from = firstQuery[s];
+      int to = from + queryLengths[s];
+      assertSameBits(
+          Lab.rows(actual, columns, from, to),
+          Lab.rows(lab.read(alone), columns, from, to),
+          "sequence " + s);
+      for (int row = from; row < to; row++) {
+        for (int h = 0; h < heads; h++) {
+          int at = h * 24;
+          double[] expected =
+              Reference.attention(
+                  channels(q, row, columns, at),
+                  channelsOfRows(k, firstKey[s], keyLengths[s], columns, at),
+                  channelsOfRows(v, firstKey[s], keyLengths[s], columns, at),
+                  0.2f);
+          assertClose(channels(actual, row, columns, at), expected, 2e-6);
+        }
+      }
+    }
+  }
+
+  /** The 24 channels of one head. */
+  private static float[] channels(float[] values, int row, int columns, int at) {
+    return Arrays.copyOfRange(values, row * columns + at, row * columns + at + 24);
+  }
+
+  private static float[][] channelsOfRows(
+      float[] values, int first, int count, int columns, int at) {
+    float[][] rows = new float[count][];
+    Arrays.setAll(rows, i -> channels(values, first + i, columns, at));
+    return rows;
+  }
+
+  @Test
   void shouldGiveEqualBitsWhenQueriesHeadsAndSequencesAreSplit() {
     int heads = 4;
     int dimension = 20;

@@ -14,7 +14,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 /** What every device must do. A device's own test extends it and says how to open one. */
-public abstract class DeviceContract extends PatchContract {
+public abstract class DeviceContract extends ViewContract {
   @Test
   void shouldCountByTagWhenBuffersComeAndGo() {
     DeviceMemory memory = device.memory();
@@ -127,6 +127,19 @@ public abstract class DeviceContract extends PatchContract {
     device.mixNoise(none, none, other, 1, new boolean[0]);
     device.noise(none, 1, 2, 3);
     device.copy(none, other);
+    for (Pairing pairing : Pairing.values()) {
+      Matrix angles = lab.normal(2, 2, DType.F32);
+      device.normRotate(none, 2, null, 1e-6f, new Rotation(angles, angles, 1, pairing));
+    }
+    device.combine(other, List.of(new Term(none, new float[] {2}), new Term(other, new float[0])));
+    device.addLearnedNoise(none, other, other, -2, -1);
+    Matrix vector = table.rows(0, 1);
+    Matrix kernel = lab.normal(8, 4, DType.F32);
+    TokenReduction reduction = new TokenReduction(3, 4, 2, kernel, vector, vector, vector, 1e-5f);
+    device.reduceTokens(none, other, reduction);
+    // A grid below one cell has no output.
+    TokenReduction small = new TokenReduction(1, 2, 2, kernel, vector, vector, vector, 1e-5f);
+    device.reduceTokens(table, other, small);
     lab.put(none, new float[0]);
     assertThat(lab.read(none)).isEmpty();
   }
@@ -145,8 +158,31 @@ public abstract class DeviceContract extends PatchContract {
     Sequences all = new Sequences(new int[] {0}, new int[] {6}, 1);
     Sequences beyond = new Sequences(new int[] {1}, new int[] {6}, 1);
     Sequences two = new Sequences(new int[] {0, 1}, new int[] {3, 3}, 2);
+    Matrix vector = good.table().rows(0, 1);
+    Matrix kernel = lab.normal(8, 4, DType.F32);
+    Matrix three = lab.normal(3, 8, DType.F32);
     List<Runnable> wrong =
         List.of(
+            () -> device.addRows(a, b, 0),
+            () -> device.combine(a, List.of()),
+            () -> device.combine(a, List.of(new Term(narrow, new float[1]))),
+            () -> device.combine(a, List.of(new Term(half, new float[1]))),
+            () -> device.combine(a, List.of(new Term(b, new float[5]))),
+            () -> device.combine(a, List.of(new Term(b, new float[0]))),
+            () -> device.combine(a.rows(0, 5), List.of(new Term(a.rows(1, 6), new float[1]))),
+            () -> device.addLearnedNoise(a, a, b, -2, -1),
+            () -> device.addLearnedNoise(a, b, narrow, -2, -1),
+            () -> device.addLearnedNoise(half, b, b, -2, -1),
+            () -> device.reduceTokens(a, b, reduction(2, 3, 2, kernel, vector)),
+            () -> device.reduceTokens(a, three, reduction(4, 1, 2, kernel, vector)),
+            () -> device.reduceTokens(a, vector, reduction(2, 3, 3, kernel, vector)),
+            () -> device.reduceTokens(a, vector, reduction(2, 3, 2, kernel, narrow)),
+            () -> device.reduceTokens(a, vector, reduction(2, 3, 2, kernel, vector)),
+            () -> device.reduceTokens(a, three, reduction(2, 3, 0, kernel, vector)),
+            () -> device.reduceTokens(a, three, reduction(0, 3, 2, kernel, vector)),
+            () ->
+                device.unpatchify(
+                    a, b, 1, new Patching(1, 2, 3, 1, 1, 1), PatchOrder.CHANNEL_FIRST),
             () -> device.linear(layer, narrow, b, Activation.NONE),
             () -> device.linear(layer, half, b, Activation.NONE),
             () -> device.linear(layer, a, narrow, Activation.NONE),
@@ -160,7 +196,9 @@ public abstract class DeviceContract extends PatchContract {
             () -> device.modulate(a, a.rows(1, 6), good, good, 0),
             () -> device.normRotate(a, 3, null, 0, null),
             () -> device.normRotate(a, 2, good.table(), 0, null),
-            () -> device.normRotate(a, 2, null, 0, new Rotation(good.table(), good.table(), 1, Pairing.ADJACENT)),
+            () ->
+                device.normRotate(
+                    a, 2, null, 0, new Rotation(good.table(), good.table(), 1, Pairing.ADJACENT)),
             () -> device.attention(a, a, a, b, 2, all, beyond, 1),
             () -> device.attention(a, a, a, b, 2, all, two, 1),
             () -> device.attention(a, a, a, b, 3, all, all, 1),
@@ -184,6 +222,11 @@ public abstract class DeviceContract extends PatchContract {
           .hasMessageStartingWith("Expected ")
           .hasMessageContaining(", but ");
     }
+  }
+
+  private static TokenReduction reduction(
+      int rows, int columns, int factor, Matrix kernel, Matrix vector) {
+    return new TokenReduction(rows, columns, factor, kernel, vector, vector, vector, 1e-5f);
   }
 
   @Test
@@ -233,7 +276,9 @@ public abstract class DeviceContract extends PatchContract {
             DType.F32);
     PackedLinear square =
         lab.pack(lab.values(columns * columns), lab.values(columns), columns, columns, DType.F32);
-    Rotation rotation = new Rotation(lab.normal(7, 10, DType.F32), lab.normal(7, 10, DType.F32), 3, Pairing.ADJACENT);
+    Rotation rotation =
+        new Rotation(
+            lab.normal(7, 10, DType.F32), lab.normal(7, 10, DType.F32), 3, Pairing.ADJACENT);
     device.addRows(x, lab.normal(11, columns, DType.F32), 1);
     device.modulate(
         x, y, vectors.columns(0, columns), vectors.columns(columns, 2 * columns), 1e-6f);
@@ -267,6 +312,17 @@ public abstract class DeviceContract extends PatchContract {
         x, y, qkv.columns(0, columns), qkv.columns(columns, 2 * columns), 3, 0.1f, active);
     results.add(lab.read(x));
     results.add(lab.read(qkv));
+    device.combine(x, List.of(new Term(x, lab.values(rows)), new Term(y, new float[] {0.6f})));
+    device.addLearnedNoise(x, qkv.columns(0, columns), y, -5, -3);
+    results.add(lab.read(x));
+    device.normRotate(
+        x, 4, null, 0, new Rotation(rotation.cosines(), rotation.sines(), 3, Pairing.HALVES));
+    results.add(lab.read(x));
+    Matrix reduced = lab.zeros(75, columns, DType.F32);
+    Matrix kernel = lab.normal(columns, 4, DType.F32);
+    Matrix vector = lab.normal(1, columns, DType.F32);
+    device.reduceTokens(x, reduced, reduction(11, 6, 2, kernel, vector));
+    results.add(lab.read(reduced));
     return results;
   }
 }

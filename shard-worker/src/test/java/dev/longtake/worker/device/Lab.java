@@ -136,6 +136,14 @@ final class Lab implements AutoCloseable {
     }
   }
 
+  static int[] bits(float[] values) {
+    int[] bits = new int[values.length];
+    for (int i = 0; i < values.length; i++) {
+      bits[i] = Float.floatToRawIntBits(values[i]);
+    }
+    return bits;
+  }
+
   static float[] rows(float[] values, int columns, int from, int to) {
     return Arrays.copyOfRange(values, from * columns, to * columns);
   }

@@ -27,8 +27,8 @@ abstract class PatchContract extends RowContract {
 
       device.patchify(latents, patches, channels, p);
 
-      float[] expected = new float[rows * columns];
-      // The same value's place in the order of unpatchify, channel fastest.
+      float[] first = new float[rows * columns];
+      // The same value's place with the channel fastest.
       float[] other = new float[rows * columns];
       for (int c = 0; c < channels; c++) {
         for (int f = 0; f < p.frames(); f++) {
@@ -37,20 +37,23 @@ abstract class PatchContract extends RowContract {
               float value = values[((c * p.frames() + f) * p.height() + y) * p.width() + x];
               int row = row(p, f, y, x);
               int within = within(p, f, y, x);
-              expected[row * columns + c * p.patchVolume() + within] = value;
+              first[row * columns + c * p.patchVolume() + within] = value;
               other[row * columns + within * channels + c] = value;
             }
           }
         }
       }
-      if (patches.dtype() == DType.BF16) {
-        expected = Reference.toBfloat(expected);
-      }
+      float[] expected = patches.dtype() == DType.BF16 ? Reference.toBfloat(first) : first;
       assertSameBits(lab.read(patches), expected, "patches of " + p);
 
       Matrix joined = lab.normal(latents.rows(), latents.columns(), DType.F32);
-      device.unpatchify(lab.of(other, rows, columns, DType.F32), joined, channels, p, PatchOrder.CHANNEL_LAST);
+      device.unpatchify(
+          lab.of(other, rows, columns, DType.F32), joined, channels, p, PatchOrder.CHANNEL_LAST);
       assertSameBits(lab.read(joined), values, "latents of " + p);
+      joined = lab.normal(latents.rows(), latents.columns(), DType.F32);
+      device.unpatchify(
+          lab.of(first, rows, columns, DType.F32), joined, channels, p, PatchOrder.CHANNEL_FIRST);
+      assertSameBits(lab.read(joined), values, "latents of %s, channel first".formatted(p));
     }
   }
 

@@ -1,6 +1,7 @@
 package dev.longtake.worker.device;
 
 import dev.longtake.common.tensor.Bfloat16;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** What kernels should compute, written plainly in float64. */
@@ -32,12 +33,16 @@ final class Reference {
   }
 
   static double[] layerNorm(float[] row, double epsilon) {
+    return layerNorm(toDoubles(row), epsilon);
+  }
+
+  static double[] layerNorm(double[] row, double epsilon) {
     double mean = 0;
-    for (float x : row) {
-      mean += (double) x / row.length;
+    for (double x : row) {
+      mean += x / row.length;
     }
     double variance = 0;
-    for (float x : row) {
+    for (double x : row) {
       variance += (x - mean) * (x - mean) / row.length;
     }
     double[] out = new double[row.length];
@@ -68,6 +73,87 @@ final class Reference {
     }
     for (int d = 0; d < out.length; d++) {
       out[d] = keys.length == 0 ? 0 : out[d] / total;
+    }
+    return out;
+  }
+
+  /**
+   * Turns the pairs of one head.
+   *
+   * @param at the head's first channel in {@code x}
+   * @param angles the first angle's place in the tables
+   */
+  static void rotate(
+      double[] x, int at, int dimension, float[] cosines, float[] sines, int angles, Pairing p) {
+    int half = dimension / 2;
+    for (int k = 0; k < half; k++) {
+      int i = at + (p == Pairing.ADJACENT ? 2 * k : k);
+      int j = p == Pairing.ADJACENT ? i + 1 : i + half;
+      double cosine = cosines[angles + k];
+      double sine = sines[angles + k];
+      double first = x[i];
+      double second = x[j];
+      x[i] = first * cosine - second * sine;
+      x[j] = second * cosine + first * sine;
+    }
+  }
+
+  /** In float32, because the order of the sums and their roundings are part of the contract. */
+  static float[] combine(List<Term> terms, List<float[]> values, int rows, int columns) {
+    float[] out = new float[rows * columns];
+    for (int i = 0; i < out.length; i++) {
+      boolean empty = true;
+      for (int t = 0; t < terms.size(); t++) {
+        float[] coefficients = terms.get(t).coefficients();
+        float coefficient = coefficients[coefficients.length == 1 ? 0 : i / columns];
+        if (coefficient != 0) {
+          float product = coefficient * values.get(t)[i];
+          out[i] = empty ? product : out[i] + product;
+          empty = false;
+        }
+      }
+    }
+    return out;
+  }
+
+  static double learnedDeviation(double variance, double minLog, double maxLog) {
+    double f = (variance + 1) / 2;
+    return Math.exp((f * maxLog + (1 - f) * minLog) / 2);
+  }
+
+  static double[] reduceTokens(
+      float[] in,
+      int frames,
+      int channels,
+      TokenReduction r,
+      float[] kernel,
+      float[] bias,
+      float[] normWeight,
+      float[] normBias) {
+    int rows = r.gridRows() / r.factor();
+    int columns = r.gridColumns() / r.factor();
+    double[] out = new double[frames * rows * columns * channels];
+    int at = 0;
+    for (int f = 0; f < frames; f++) {
+      for (int y = 0; y < rows; y++) {
+        for (int x = 0; x < columns; x++) {
+          double[] token = new double[channels];
+          for (int c = 0; c < channels; c++) {
+            token[c] = bias[c];
+            for (int v = 0; v < r.factor(); v++) {
+              for (int u = 0; u < r.factor(); u++) {
+                int row = (f * r.gridRows() + y * r.factor() + v) * r.gridColumns();
+                double value = in[(row + x * r.factor() + u) * channels + c];
+                token[c] += value * kernel[(c * r.factor() + v) * r.factor() + u];
+              }
+            }
+          }
+          double[] normal = layerNorm(token, r.epsilon());
+          for (int c = 0; c < channels; c++) {
+            out[at++] = normal[c] * normWeight[c] + normBias[c];
+          }
+        }
+      }
     }
     return out;
   }

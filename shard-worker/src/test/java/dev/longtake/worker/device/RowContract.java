@@ -105,12 +105,13 @@ abstract class RowContract extends AttentionContract {
       Matrix weight = lab.normal(1, dimension, DType.F32);
       float[] cosines = lab.values(positions * dimension / 2);
       float[] sines = lab.values(positions * dimension / 2);
+      Pairing pairing = lab.between(0, 1) == 0 ? Pairing.ADJACENT : Pairing.HALVES;
       Rotation rotation =
           new Rotation(
               lab.of(cosines, positions, dimension / 2, DType.F32),
               lab.of(sines, positions, dimension / 2, DType.F32),
               rowsPerPosition,
-              Pairing.ADJACENT);
+              pairing);
 
       device.normRotate(x, heads, norm ? weight : null, 1e-6f, rotate ? rotation : null);
 
@@ -127,16 +128,41 @@ abstract class RowContract extends AttentionContract {
           }
         }
         int position = at / columns / rowsPerPosition % positions;
-        for (int d = 0; rotate && d < dimension; d += 2) {
-          double cosine = cosines[(position * dimension + d) / 2];
-          double sine = sines[(position * dimension + d) / 2];
-          double first = expected[at + d];
-          double second = expected[at + d + 1];
-          expected[at + d] = first * cosine - second * sine;
-          expected[at + d + 1] = second * cosine + first * sine;
+        if (rotate) {
+          int angles = position * dimension / 2;
+          Reference.rotate(expected, at, dimension, cosines, sines, angles, pairing);
         }
       }
       assertClose(lab.read(x), expected, 1e-6);
+    }
+  }
+
+  @Test
+  void shouldTurnTheSameBitsWhenChannelsArePairedInAnotherOrder() {
+    for (int dimension : new int[] {2, 6, 12, 34, 72, 128, 256}) {
+      int half = dimension / 2;
+      int heads = 3;
+      int rows = 11;
+      float[] adjacent = lab.values(rows * heads * dimension);
+      float[] halves = new float[adjacent.length];
+      for (int i = 0; i < adjacent.length; i++) {
+        int d = i % dimension;
+        halves[i - d + d / 2 + d % 2 * half] = adjacent[i];
+      }
+      Matrix a = lab.of(adjacent, rows, heads * dimension, DType.F32);
+      Matrix h = lab.of(halves, rows, heads * dimension, DType.F32);
+      Matrix cosines = lab.normal(4, half, DType.F32);
+      Matrix sines = lab.normal(4, half, DType.F32);
+      device.normRotate(a, heads, null, 0, new Rotation(cosines, sines, 2, Pairing.ADJACENT));
+      device.normRotate(h, heads, null, 0, new Rotation(cosines, sines, 2, Pairing.HALVES));
+      float[] expected = lab.read(a);
+      float[] actual = lab.read(h);
+      float[] reordered = new float[actual.length];
+      for (int i = 0; i < actual.length; i++) {
+        int d = i % dimension;
+        reordered[i] = actual[i - d + d / 2 + d % 2 * half];
+      }
+      assertSameBits(reordered, expected, "dimension " + dimension);
     }
   }
 
@@ -182,15 +208,17 @@ abstract class RowContract extends AttentionContract {
 
   @Test
   void shouldAddTableRowsWhenTheTableRepeats() {
-    Matrix x = lab.normal(23, 37, DType.F32);
-    Matrix table = lab.normal(5, 37, DType.F32);
-    float[] before = lab.read(x);
-    float[] rows = lab.read(table);
-    device.addRows(x, table, 1);
-    for (int i = 0; i < before.length; i++) {
-      before[i] += rows[i / 37 % 5 * 37 + i % 37];
+    for (int rowsPerTableRow : new int[] {1, 2, 4, 23, 100}) {
+      Matrix x = lab.normal(23, 37, DType.F32);
+      Matrix table = lab.normal(5, 37, DType.F32);
+      float[] before = lab.read(x);
+      float[] rows = lab.read(table);
+      device.addRows(x, table, rowsPerTableRow);
+      for (int i = 0; i < before.length; i++) {
+        before[i] += rows[i / 37 / rowsPerTableRow % 5 * 37 + i % 37];
+      }
+      assertSameBits(lab.read(x), before, rowsPerTableRow + " rows per table row");
     }
-    assertSameBits(lab.read(x), before, "sum");
   }
 
   @Test

@@ -56,14 +56,7 @@ final class Normalisation {
    * @param base 1 where scales are changes, 0 where they are factors
    */
   static void normRow(
-      View in,
-      View out,
-      int row,
-      View shifts,
-      View scales,
-      int vector,
-      float base,
-      float epsilon) {
+      View in, View out, int row, View shifts, View scales, int vector, float base, float epsilon) {
     int columns = in.columns();
     int whole = Lanes.whole(columns);
     VectorMask<Float> tail = Lanes.tail(whole, columns);

@@ -2,8 +2,8 @@ package dev.longtake.worker.engine.exec;
 
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.Matrix;
-import dev.longtake.worker.device.Patching;
 import dev.longtake.worker.device.Pairing;
+import dev.longtake.worker.device.Patching;
 import dev.longtake.worker.device.Rotation;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.program.Instruction;

@@ -3,12 +3,15 @@ package dev.longtake.worker.device.cpu;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.DeviceBuffer;
 import dev.longtake.worker.device.DeviceContract;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.device.Sequences;
+import java.lang.foreign.MemorySegment;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 
 final class CpuDeviceTest extends DeviceContract {
@@ -70,6 +73,52 @@ final class CpuDeviceTest extends DeviceContract {
           sequence,
           0.25f);
       return device.memory().peakBytes();
+    }
+  }
+
+  @Test
+  void shouldReachEveryKeyWhenTheirPlacesExceedAnInt() {
+    int keys = 270_000;
+    int stride = 8192;
+    long elements = (long) keys * stride;
+    assertThat(elements).isGreaterThan(1L << 31);
+    long bytes = elements * Float.BYTES;
+    try (Device device = CpuDevice.open(2, bytes + (1 << 20));
+        DeviceBuffer wide = lend(device, bytes);
+        DeviceBuffer narrow = device.memory().allocate(8 * 8 * Float.BYTES, "q and out")) {
+      // Almost all pages are only read, and so take no memory.
+      Matrix all = Matrix.dense(wide, keys, stride, DType.F32);
+      Matrix rows = Matrix.dense(narrow, 8, 8, DType.F32);
+      Matrix query = rows.columns(0, 4);
+      Matrix out = rows.columns(4, 8);
+      Matrix last = all.rows(keys - 1, keys).columns(0, 8);
+      device.noise(query, 1, 2, 3);
+      device.upload(MemorySegment.ofArray(new float[] {1, 0, 0, 0}), query.rows(2, 3));
+      // For the query (1, 0, 0, 0) the last key outweighs all others, which are zero.
+      device.upload(MemorySegment.ofArray(new float[] {500, 0, 0, 0, 7, 8, 9, 10}), last);
+      // Two sequences of different length, which share their keys.
+      device.attention(
+          query,
+          all.columns(0, 4),
+          all.columns(4, 8),
+          out,
+          1,
+          new Sequences(new int[] {2, 3}, new int[] {1, 4}, 1),
+          new Sequences(new int[] {0, 0}, new int[] {keys, keys}, 1),
+          1);
+      float[] result = new float[4];
+      device.download(out.rows(2, 3), MemorySegment.ofArray(result));
+      assertThat(result).containsExactly(7, 8, 9, 10);
+      assertThat(device.memory().peakBytes()).isEqualTo(bytes + 8 * 8 * Float.BYTES);
+    }
+  }
+
+  /** Address space, which small machines refuse. */
+  private static DeviceBuffer lend(Device device, long bytes) {
+    try {
+      return device.memory().allocate(bytes, "keys and values");
+    } catch (LongtakeException e) {
+      return Assumptions.abort(e.getMessage());
     }
   }
 

@@ -13,6 +13,7 @@ import dev.longtake.worker.engine.sampler.Guidance;
 import dev.longtake.worker.engine.sampler.RectifiedFlow;
 import dev.longtake.worker.engine.sampler.Sampler;
 import dev.longtake.worker.engine.sampler.Spacing;
+import java.util.Locale;
 
 /** The sampler and the guidance that a task asks for, checked. */
 final class OrderSampler {
@@ -85,18 +86,34 @@ final class OrderSampler {
         ddim.getEta() >= 0 && ddim.getEta() <= 1,
         "ddim.eta",
         "Expected an eta between 0 and 1, but got %s".formatted(ddim.getEta()));
-    Spacing spacing =
+    Spacing.Kind kind =
         switch (ddim.getSpacing()) {
-          case SPACING_UNSPECIFIED, SPACING_EVENLY -> Spacing.EVENLY;
-          case SPACING_LEADING -> Spacing.LEADING;
-          case SPACING_TRAILING -> Spacing.TRAILING;
+          case SPACING_UNSPECIFIED, SPACING_EVENLY -> Spacing.Kind.EVENLY;
+          case SPACING_LEADING -> Spacing.Kind.LEADING;
+          case SPACING_TRAILING -> Spacing.Kind.TRAILING;
           case UNRECOGNIZED ->
               throw LongtakeException.invalidField(
                   "ddim.spacing",
                   "Expected spacing evenly, leading or trailing, but got number %d"
                       .formatted(ddim.getSpacingValue()));
         };
-    return new Ddim(ddim.getSteps(), ddim.getTimesteps(), spacing, ddim.getEta());
+    // The last kept timestep is (steps - 1) * (timesteps / steps) without the offset.
+    int most =
+        kind == Spacing.Kind.LEADING
+            ? ddim.getTimesteps() - 1
+                - (ddim.getSteps() - 1) * (ddim.getTimesteps() / ddim.getSteps())
+            : 0;
+    require(
+        ddim.getOffset() >= 0 && ddim.getOffset() <= most,
+        "ddim.offset",
+        "Expected an offset of 0 to %d for spacing %s, but got %d"
+            .formatted(most, kind.name().toLowerCase(Locale.ROOT), ddim.getOffset()));
+    return new Ddim(
+        ddim.getSteps(),
+        ddim.getTimesteps(),
+        new Spacing(kind, ddim.getOffset()),
+        ddim.getEta(),
+        ddim.getNoisyEnd());
   }
 
   private static DpmSolver dpmSolver(SamplingTask task) {
@@ -112,14 +129,26 @@ final class OrderSampler {
                   "Expected spacing time_uniform or linspace, but got number %d"
                       .formatted(solver.getSpacingValue()));
         };
+    boolean linspace = spacing == DpmSolver.Spacing.LINSPACE;
     require(
-        spacing == DpmSolver.Spacing.LINSPACE
-            ? solver.getSteps() < solver.getTimesteps()
-            : solver.getSteps() >= 2,
+        linspace ? solver.getSteps() < solver.getTimesteps() : solver.getSteps() >= 2,
         "dpm_solver.steps",
         "Expected at least 2 steps for time_uniform spacing and fewer than timesteps for linspace, but got %d of %d"
             .formatted(solver.getSteps(), solver.getTimesteps()));
-    return new DpmSolver(solver.getSteps(), solver.getTimesteps(), spacing);
+    require(
+        !linspace || solver.getNoisyEnd() || solver.getFirstOrderEnd(),
+        "dpm_solver.first_order_end",
+        "Expected a last step of order 1 where it ends without noise, but got order 2; set first_order_end or noisy_end");
+    require(
+        linspace || !solver.getNoisyEnd(),
+        "dpm_solver.noisy_end",
+        "Expected noisy_end with linspace spacing only, but got it with time_uniform, which always ends so");
+    return new DpmSolver(
+        solver.getSteps(),
+        solver.getTimesteps(),
+        spacing,
+        solver.getFirstOrderEnd(),
+        solver.getNoisyEnd());
   }
 
   private static void diffusion(String field, int steps, int timesteps) {

@@ -101,8 +101,7 @@ final class SamplingOrder {
         SamplingLoop loop =
             new SamplingLoop(
                 device,
-                new NetworkDenoiser(network, predictions),
-                model,
+                new NetworkDenoiser(model, network, predictions),
                 geometry,
                 input,
                 new Listener(tap, model, sampler.steps()))) {

@@ -16,7 +16,7 @@ public record Ancestral(int steps, int timesteps, boolean float32Tables, boolean
     implements Sampler {
 
   /** The tables of the kept timesteps. */
-  DiffusionTable table() {
+  public DiffusionTable table() {
     return new DiffusionTable(timesteps, Spacing.EVENLY.kept(timesteps, steps), float32Tables);
   }
 

@@ -5,6 +5,12 @@ import dev.longtake.worker.engine.exec.StepInput;
 
 /** What a sampler asks for predictions: the network, seen as latents in, latents out. */
 public interface Denoiser {
+  /** Channels of the latents, and of the prediction. */
+  int latentChannels();
+
+  /** Channels that are predicted for every row: the prediction, and where it is learned as many for the variance. */
+  int outputChannels();
+
   /**
    * Predicts for every row of the batch.
    *

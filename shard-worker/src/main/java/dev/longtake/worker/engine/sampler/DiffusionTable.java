@@ -8,7 +8,7 @@ import java.util.function.DoubleUnaryOperator;
  * 2102.09672): the new betas keep the cumulative products of {@code 1 - beta} at the kept timesteps. Index 0 is the step nearest to
  * the clip.
  */
-final class DiffusionTable {
+public final class DiffusionTable {
   private static final double FIRST_BETA = 1e-4;
   private static final double LAST_BETA = 0.02;
   private static final double USUAL_TIMESTEPS = 1000;
@@ -25,7 +25,7 @@ final class DiffusionTable {
    * @param timesteps the kept ones, ascending
    * @param float32 rounds the respaced betas and all that is made of them to float32, operation by operation
    */
-  DiffusionTable(int trained, int[] timesteps, boolean float32) {
+  public DiffusionTable(int trained, int[] timesteps, boolean float32) {
     this.timesteps = timesteps.clone();
     this.round = float32 ? value -> (float) value : DoubleUnaryOperator.identity();
     double[] all = cumulativeProducts(trained);
@@ -65,58 +65,61 @@ final class DiffusionTable {
     return round(Math.sqrt(value));
   }
 
-  int steps() {
+  /** How many timesteps are kept. */
+  public int steps() {
     return timesteps.length;
   }
 
   /** The index of a sampler's step: samplers go down to 0. */
-  int index(int step) {
+  public int index(int step) {
     return timesteps.length - 1 - step;
   }
 
-  int timestep(int index) {
+  /** The training's timestep. */
+  public int timestep(int index) {
     return timesteps[index];
   }
 
-  double beta(int index) {
+  /** The respaced beta. */
+  public double beta(int index) {
     return betas[index];
   }
 
   /** How much of the clip's variance is left. */
-  double alphasCumprod(int index) {
+  public double alphasCumprod(int index) {
     return alphasCumprod[index];
   }
 
   /** That of the step nearer to the clip; 1 for the clip itself. */
-  double alphasCumprodPrevious(int index) {
+  public double alphasCumprodPrevious(int index) {
     return index == 0 ? 1 : alphasCumprod[index - 1];
   }
 
   /** The factor of the latents in {@code clip = sqrt(1 / a) * z - sqrt(1 / a - 1) * noise}. */
-  double sqrtRecipAlphasCumprod(int index) {
+  public double sqrtRecipAlphasCumprod(int index) {
     return sqrt(round(1 / alphasCumprod[index]));
   }
 
   /** The factor of the noise in it. */
-  double sqrtRecipm1AlphasCumprod(int index) {
+  public double sqrtRecipm1AlphasCumprod(int index) {
     return sqrt(round(round(1 / alphasCumprod[index]) - 1));
   }
 
   /** The clip's weight in the posterior mean (equation 7 of DDPM). */
-  double posteriorMeanCoef1(int index) {
+  public double posteriorMeanCoef1(int index) {
     double weighted = round(betas[index] * sqrt(alphasCumprodPrevious(index)));
     return round(weighted / round(1 - alphasCumprod[index]));
   }
 
   /** The latents' weight in it. */
-  double posteriorMeanCoef2(int index) {
+  public double posteriorMeanCoef2(int index) {
     double weighted =
         round(round(1 - alphasCumprodPrevious(index)) * sqrt(round(1 - betas[index])));
     return round(weighted / round(1 - alphasCumprod[index]));
   }
 
   /** Logarithm of the posterior variance; where that is 0, of the next one. Needs two steps. */
-  double posteriorLogVarianceClipped(int index) {
+  public double posteriorLogVarianceClipped(int index) {
     int at = Math.max(index, 1);
     double weighted = round(betas[at] * round(1 - alphasCumprodPrevious(at)));
     return round(StrictMath.log(round(weighted / round(1 - alphasCumprod[at]))));

@@ -7,19 +7,20 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * DPM-Solver++(2M), the multistep solver of order 2 (Lu et al., arXiv 2211.01095, algorithm 2). The network predicts the noise. The
- * first step is of order 1, there being no step before it; whether the last one is too depends on the spacing.
+ * first step is of order 1, there being no step before it.
  *
  * @param timesteps of the training
+ * @param firstOrderEnd whether the last step is of order 1
+ * @param noisyEnd with linspace, whether it ends at the first timestep instead of the clip; then the last step can be of order 2
  */
-public record DpmSolver(int steps, int timesteps, Spacing spacing) implements Sampler {
-  /** With fewer steps than this, the authors' implementation ends with a step of order 1. */
-  private static final int FEW_STEPS = 10;
-
+public record DpmSolver(
+    int steps, int timesteps, Spacing spacing, boolean firstOrderEnd, boolean noisyEnd)
+    implements Sampler {
   /** Where the steps are. */
   public enum Spacing {
     /** Equally far apart in continuous time, 1 to 1 / timesteps, in the authors' implementation, as PixArt uses it. */
     TIME_UNIFORM,
-    /** Equally far apart and rounded to timesteps, ending without noise, by a step of order 1: diffusers. */
+    /** Equally far apart and rounded to timesteps: diffusers. */
     LINSPACE
   }
 
@@ -45,13 +46,13 @@ public record DpmSolver(int steps, int timesteps, Spacing spacing) implements Sa
           step(
               moments.get(step),
               moments.get(step + 1),
-              step == 0 || endsInOrderOne(step) ? null : moments.get(step - 1)));
+              step == 0 || endsFirstOrder(step) ? null : moments.get(step - 1)));
     }
     return new SamplingPlan(plan, null);
   }
 
-  private boolean endsInOrderOne(int step) {
-    return step == steps - 1 && (spacing == Spacing.LINSPACE || steps < FEW_STEPS);
+  private boolean endsFirstOrder(int step) {
+    return step == steps - 1 && firstOrderEnd;
   }
 
   /** {@code z' = s'/s z - a' (e^-h - 1) (e + (e - e_before) / (2 r))} with r the ratio of the last two steps in lambda. */
@@ -105,7 +106,7 @@ public record DpmSolver(int steps, int timesteps, Spacing spacing) implements Sa
   }
 
   private Moment discrete(int i, double[] products) {
-    if (i == steps) {
+    if (i == steps && !noisyEnd) {
       return new Moment(0, 1, 0);
     }
     int timestep = (int) Math.rint((timesteps - 1) * (double) (steps - i) / steps);

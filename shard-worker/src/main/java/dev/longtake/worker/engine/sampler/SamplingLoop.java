@@ -7,7 +7,6 @@ import dev.longtake.worker.device.Term;
 import dev.longtake.worker.engine.exec.Floats;
 import dev.longtake.worker.engine.exec.Geometry;
 import dev.longtake.worker.engine.exec.StepInput;
-import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.sampler.FrameRule.FrameState;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -46,7 +45,6 @@ public final class SamplingLoop implements AutoCloseable {
   public SamplingLoop(
       Device device,
       Denoiser denoiser,
-      ModelDescription model,
       Geometry geometry,
       SamplingInput input,
       SamplingListener listener) {
@@ -56,8 +54,8 @@ public final class SamplingLoop implements AutoCloseable {
     this.input = input;
     this.listener = listener;
     this.plan = input.sampler().plan(geometry);
-    this.rows = new ClipRows(geometry, input.samples(), model.latentChannels());
-    this.outputRows = new ClipRows(geometry, geometry.branches(), model.outputChannels());
+    this.rows = new ClipRows(geometry, input.samples(), denoiser.latentChannels());
+    this.outputRows = new ClipRows(geometry, geometry.branches(), denoiser.outputChannels());
     try {
       latents = matrix();
       prediction = matrix();

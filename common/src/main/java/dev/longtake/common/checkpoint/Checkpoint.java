@@ -7,8 +7,7 @@ import java.util.Set;
 
 /**
  * Named tensors on disk, in one file or several. Opening one reads names and shapes only; the bytes come in as they are
- * touched. May be read by several threads; whoever closes it makes sure that nobody still reads, since segments handed
- * out end with it.
+ * touched, and leave with the arena that they were read into. May be read by several threads.
  */
 public interface Checkpoint extends AutoCloseable {
   /** What error messages call it: the path of the file or folder. */
@@ -21,18 +20,19 @@ public interface Checkpoint extends AutoCloseable {
   Optional<TensorInfo> info(String name);
 
   /**
-   * The tensor's bytes as they are on disk: read-only, little-endian, row-major, not necessarily aligned to the element
-   * size.
+   * The tensor's bytes, little-endian, row-major, not necessarily aligned to the element size and not to be written to:
+   * the mapped file where it holds them in this order, else a copy.
    *
+   * @param arena what they are mapped or copied into
    * @throws dev.longtake.common.error.LongtakeException INVALID_CHECKPOINT when there is none of this name
    */
-  MemorySegment bytes(String name);
+  MemorySegment bytes(String name, Arena arena);
 
   /**
    * The tensor as float32, little-endian, row-major, aligned to 4 bytes: the mapped file itself where it holds float32,
    * else a copy converted from F64, F16 or BF16.
    *
-   * @param scratch what a copy is allocated from; it must live as long as the result is used
+   * @param scratch what the file is mapped or copied into; it must live as long as the result is used
    * @param expectedShape what the tensor must have, exactly; none for a scalar
    * @throws dev.longtake.common.error.LongtakeException INVALID_CHECKPOINT when the tensor is missing, has another shape
    *     or holds no floating-point numbers
@@ -51,7 +51,7 @@ public interface Checkpoint extends AutoCloseable {
     Float32Tensors.require(this, name, expectedShape);
   }
 
-  /** Unmaps the files. A second call does nothing. */
+  /** Gives up what the checkpoint itself holds. A second call does nothing. */
   @Override
   void close();
 }

@@ -4,6 +4,7 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.error.Quoted;
 import dev.longtake.common.tensor.Bfloat16;
+import dev.longtake.common.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -28,32 +29,56 @@ final class Float32Tensors {
   static MemorySegment read(
       Checkpoint checkpoint, String name, Arena scratch, long... expectedShape) {
     TensorInfo info = require(checkpoint, name, expectedShape);
-    MemorySegment from = checkpoint.bytes(name);
-    return switch (info.dtype()) {
-      case F32 -> aligned(from, scratch);
+    if (info.dtype() == DType.F32) {
+      return read(checkpoint.bytes(name, scratch), DType.F32, scratch);
+    }
+    try (Arena own = Arena.ofConfined()) {
+      return read(checkpoint.bytes(name, own), info.dtype(), scratch);
+    }
+  }
+
+  /** Floating-point numbers as float32, aligned: themselves where they are both already, else a copy. */
+  static MemorySegment read(MemorySegment from, DType type, Arena scratch) {
+    // A header of odd length, or bytes in front, can leave float32 at odd addresses, which vector
+    // loads dislike.
+    if (type == DType.F32 && from.address() % Float.BYTES == 0) {
+      return from;
+    }
+    MemorySegment to =
+        scratch.allocate(
+            Math.multiplyExact(from.byteSize() / type.sizeBytes(), (long) Float.BYTES),
+            ALIGNMENT_BYTES);
+    convert(from, type, to);
+    return to;
+  }
+
+  /**
+   * Writes floating-point numbers as float32.
+   *
+   * @param to aligned to 4 bytes, as many elements as {@code from}
+   */
+  static void convert(MemorySegment from, DType type, MemorySegment to) {
+    long elements = from.byteSize() / type.sizeBytes();
+    switch (type) {
+      case F32 -> to.copyFrom(from);
       case F16 -> {
-        MemorySegment to = allocate(info, scratch);
-        for (long i = 0; i < info.elements(); i++) {
+        for (long i = 0; i < elements; i++) {
           to.setAtIndex(TO, i, Float.float16ToFloat(from.getAtIndex(FROM_16, i)));
         }
-        yield to;
       }
       case BF16 -> {
-        MemorySegment to = allocate(info, scratch);
-        for (long i = 0; i < info.elements(); i++) {
+        for (long i = 0; i < elements; i++) {
           to.setAtIndex(TO, i, Bfloat16.toFloat(from.getAtIndex(FROM_16, i)));
         }
-        yield to;
       }
       case F64 -> {
-        MemorySegment to = allocate(info, scratch);
-        for (long i = 0; i < info.elements(); i++) {
+        for (long i = 0; i < elements; i++) {
           to.setAtIndex(TO, i, (float) from.getAtIndex(FROM_64, i));
         }
-        yield to;
       }
-      case I64, I32, U8, BOOL -> throw notFloat(checkpoint, info);
-    };
+      case I64, I32, U8, BOOL ->
+          throw new IllegalArgumentException("Expected floating-point numbers, but got " + type);
+    }
   }
 
   /** Checks name, shape and type without touching the data. */
@@ -69,10 +94,15 @@ final class Float32Tensors {
               + info.shape()
               + "; the config and the weights belong to different models");
     }
-    return switch (info.dtype()) {
-      case F64, F32, F16, BF16 -> info;
+    requireFloat(checkpoint, info);
+    return info;
+  }
+
+  static void requireFloat(Checkpoint checkpoint, TensorInfo info) {
+    switch (info.dtype()) {
+      case F64, F32, F16, BF16 -> {}
       case I64, I32, U8, BOOL -> throw notFloat(checkpoint, info);
-    };
+    }
   }
 
   private static LongtakeException notFloat(Checkpoint checkpoint, TensorInfo info) {
@@ -106,17 +136,5 @@ final class Float32Tensors {
                 wanted.isEmpty() ? "" : " " + wanted,
                 checkpoint.location(),
                 found));
-  }
-
-  /** A header of odd length, or bytes in front, can leave float32 at odd addresses, which vector loads dislike. */
-  private static MemorySegment aligned(MemorySegment from, Arena scratch) {
-    return from.address() % Float.BYTES == 0
-        ? from
-        : scratch.allocate(from.byteSize(), ALIGNMENT_BYTES).copyFrom(from);
-  }
-
-  private static MemorySegment allocate(TensorInfo info, Arena scratch) {
-    return scratch.allocate(
-        Math.multiplyExact(info.elements(), (long) Float.BYTES), ALIGNMENT_BYTES);
   }
 }

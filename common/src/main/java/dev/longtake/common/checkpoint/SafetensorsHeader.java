@@ -35,7 +35,7 @@ import org.jspecify.annotations.Nullable;
  * @param dataOffsetBytes where the tensors' bytes begin in the file
  */
 record SafetensorsHeader(
-    SortedMap<String, TensorInfo> tensors, Map<String, String> metadata, long dataOffsetBytes) {
+    SortedMap<String, StoredTensor> tensors, Map<String, String> metadata, long dataOffsetBytes) {
   static final int LENGTH_BYTES = 8;
   static final String METADATA = "__metadata__";
 
@@ -66,7 +66,7 @@ record SafetensorsHeader(
         "the file is damaged or not safetensors, fetch it again";
 
     private final Path file;
-    private final TreeMap<String, TensorInfo> tensors = new TreeMap<>();
+    private final TreeMap<String, StoredTensor> tensors = new TreeMap<>();
     private final TreeMap<String, String> metadata = new TreeMap<>();
     private boolean hasMetadata;
     private long dataBytes;
@@ -210,7 +210,7 @@ record SafetensorsHeader(
       }
     }
 
-    private TensorInfo check(String name, Entry entry) {
+    private StoredTensor check(String name, Entry entry) {
       String where = " of tensor " + Quoted.of(name);
       DType dtype = present(entry.dtype, "dtype" + where);
       List<Long> shape = present(entry.shape, "shape" + where);
@@ -235,7 +235,7 @@ record SafetensorsHeader(
             "its data_offsets [%d, %d] hold %d; %s"
                 .formatted(start, end, end - start, NOT_SAFETENSORS));
       }
-      return new TensorInfo(name, dtype, shape, start, sizeBytes);
+      return new StoredTensor(new TensorInfo(name, dtype, shape, sizeBytes), start);
     }
 
     private <T> T present(@Nullable T value, String what) {
@@ -264,13 +264,13 @@ record SafetensorsHeader(
 
     /** Neither overlaps nor gaps: one would alias weights, the other can hide something else in the file. */
     private void checkLayout() {
-      List<TensorInfo> byOffset = new ArrayList<>(tensors.values());
+      List<StoredTensor> byOffset = new ArrayList<>(tensors.values());
       byOffset.sort(
-          Comparator.comparingLong(TensorInfo::offsetBytes)
-              .thenComparingLong(TensorInfo::sizeBytes));
+          Comparator.comparingLong(StoredTensor::offsetBytes)
+              .thenComparingLong(StoredTensor::endBytes));
       long end = 0;
       String before = "the header";
-      for (TensorInfo tensor : byOffset) {
+      for (StoredTensor tensor : byOffset) {
         if (tensor.offsetBytes() != end) {
           throw invalid(
               "tensor %s to start at %d, after %s".formatted(Quoted.of(tensor.name()), end, before),
@@ -280,7 +280,7 @@ record SafetensorsHeader(
                       tensor.offsetBytes() < end ? "an overlap" : "a gap",
                       NOT_SAFETENSORS));
         }
-        end = tensor.offsetBytes() + tensor.sizeBytes();
+        end = tensor.endBytes();
         before = Quoted.of(tensor.name());
       }
       if (end != dataBytes) {

@@ -4,14 +4,12 @@ import dev.longtake.common.tensor.DType;
 import java.util.List;
 
 /**
- * Where a tensor lies in its file.
+ * What a checkpoint says of a tensor.
  *
  * @param shape row-major, slowest axis first; empty for a scalar
- * @param offsetBytes from the start of the file's data, which begins after the header
  * @param sizeBytes the shape's product times the element size
  */
-public record TensorInfo(
-    String name, DType dtype, List<Long> shape, long offsetBytes, long sizeBytes) {
+public record TensorInfo(String name, DType dtype, List<Long> shape, long sizeBytes) {
   public TensorInfo {
     shape = List.copyOf(shape);
   }

@@ -15,8 +15,12 @@ public final class DitConfig {
   private final String architecture;
 
   private DitConfig(JsonFields fields) {
+    this(fields, architecture(fields));
+  }
+
+  private DitConfig(JsonFields fields, String architecture) {
     this.fields = fields;
-    this.architecture = architecture(fields);
+    this.architecture = architecture;
   }
 
   /**
@@ -95,6 +99,11 @@ public final class DitConfig {
 
   public Optional<String> string(String key) {
     return fields.string(key);
+  }
+
+  /** The object under a key, for the same architecture. */
+  public DitConfig section(String key) {
+    return new DitConfig(fields.requireObject(key), architecture);
   }
 
   public List<Integer> requireIntList(String key) {

@@ -1,11 +1,10 @@
 package dev.longtake.common.checkpoint;
 
+import static dev.longtake.common.checkpoint.Invalid.assertInvalid;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.longtake.common.error.ErrorCode;
-import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.tensor.Bfloat16;
 import dev.longtake.common.tensor.DType;
 import java.io.IOException;
@@ -21,8 +20,6 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import org.assertj.core.api.AbstractThrowableAssert;
-import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -311,17 +308,6 @@ final class SafetensorsFileTest {
         .as(kind)
         .hasMessageContaining(message)
         .hasMessageContaining(file.toString());
-  }
-
-  private static AbstractThrowableAssert<?, ? extends Throwable> assertInvalid(
-      ThrowingCallable call) {
-    return assertThatThrownBy(call)
-        .isInstanceOfSatisfying(
-            LongtakeException.class,
-            e -> {
-              assertThat(e.code()).isEqualTo(ErrorCode.INVALID_CHECKPOINT);
-              assertThat(e.getMessage()).startsWith("Expected ").contains(", but ").hasLineCount(1);
-            });
   }
 
   private static float[] floats(MemorySegment segment) {

@@ -67,7 +67,7 @@ final class ForwardOrder {
       network.prepare();
       Matrix patches =
           network.step(
-              new StepInput(latents, timesteps(), frameMask(geometry)),
+              new StepInput(latents, timesteps(), /* reference= */ null, frameMask(geometry)),
               "forward");
       Matrix output = predictions.unpatchify(patches);
       if (tap.wants("output")) {

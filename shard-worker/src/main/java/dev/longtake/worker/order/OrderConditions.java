@@ -7,6 +7,9 @@ import dev.longtake.v1.RowCondition;
 import dev.longtake.worker.engine.exec.Branch;
 import dev.longtake.worker.engine.exec.TextRow;
 import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.model.PooledInput;
+import dev.longtake.worker.engine.model.TextInput;
+import org.jspecify.annotations.Nullable;
 
 /** What rows are conditioned on, checked against the model. */
 final class OrderConditions {
@@ -14,12 +17,17 @@ final class OrderConditions {
 
   static Branch branch(
       int sample, RowCondition condition, Branch.Scalars scalars, ModelDescription model) {
-    TextRow text = text(condition, model);
+    TextRow text = text(condition, model.text());
+    require(
+        condition.getPaddedTokens() >= 0 && condition.getPaddedSequence() >= 0,
+        "padded_tokens",
+        "Expected padded_tokens and padded_sequence of at least 0, but got %d and %d"
+            .formatted(condition.getPaddedTokens(), condition.getPaddedSequence()));
     return new Branch(
         sample,
         text,
-        /* pooledText= */ null,
-        /* classLabel= */ null,
+        pooledText(condition, model.pooledText()),
+        classLabel(condition, model),
         scalars,
         Math.max(condition.getPaddedTokens(), text.tokens()),
         condition.getPaddedSequence());
@@ -27,10 +35,10 @@ final class OrderConditions {
 
   /** The model's own null condition, as long as the given branch's text. */
   static Branch nullBranch(Branch of) {
-    TextRow text = new TextRow.Null(of.text().tokens());
+    int tokens = of.text().tokens();
     return new Branch(
         of.sample(),
-        text,
+        tokens == 0 ? new TextRow.None() : new TextRow.Null(tokens),
         /* pooledText= */ null,
         /* classLabel= */ null,
         of.scalars(),
@@ -38,16 +46,22 @@ final class OrderConditions {
         of.paddedSequence());
   }
 
-  private static TextRow text(RowCondition condition, ModelDescription model) {
+  private static TextRow text(RowCondition condition, @Nullable TextInput input) {
+    if (input == null) {
+      require(
+          condition.getTextCase() == RowCondition.TextCase.TEXT_NOT_SET,
+          "text",
+          "Expected no text tokens, because the model reads none, but got some");
+      return new TextRow.None();
+    }
     return switch (condition.getTextCase()) {
       case EMBEDDING -> {
         var embedding = condition.getEmbedding();
-        int tokens = tokens(embedding.getShapeCount() == 0 ? 0 : embedding.getShape(0), model);
+        int tokens = tokens(embedding.getShapeCount() == 0 ? 0 : embedding.getShape(0), input);
         yield new TextRow.Encoded(
-            ProtoTensors.floats(embedding, "embedding", tokens, model.text().textChannels()),
-            tokens);
+            ProtoTensors.floats(embedding, "embedding", tokens, input.channels()), tokens);
       }
-      case NULL_TOKENS -> new TextRow.Null(tokens(condition.getNullTokens(), model));
+      case NULL_TOKENS -> new TextRow.Null(tokens(condition.getNullTokens(), input));
       case TEXT_NOT_SET ->
           throw LongtakeException.invalidField(
               "text",
@@ -55,11 +69,43 @@ final class OrderConditions {
     };
   }
 
-  private static int tokens(long tokens, ModelDescription model) {
+  private static int tokens(long tokens, TextInput input) {
     require(
-        tokens >= 1 && tokens <= model.text().maxTokens(),
+        tokens >= 1 && tokens <= input.maxTokens(),
         "text",
-        "Expected 1 to %d text tokens, but got %d".formatted(model.text().maxTokens(), tokens));
+        "Expected 1 to %d text tokens, but got %d".formatted(input.maxTokens(), tokens));
     return (int) tokens;
+  }
+
+  private static float @Nullable [] pooledText(
+      RowCondition condition, @Nullable PooledInput input) {
+    if (!condition.hasPooledText()) {
+      return null;
+    }
+    require(
+        input != null,
+        "pooled_text",
+        "Expected no pooled text, because the model reads none, but got one");
+    return input == null
+        ? null
+        : ProtoTensors.floats(condition.getPooledText(), "pooled_text", input.channels());
+  }
+
+  private static @Nullable Integer classLabel(RowCondition condition, ModelDescription model) {
+    if (!condition.hasClassLabel()) {
+      return null;
+    }
+    int classes = model.classes();
+    int label = condition.getClassLabel();
+    require(
+        classes > 0,
+        "class_label",
+        "Expected no class label, because the model has no classes, but got " + label);
+    require(
+        label >= 0 && label <= classes,
+        "class_label",
+        "Expected a class label of 0 to %d, or %d for no class, but got %d"
+            .formatted(classes - 1, classes, label));
+    return label;
   }
 }

@@ -28,9 +28,9 @@ final class OrderGeometry {
             clip.getLatentFrames(),
             clip.getLatentHeight(),
             clip.getLatentWidth(),
-            model.patchSize().frames(),
-            model.patchSize().height(),
-            model.patchSize().width());
+            model.patches().size().frames(),
+            model.patches().size().height(),
+            model.patches().size().width());
     return new Geometry(
         branches,
         patching,

@@ -15,6 +15,7 @@ import dev.longtake.worker.engine.exec.TokenLayout;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -55,6 +56,19 @@ final class SliceTap implements Tap {
             (long) layout.patches().size(),
             (long) value.columns());
     send(name, floats(value), shape, byFrame ? Split.SPLIT_FRAME : Split.SPLIT_PATCH, range);
+  }
+
+  @Override
+  public void takeText(String name, Matrix value, List<Range> tokens) {
+    float[] values = floats(value);
+    int at = 0;
+    for (Range range : tokens) {
+      int columns = value.columns();
+      float[] part = Arrays.copyOfRange(values, at, at + range.size() * columns);
+      List<Long> shape = List.of(1L, (long) range.size(), 1L, (long) columns);
+      send(name, part, shape, Split.SPLIT_TEXT, range);
+      at += part.length;
+    }
   }
 
   /** Something every rank holds; rank 0 sends it. */

@@ -5,19 +5,20 @@ import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.DeviceBuffer;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.engine.model.ModelDescription;
-import dev.longtake.worker.engine.model.Op;
-import dev.longtake.worker.engine.model.VectorOp;
 import dev.longtake.worker.engine.program.Instruction;
+import dev.longtake.worker.engine.program.LinearSpec;
 import dev.longtake.worker.engine.program.Program;
 import dev.longtake.worker.engine.program.Value;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * All device memory of one job on one rank besides the weights, allocated before the first step. Token buffers are sized for
- * the larger of the splits: {@code 4 bytes * tokens * (3C + max(3C, MLP width))} and twice the prediction, so linear in tokens.
+ * the larger of the splits: {@code 4 bytes * tokens * (3C + max(3C, MLP width))} and twice the prediction, with a gather of keys
+ * and values {@code 4 bytes * 2C} more for each token of the clip; so linear in tokens.
  */
 final class Buffers implements AutoCloseable {
   private final Device device;
@@ -25,28 +26,40 @@ final class Buffers implements AutoCloseable {
   private final Map<Value, Matrix> small = new HashMap<>();
   private final DeviceBuffer narrow;
   private final DeviceBuffer wide;
+  private final @Nullable DeviceBuffer hidden;
+  private final @Nullable DeviceBuffer keyValue;
   private DeviceBuffer residual;
   private DeviceBuffer residualSpare;
   private DeviceBuffer prediction;
   private DeviceBuffer predictionSpare;
   private final ModelDescription model;
-  private final int maxRows;
+  private final Program program;
+  private final int hiddenColumns;
 
-  Buffers(Device device, Program program, Geometry geometry, Condition condition) {
+  /**
+   * @param maxRows of tokens under any split
+   * @param keyRows of gathered or reduced keys
+   */
+  Buffers(Device device, Program program, int maxRows, int keyRows, Condition condition) {
     this.device = device;
+    this.program = program;
     this.model = program.model();
-    this.maxRows = geometry.maxRows();
     long channels = model.channels();
     boolean switches = program.step().stream().anyMatch(i -> i instanceof Instruction.SwitchSplit);
+    boolean keys = program.step().stream().anyMatch(i -> i.writes().equals(Value.KEY_VALUE));
     try {
       narrow = allocate(maxRows * channels, "activations");
-      wide = allocate(maxRows * wideColumns(model), "activations");
+      wide = allocate((long) maxRows * wideColumns(), "activations");
+      hiddenColumns = hiddenColumns();
+      hidden =
+          hiddenColumns == 0 ? null : allocate((long) maxRows * hiddenColumns, "activations");
+      keyValue = keys ? allocate(2L * keyRows * channels, "activations") : null;
       residual = allocate(maxRows * channels, "activations");
       residualSpare = switches ? allocate(maxRows * channels, "activations") : residual;
       prediction = allocate((long) maxRows * predictionColumns(), "activations");
       predictionSpare =
           switches ? allocate((long) maxRows * predictionColumns(), "activations") : prediction;
-      allocateSmall(program, condition);
+      allocateSmall(condition);
     } catch (Throwable e) {
       close();
       throw e;
@@ -54,49 +67,75 @@ final class Buffers implements AutoCloseable {
   }
 
   /** The widest product a block writes; the patches' values share the buffer. */
-  private static long wideColumns(ModelDescription model) {
-    int widest = 3 * model.channels();
-    for (var block : model.blocks()) {
-      for (Op op : block.ops()) {
-        if (op instanceof Op.Mlp mlp) {
-          widest = Math.max(widest, mlp.hidden());
-        }
+  private int wideColumns() {
+    int patch = (1 + model.latentChannels()) * model.patches().size().volume();
+    int widest = Math.max(patch, model.channels());
+    for (Instruction instruction : program.step()) {
+      if (instruction instanceof Instruction.Project project) {
+        widest = Math.max(widest, linear(project.layer()).outputColumns());
       }
     }
-    return Math.max(widest, model.latentChannels() * model.patchSize().volume());
+    return widest;
+  }
+
+  /** Columns of {@link Value#HIDDEN}; 0 where the program has none. */
+  private int hiddenColumns() {
+    int widest = 0;
+    for (Instruction instruction : program.step()) {
+      if (instruction instanceof Instruction.ProjectHidden project) {
+        widest =
+            Math.max(widest, model.channels() + linear(project.layer()).outputColumns());
+      }
+    }
+    return widest;
+  }
+
+  private LinearSpec linear(String layer) {
+    return program.linears().stream()
+        .filter(spec -> spec.layer().equals(layer))
+        .findFirst()
+        .orElseThrow();
   }
 
   private int predictionColumns() {
-    return model.outputChannels() * model.patchSize().volume();
+    return model.outputChannels() * model.patches().size().volume();
   }
 
-  private void allocateSmall(Program program, Condition condition) {
+  private void allocateSmall(Condition condition) {
     List<Instruction> all = new ArrayList<>(program.condition());
     all.addAll(program.step());
-    int channels = model.channels();
+    int rows = condition.vectorRows();
     int tokens = condition.textTokens();
-    small.put(Value.ENCODED_TEXT, matrix(tokens, model.text().textChannels(), "condition"));
+    var text = model.text();
+    if (text != null) {
+      small.put(Value.ENCODED_TEXT, matrix(tokens, text.channels(), "condition"));
+    }
+    var pooled = model.pooledText();
+    if (pooled != null) {
+      small.put(Value.POOLED_TEXT, matrix(rows, pooled.channels(), "condition"));
+    }
     for (Instruction instruction : all) {
-      int rows = condition.vectorRows();
       Value value = instruction.writes();
       switch (instruction) {
-        case Instruction.ProjectText _ -> small.put(value, matrix(tokens, channels, "condition"));
+        case Instruction.ProjectText project ->
+            small.put(
+                value,
+                project.layers().isEmpty()
+                    ? small(Value.ENCODED_TEXT)
+                    : matrix(tokens, model.channels(), "condition"));
         case Instruction.ProjectKeyValue _ ->
-            small.put(value, matrix(tokens, 2 * channels, "condition"));
+            small.put(value, matrix(tokens, 2 * model.channels(), "condition"));
         case Instruction.ComputeVector vector ->
-            small.put(value, matrix(rows, vectorColumns(vector.op()), "vectors"));
+            small.put(
+                value,
+                matrix(rows, VectorWidths.columns(model, vector.op().output()), "vectors"));
         case Instruction.AddTable table ->
-            small.put(value, matrix(rows, table.rows() * channels, "vectors"));
-        case Instruction.SwitchSplit _, Instruction.OnTokens _ -> {}
+            small.put(value, matrix(rows, table.rows() * model.channels(), "vectors"));
+        case Instruction.SwitchSplit _,
+            Instruction.GatherKeyValue _,
+            Instruction.OnTokens _ -> {}
       }
     }
-  }
-
-  private int vectorColumns(VectorOp op) {
-    return switch (op) {
-      case VectorOp.SiluLinear linear -> linear.rows() * model.channels();
-      case VectorOp.Sinusoid _, VectorOp.Sum _ -> model.channels();
-    };
   }
 
   /** A buffer of its own, closed with all others. */
@@ -133,6 +172,22 @@ final class Buffers implements AutoCloseable {
 
   Matrix wide(int rows, int columns, DType type) {
     return Matrix.dense(wide, rows, columns, type);
+  }
+
+  Matrix hidden(int rows, DType type) {
+    return Matrix.dense(required(hidden, Value.HIDDEN), rows, hiddenColumns, type);
+  }
+
+  Matrix keyValue(int rows) {
+    return Matrix.dense(
+        required(keyValue, Value.KEY_VALUE), rows, 2 * model.channels(), DType.F32);
+  }
+
+  private static DeviceBuffer required(@Nullable DeviceBuffer buffer, Value value) {
+    if (buffer == null) {
+      throw new IllegalStateException("Expected a program that writes '" + value.name() + "'");
+    }
+    return buffer;
   }
 
   /** Where a switch writes; {@link #swap} makes it the value. */

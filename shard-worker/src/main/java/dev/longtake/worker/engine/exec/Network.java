@@ -6,15 +6,11 @@ import dev.longtake.worker.device.Activation;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.device.PackedLinear;
-import dev.longtake.worker.device.Patching;
-import dev.longtake.worker.device.Rotation;
-import dev.longtake.worker.device.RowVectors;
-import dev.longtake.worker.device.Sequences;
 import dev.longtake.worker.engine.Exchange;
-import dev.longtake.worker.engine.model.Axis;
 import dev.longtake.worker.engine.model.FinalLayer;
 import dev.longtake.worker.engine.model.ModelDescription;
-import dev.longtake.worker.engine.model.Modulation;
+import dev.longtake.worker.engine.model.Position;
+import dev.longtake.worker.engine.model.Stream;
 import dev.longtake.worker.engine.program.Instruction;
 import dev.longtake.worker.engine.program.Program;
 import dev.longtake.worker.engine.program.Split;
@@ -33,11 +29,16 @@ public final class Network implements AutoCloseable {
   private final Weights weights;
   private final Geometry geometry;
   private final Condition condition;
-  private final Tap tap;
+  private final Taps taps;
   private final Buffers buffers;
   private final Vectors vectors;
-  private final SplitSwitch splitSwitch;
+  private final Modulators modulators;
+  private final Embedding embedding;
   private final Positions positions;
+  private final Attentions attentions;
+  private final JointSequence sequence;
+  private final SplitSwitch splitSwitch;
+  private final KeyValueGather gather;
   private final TokenLayout home;
 
   private TokenLayout layout;
@@ -58,23 +59,59 @@ public final class Network implements AutoCloseable {
     this.weights = weights;
     this.geometry = geometry;
     this.condition = condition;
-    this.tap = tap;
-    this.home = geometry.layout(Split.FRAME);
-    this.layout = home;
-    buffers = new Buffers(device, program, geometry, condition);
+    sequence = new JointSequence(geometry, condition, model.textIsSequence());
+    home =
+        new TokenLayout(
+            geometry.branches(),
+            geometry.layout(Split.FRAME).frames(),
+            geometry.layout(Split.FRAME).patches(),
+            sequence.textRanges(geometry.rank()));
+    layout = home;
+    taps = new Taps(tap, sequence.packedText(geometry.rank()));
+    int maxRows = Math.max(home.rows(), geometry.maxRows());
+    buffers = new Buffers(device, program, maxRows, keyRows(), condition);
     try {
       vectors = new Vectors(device, weights, buffers, condition, model, tap);
-      positions = new Positions(device, program, weights, geometry, buffers);
-      splitSwitch = new SplitSwitch(device, geometry, exchange, buffers.maxSwitchedColumns());
+      modulators = new Modulators(device, model, buffers, vectors);
+      embedding = new Embedding(device, model, weights, geometry, condition, buffers);
+      positions = new Positions(device, model, weights, geometry, condition, buffers, home);
+      attentions =
+          new Attentions(
+              device, model, weights, geometry, buffers, vectors, positions, sequence, taps);
+      splitSwitch = new SplitSwitch(device, geometry, exchange, switchedColumns());
+      gather =
+          new KeyValueGather(device, geometry, sequence, exchange, gathers() ? 2 * model.channels() : 0);
     } catch (Throwable e) {
       buffers.close();
       throw e;
     }
   }
 
+  /** Columns of the widest value whose split changes; 0 where none does. */
+  private int switchedColumns() {
+    boolean switches = program.step().stream().anyMatch(i -> i instanceof Instruction.SwitchSplit);
+    return switches ? buffers.maxSwitchedColumns() : 0;
+  }
+
+  private boolean gathers() {
+    return program.step().stream().anyMatch(i -> i instanceof Instruction.GatherKeyValue);
+  }
+
+  /** Rows of gathered or reduced keys. */
+  private int keyRows() {
+    int rows = gathers() ? sequence.rows() : 0;
+    for (Instruction instruction : program.step()) {
+      if (instruction instanceof Instruction.ReduceKeyValue reduce) {
+        int frames = home.branches() * home.frames().size();
+        rows = Math.max(rows, frames * Attentions.reducedTokens(geometry, reduce.factor()));
+      }
+    }
+    return rows;
+  }
+
   /** Runs what depends on the condition alone. Call once, before the first step. */
   public void prepare() {
-    vectors.uploadText();
+    vectors.uploadConditions();
     vectors.begin(new float[condition.count()]);
     for (Instruction instruction : program.condition()) {
       execute(instruction, /* step= */ null, "condition");
@@ -86,7 +123,7 @@ public final class Network implements AutoCloseable {
    *
    * @param place for errors: {@code "step 3"}
    * @return the prediction for this rank's latent frames: rows {@code [branch, frame, patch]}, columns {@code [patch volume *
-   *     output channels]}; valid until the next call
+   *     output channels]} in the model's order; valid until the next call
    */
   public Matrix step(StepInput input, String place) {
     vectors.begin(input.timesteps());
@@ -95,7 +132,7 @@ public final class Network implements AutoCloseable {
     for (Instruction instruction : program.step()) {
       execute(instruction, input, place);
     }
-    return buffers.prediction(home.rows());
+    return buffers.prediction(home.patchRows());
   }
 
   /** Time spent in exchanges so far, waiting for peers included. */
@@ -110,6 +147,7 @@ public final class Network implements AutoCloseable {
       case Instruction.ComputeVector vector -> vectors.compute(vector.op());
       case Instruction.AddTable table -> vectors.addTable(table);
       case Instruction.SwitchSplit change -> switchSplit(change, place);
+      case Instruction.GatherKeyValue all -> gather(all, place);
       case Instruction.OnTokens onTokens -> {
         if (layout.rows() > 0) {
           execute(onTokens, step);
@@ -121,46 +159,54 @@ public final class Network implements AutoCloseable {
   private void execute(Instruction.OnTokens instruction, @Nullable StepInput step) {
     switch (instruction) {
       case Instruction.EmbedPatches embed -> {
-        if (step == null) {
-          throw new IllegalStateException("Expected latents to vary from step to step");
-        }
-        embedPatches(embed.layer(), step.latents());
+        embedding.patches(embed.layer(), required(step).latents(), residual(Stream.PATCHES));
+        take("patch_embed", Stream.PATCHES);
       }
+      case Instruction.EmbedReference embed ->
+          embedding.reference(
+              embed.layer(), required(step).reference(), residual(Stream.PATCHES));
+      case Instruction.EmbedText _ -> embedding.text(residual(Stream.ALL), layout);
+      case Instruction.AddPosition add -> addPosition(add);
+      case Instruction.Mark mark ->
+          take(mark.name(), layout.text().isEmpty() ? Stream.PATCHES : Stream.ALL);
       case Instruction.Modulate modulate -> modulate(modulate);
+      case Instruction.ReadWithPosition read -> readWithPosition(read);
       case Instruction.Project project -> project(project);
-      case Instruction.NormRotate norm -> normRotate(norm);
-      case Instruction.Attend attend -> attend(attend.axis());
-      case Instruction.AttendText attend -> attendText(attend.keyValueLayer());
+      case Instruction.ProjectHidden project -> projectHidden(project);
+      case Instruction.NormRotate norm -> attentions.normRotate(norm, layout);
+      case Instruction.ReduceKeyValue reduce -> attentions.reduce(reduce, layout);
+      case Instruction.Attend attend -> attentions.attend(attend, layout);
+      case Instruction.AttendText attend -> attentions.attendText(attend.keyValueLayer(), layout);
       case Instruction.AddProjection add -> addProjection(add);
       case Instruction.ProjectFinal last -> projectFinal(last.layer());
     }
+  }
+
+  private static StepInput required(@Nullable StepInput step) {
+    if (step == null) {
+      throw new IllegalStateException("Expected latents to vary from step to step");
+    }
+    return step;
   }
 
   private Matrix residual() {
     return buffers.residual(layout.rows());
   }
 
-  private void embedPatches(String layer, Matrix latents) {
-    Patching local = geometry.localPatching();
-    int tokens = home.frames().size() * home.patches().size();
-    int channels = model.latentChannels();
-    Matrix patches =
-        buffers.wide(
-            home.rows(), channels * local.patchVolume(), weights.linear(layer).inputType());
-    int latentRows = channels * local.frames();
-    for (int branch = 0; branch < condition.count(); branch++) {
-      int sample = condition.branches().get(branch).sample();
-      device.patchify(
-          latents.rows(sample * latentRows, (sample + 1) * latentRows),
-          patches.rows(branch * tokens, (branch + 1) * tokens),
-          channels,
-          local);
+  private Matrix residual(Stream stream) {
+    return rows(residual(), stream);
+  }
+
+  private Matrix rows(Matrix all, Stream stream) {
+    Range range = layout.rows(stream);
+    return all.rows(range.start(), range.end());
+  }
+
+  private void addPosition(Instruction.AddPosition add) {
+    if (add.stream().hasText() && add.position() instanceof Position.Sequence ofSequence) {
+      positions.addText(ofSequence, residual(), layout);
     }
-    device.linear(weights.linear(layer), patches, residual(), Activation.NONE);
-    take("patch_embed", residual());
-    takeWhole("pos_emb", positions.table());
-    device.addRows(residual(), positions.table(), 1);
-    take("x_embed", residual());
+    positions.add(add.position(), residual(Stream.PATCHES), layout);
   }
 
   private void switchSplit(Instruction.SwitchSplit change, String place) {
@@ -179,38 +225,53 @@ public final class Network implements AutoCloseable {
     exchangeNanos += System.nanoTime() - start;
   }
 
+  private void gather(Instruction.GatherKeyValue instruction, String place) {
+    long start = System.nanoTime();
+    gather.run(
+        attentions.ownKeyValue(layout),
+        layout,
+        buffers.keyValue(sequence.rows()),
+        place + ", " + instruction.place());
+    exchangeNanos += System.nanoTime() - start;
+  }
+
   private void modulate(Instruction.Modulate instruction) {
     Matrix out = buffers.narrow(layout.rows(), weights.blockType());
-    modulate(residual(), out, instruction.modulation(), vectors.groups(layout));
-    take(instruction.name(), out);
+    modulators.modulate(residual(), out, instruction.stream(), instruction.modulation(), layout);
+    taps.take(instruction.name(), instruction.stream(), rows(out, instruction.stream()), layout);
   }
 
-  private void modulate(Matrix in, Matrix out, Modulation modulation, int[] groups) {
-    device.modulate(
-        in,
-        out,
-        rowVectors(modulation, modulation.shift(), groups),
-        rowVectors(modulation, modulation.scale(), groups),
-        model.normEpsilon());
-  }
-
-  private RowVectors rowVectors(Modulation modulation, int row, int[] groups) {
-    int channels = model.channels();
-    Matrix table = buffers.small(Value.modulation(modulation.table()));
-    return new RowVectors(
-        table.columns(row * channels, (row + 1) * channels), groups, layout.patches().size());
+  private void readWithPosition(Instruction.ReadWithPosition instruction) {
+    Matrix sum = buffers.wide(layout.rows(), model.channels(), DType.F32);
+    device.copy(residual(), sum);
+    positions.add(instruction.position(), rows(sum, Stream.PATCHES), layout);
+    taps.take(instruction.name(), Stream.PATCHES, rows(sum, Stream.PATCHES), layout);
+    device.activate(sum, buffers.narrow(layout.rows(), weights.blockType()), Activation.NONE);
   }
 
   private void project(Instruction.Project instruction) {
     PackedLinear layer = weights.linear(instruction.layer());
-    Matrix in = input(instruction.input(), layer);
+    Stream stream = instruction.stream();
+    Matrix in = rows(input(instruction.input(), layer), stream);
     // Only the MLP's hidden layer is read by a product again; q, k and v stay exact.
     DType type = instruction.activation() == Activation.NONE ? DType.F32 : weights.blockType();
-    Matrix out = buffers.wide(layout.rows(), layer.outputColumns(), type);
+    Matrix out = rows(buffers.wide(layout.rows(), layer.outputColumns(), type), stream);
     device.linear(layer, in, out, instruction.activation());
+    taps.take(instruction.layer(), stream, out, layout);
   }
 
-  /** The matrix a product reads, cast where the value has another type. */
+  private void projectHidden(Instruction.ProjectHidden instruction) {
+    PackedLinear layer = weights.linear(instruction.layer());
+    Matrix hidden = buffers.hidden(layout.rows(), weights.blockType());
+    int channels = model.channels();
+    device.linear(
+        layer,
+        buffers.narrow(layout.rows(), layer.inputType()),
+        hidden.columns(channels, channels + layer.outputColumns()),
+        Activation.GELU_TANH);
+  }
+
+  /** The matrix a product reads, all rows, cast where the value has another type. */
   private Matrix input(Value value, PackedLinear layer) {
     int rows = layout.rows();
     if (value.equals(Value.NARROW)) {
@@ -218,6 +279,9 @@ public final class Network implements AutoCloseable {
     }
     if (value.equals(Value.WIDE)) {
       return buffers.wide(rows, layer.inputColumns(), layer.inputType());
+    }
+    if (value.equals(Value.HIDDEN)) {
+      return buffers.hidden(rows, layer.inputType()).columns(0, layer.inputColumns());
     }
     if (layer.inputType() == DType.F32) {
       return residual();
@@ -227,118 +291,43 @@ public final class Network implements AutoCloseable {
     return cast;
   }
 
-  private void normRotate(Instruction.NormRotate instruction) {
-    int channels = model.channels();
-    Matrix qkv = buffers.wide(layout.rows(), 3 * channels, DType.F32);
-    Rotation rotation = instruction.rotary() ? positions.rotation(layout) : null;
-    String[] parts = {"q", "k"};
-    for (int i = 0; i < parts.length; i++) {
-      Matrix part = qkv.columns(i * channels, (i + 1) * channels);
-      Matrix weight =
-          instruction.norm()
-              ? weights.tensor(instruction.name() + "." + parts[i] + "_norm.weight")
-              : null;
-      String normName = instruction.name() + "." + parts[i] + "_norm";
-      if (tap.wants(normName)) {
-        takeNormOnly(normName, part, weight);
-      }
-      device.normRotate(part, model.heads(), weight, model.qkNormEpsilon(), rotation);
-      if (rotation != null) {
-        take(instruction.name() + "." + parts[i] + "_rope", part);
-      }
-    }
-  }
-
-  /** The norm and the rotation are one kernel; for a tap the norm runs on a copy. */
-  private void takeNormOnly(String name, Matrix part, @Nullable Matrix weight) {
-    try (var copy = device.memory().allocate((long) part.rows() * part.columns() * 4, "taps")) {
-      Matrix normed = Matrix.dense(copy, part.rows(), part.columns(), DType.F32);
-      device.copy(part, normed);
-      device.normRotate(normed, model.heads(), weight, model.qkNormEpsilon(), null);
-      take(name, normed);
-    }
-  }
-
-  private void attend(Axis axis) {
-    int channels = model.channels();
-    Matrix qkv = buffers.wide(layout.rows(), 3 * channels, DType.F32);
-    Sequences sequences = layout.sequences(axis);
-    device.attention(
-        qkv.columns(0, channels),
-        qkv.columns(channels, 2 * channels),
-        qkv.columns(2 * channels, 3 * channels),
-        buffers.narrow(layout.rows(), weights.blockType()),
-        model.heads(),
-        sequences,
-        sequences,
-        attentionScale());
-  }
-
-  private void attendText(String keyValueLayer) {
-    int channels = model.channels();
-    Matrix keyValue = buffers.small(Value.keyValue(keyValueLayer));
-    device.attention(
-        buffers.wide(layout.rows(), channels, DType.F32),
-        keyValue.columns(0, channels),
-        keyValue.columns(channels, 2 * channels),
-        buffers.narrow(layout.rows(), weights.blockType()),
-        model.heads(),
-        layout.branchSequences(),
-        vectors.textSequences(),
-        attentionScale());
-  }
-
-  private float attentionScale() {
-    return (float) (1 / Math.sqrt(model.headDimension()));
-  }
-
   private void addProjection(Instruction.AddProjection instruction) {
     PackedLinear layer = weights.linear(instruction.layer());
+    Stream stream = instruction.stream();
     Matrix in = input(instruction.input(), layer);
-    if (tap.wants(instruction.resultName())) {
-      takeProduct(instruction.resultName(), layer, in);
+    taps.take(instruction.layer() + "_in", stream, rows(in, stream), layout);
+    if (taps.wants(instruction.resultName())) {
+      takeProduct(instruction.resultName(), layer, stream, rows(in, stream));
     }
-    Modulation gate = instruction.gate();
-    RowVectors gates = gate == null ? null : rowVectors(gate, gate.gate(), vectors.groups(layout));
-    device.linearResidual(layer, in, residual(), gates);
-    take(instruction.afterName(), residual());
+    modulators.addProjection(layer, in, residual(), stream, instruction.gate(), layout);
+    take(instruction.afterName(), stream);
   }
 
   /** The product never exists on its own in a run; for a tap it is computed once more. */
-  private void takeProduct(String name, PackedLinear layer, Matrix in) {
+  private void takeProduct(String name, PackedLinear layer, Stream stream, Matrix in) {
     int columns = layer.outputColumns();
     try (var scratch = device.memory().allocate((long) in.rows() * columns * 4, "taps")) {
       Matrix product = Matrix.dense(scratch, in.rows(), columns, DType.F32);
       device.linear(layer, in, product, Activation.NONE);
-      take(name, product);
+      taps.take(name, stream, product, layout);
     }
   }
 
   private void projectFinal(FinalLayer layer) {
+    take("final_in", Stream.PATCHES);
     Matrix normed = buffers.narrow(layout.rows(), DType.F32);
-    if (layer.maskedFramesTwice()) {
-      modulate(residual(), normed, layer.modulation(), vectors.ordinaryGroups(layout));
-      vectors
-          .maskedGroups(layout)
-          .ifPresent(groups -> modulate(normed, normed, layer.modulation(), groups));
-    } else {
-      modulate(residual(), normed, layer.modulation(), vectors.groups(layout));
-    }
-    Matrix prediction = buffers.prediction(layout.rows());
-    device.linear(weights.linear(layer.layer()), normed, prediction, Activation.NONE);
-    take("final_layer", prediction);
+    modulators.modulateFinal(residual(), normed, layer, layout);
+    Matrix prediction = buffers.prediction(layout.patchRows());
+    device.linear(
+        weights.linear(layer.layer()),
+        rows(normed, Stream.PATCHES),
+        prediction,
+        Activation.NONE);
+    taps.take("final_layer", Stream.PATCHES, prediction, layout);
   }
 
-  private void take(String name, Matrix value) {
-    if (tap.wants(name)) {
-      tap.take(name, value, layout);
-    }
-  }
-
-  private void takeWhole(String name, Matrix value) {
-    if (tap.wants(name)) {
-      tap.take(name, value, null);
-    }
+  private void take(String name, Stream stream) {
+    taps.take(name, stream, residual(stream), layout);
   }
 
   /** This rank's latent frames. */
@@ -348,6 +337,7 @@ public final class Network implements AutoCloseable {
 
   @Override
   public void close() {
+    gather.close();
     splitSwitch.close();
     buffers.close();
   }

@@ -1,71 +1,199 @@
 package dev.longtake.worker.engine.exec;
 
+import dev.longtake.common.partition.Range;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.Matrix;
-import dev.longtake.worker.device.Pairing;
 import dev.longtake.worker.device.Patching;
 import dev.longtake.worker.device.Rotation;
 import dev.longtake.worker.engine.model.ModelDescription;
-import dev.longtake.worker.engine.program.Instruction;
-import dev.longtake.worker.engine.program.Program;
+import dev.longtake.worker.engine.model.Position;
+import dev.longtake.worker.engine.model.Rotary;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** The position tables of a job, on the device: the sum added to the patches, and the angles of rotary attention. */
+/** The position tables of a job, on the device; allocated from {@code buffers}, which own them. */
 final class Positions {
-  private final Matrix table;
-  private final @Nullable Matrix cosines;
-  private final @Nullable Matrix sines;
+  private final Device device;
+  private final ModelDescription model;
+  private final Weights weights;
+  private final Geometry geometry;
+  private final Condition condition;
+  private final Buffers buffers;
+  private final TokenLayout home;
+  private final Map<Position, Matrix> tables = new HashMap<>();
+  private final Map<SequencePlace, Matrix> sequenceTables = new HashMap<>();
+  private @Nullable Angles angles;
 
-  /** Tables are allocated from {@code buffers}, which own them. */
-  Positions(Device device, Program program, Weights weights, Geometry geometry, Buffers buffers) {
-    ModelDescription model = program.model();
-    table = uploadTable(device, model, geometry, buffers);
-    boolean rotary =
-        program.step().stream().anyMatch(i -> i instanceof Instruction.NormRotate n && n.rotary());
-    if (rotary) {
-      float[] frequencies = Floats.download(device, weights.tensor(model.rotaryFrequencies()));
-      int frames = geometry.patching().gridFrames();
-      cosines = uploadAngles(device, frames, frequencies, Tables.Part.COSINE, buffers);
-      sines = uploadAngles(device, frames, frequencies, Tables.Part.SINE, buffers);
-    } else {
-      cosines = null;
-      sines = null;
+  Positions(
+      Device device,
+      ModelDescription model,
+      Weights weights,
+      Geometry geometry,
+      Condition condition,
+      Buffers buffers,
+      TokenLayout home) {
+    this.device = device;
+    this.model = model;
+    this.weights = weights;
+    this.geometry = geometry;
+    this.condition = condition;
+    this.buffers = buffers;
+    this.home = home;
+  }
+
+  /** Cosines and sines, [positions, D / 2] each. */
+  private record Angles(Matrix cosines, Matrix sines) {}
+
+  /** Consecutive tokens of a sequence whose grid has {@code side} columns. */
+  private record SequencePlace(int first, int tokens, int side) {}
+
+  /** Adds positions to rows {@code [branch, frame, patch]} of the layout, F32. */
+  void add(Position position, Matrix patches, TokenLayout layout) {
+    switch (position) {
+      case Position.Grid grid -> {
+        Range held = layout.patches();
+        device.addRows(patches, table(grid).rows(held.start(), held.end()), 1);
+      }
+      case Position.Frames frames -> {
+        Range held = layout.frames();
+        device.addRows(
+            patches, table(frames).rows(held.start(), held.end()), layout.patches().size());
+      }
+      case Position.Sequence sequence -> {
+        int count = layout.patchesOfBranch();
+        for (int branch = 0; branch < layout.branches(); branch++) {
+          int first =
+              textTokens(branch) + layout.frames().start() * geometry.patching().patchesPerFrame();
+          addSequence(
+              sequence, branch, first, patches.rows(branch * count, (branch + 1) * count));
+        }
+      }
     }
   }
 
-  private static Matrix uploadTable(
-      Device device, ModelDescription model, Geometry geometry, Buffers buffers) {
+  /** Adds positions of the sequence to text rows, packed branch by branch. */
+  void addText(Position.Sequence sequence, Matrix text, TokenLayout layout) {
+    for (int branch = 0; branch < layout.branches(); branch++) {
+      Range rows = layout.textRows(branch);
+      addSequence(
+          sequence,
+          branch,
+          layout.text().get(branch).start(),
+          text.rows(rows.start(), rows.end()));
+    }
+  }
+
+  private void addSequence(Position.Sequence sequence, int branch, int first, Matrix rows) {
+    if (rows.rows() > 0) {
+      var place = new SequencePlace(first, rows.rows(), side(sequence, branch));
+      device.addRows(rows, sequenceTables.computeIfAbsent(place, this::upload), 1);
+    }
+  }
+
+  private int textTokens(int branch) {
+    return model.textIsSequence() ? condition.branches().get(branch).paddedTokens() : 0;
+  }
+
+  private int side(Position.Sequence sequence, int branch) {
     Patching patching = geometry.patching();
-    double scale =
-        Math.sqrt(geometry.pixelHeight() * geometry.pixelWidth())
-            / model.position().inputSquareSize();
-    double base = Math.rint(Math.sqrt(patching.patchesPerFrame()));
-    Matrix table = buffers.matrix(patching.patchesPerFrame(), model.channels(), "vectors");
-    Floats.upload(
-        device,
-        Tables.positions(
-            patching.gridRows(), patching.gridColumns(), model.channels(), scale, base),
-        table);
-    return table;
+    int tokens = textTokens(branch) + patching.gridFrames() * patching.patchesPerFrame();
+    int length = Math.max(tokens, condition.branches().get(branch).paddedSequence());
+    return (int) Math.ceil(Math.sqrt(Math.max(length, sequence.tokens())));
   }
 
-  private static Matrix uploadAngles(
-      Device device, int frames, float[] frequencies, Tables.Part part, Buffers buffers) {
-    Matrix angles = buffers.matrix(frames, frequencies.length, "vectors");
-    Floats.upload(device, Tables.rotation(frames, frequencies, part), angles);
-    return angles;
+  private Matrix upload(SequencePlace place) {
+    return upload(
+        Tables.sequencePositions(place.first(), place.tokens(), place.side(), model.channels()));
   }
 
-  /** [patches of a frame, C]. */
-  Matrix table() {
-    return table;
+  private Matrix upload(float[] table) {
+    Matrix matrix =
+        buffers.matrix(table.length / model.channels(), model.channels(), "positions");
+    Floats.upload(device, table, matrix);
+    return matrix;
   }
 
-  /** By frame; rotary attention needs all frames of a patch, so the layout begins with frame 0. */
-  Rotation rotation(TokenLayout layout) {
-    if (cosines == null || sines == null) {
-      throw new IllegalStateException("Expected a program with rotary attention");
+  /** The whole table of a position that is the same for all branches. */
+  private Matrix table(Position position) {
+    return tables.computeIfAbsent(
+        position,
+        key ->
+            switch (key) {
+              case Position.Grid grid -> upload(grid(grid));
+              case Position.Frames frames ->
+                  upload(
+                      Tables.framePositions(
+                          geometry.patching().gridFrames(), model.channels(), frames.scale()));
+              case Position.Sequence _ ->
+                  throw new IllegalArgumentException("Expected a table of all branches");
+            });
+  }
+
+  private float[] grid(Position.Grid grid) {
+    Patching patching = geometry.patching();
+    double scale = grid.scale();
+    if (grid.inputSquareSize() > 0) {
+      scale *=
+          Math.sqrt(geometry.pixelHeight() * geometry.pixelWidth()) / grid.inputSquareSize();
     }
-    return new Rotation(cosines, sines, layout.patches().size(), Pairing.ADJACENT);
+    double cells = Math.sqrt(patching.patchesPerFrame());
+    double base =
+        switch (grid.base()) {
+          case Position.Base.Own() -> 0;
+          case Position.Base.Root(boolean rounded) ->
+              rounded ? Math.rint(cells) : Math.floor(cells);
+          case Position.Base.Fixed(double fixed) -> fixed;
+        };
+    return Tables.positions(
+        patching.gridRows(), patching.gridColumns(), model.channels(), scale, base);
+  }
+
+  /** Of the patches in the layout, which holds all that the model's rotation distinguishes. */
+  Rotation rotation(TokenLayout layout) {
+    Rotary rotary = model.rotary();
+    if (rotary == null) {
+      throw new IllegalStateException("Expected rotary positions in " + model.architecture());
+    }
+    Angles turned = angles;
+    if (turned == null) {
+      turned = upload(rotary);
+      angles = turned;
+    }
+    int rowsPerPosition = rotary instanceof Rotary.Frames ? layout.patches().size() : 1;
+    return new Rotation(turned.cosines(), turned.sines(), rowsPerPosition, rotary.pairing());
+  }
+
+  private Angles upload(Rotary rotary) {
+    double[] all =
+        switch (rotary) {
+          case Rotary.Frames(String frequencies) ->
+              Tables.frameAngles(
+                  geometry.patching().gridFrames(),
+                  Floats.download(device, weights.tensor(frequencies)));
+          case Rotary.Axes axes -> Tables.axesAngles(axes, places());
+        };
+    int columns = model.headDimension() / 2;
+    Matrix cosines = buffers.matrix(all.length / columns, columns, "positions");
+    Matrix sines = buffers.matrix(all.length / columns, columns, "positions");
+    Floats.upload(device, Tables.of(all, StrictMath::cos), cosines);
+    Floats.upload(device, Tables.of(all, StrictMath::sin), sines);
+    return new Angles(cosines, sines);
+  }
+
+  /** Frame, row and column of each patch that this rank holds. */
+  private List<int[]> places() {
+    Patching patching = geometry.patching();
+    List<int[]> places = new ArrayList<>();
+    for (int frame = home.frames().start(); frame < home.frames().end(); frame++) {
+      for (int row = 0; row < patching.gridRows(); row++) {
+        for (int column = 0; column < patching.gridColumns(); column++) {
+          places.add(new int[] {frame, row, column});
+        }
+      }
+    }
+    return places;
   }
 }

@@ -4,7 +4,6 @@ import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.DeviceBuffer;
 import dev.longtake.worker.device.Matrix;
-import dev.longtake.worker.device.PatchOrder;
 import dev.longtake.worker.device.Patching;
 import dev.longtake.worker.engine.model.ModelDescription;
 
@@ -41,7 +40,7 @@ public final class Predictions implements AutoCloseable {
           firstChannels(latents, branch, model.outputChannels()),
           model.outputChannels(),
           local,
-          PatchOrder.CHANNEL_LAST);
+          model.patches().outputOrder());
     }
     return latents;
   }

@@ -8,6 +8,12 @@ import org.jspecify.annotations.Nullable;
  *
  * @param latents this rank's, rows {@code [sample, channel, frame]}, columns {@code [height * width]}, F32
  * @param timesteps one per branch
+ * @param reference for models that see reference latents: [branch * (1 + channels) * frame, height * width], in each branch
+ *     first the mask; null: none are given, which the model sees as zeros
  * @param generated per branch and token frame of the whole clip; false: the frame is treated as t = 0. Null: all true
  */
-public record StepInput(Matrix latents, float[] timesteps, boolean @Nullable [][] generated) {}
+public record StepInput(
+    Matrix latents,
+    float[] timesteps,
+    @Nullable Matrix reference,
+    boolean @Nullable [][] generated) {}

@@ -1,5 +1,9 @@
 package dev.longtake.worker.engine.exec;
 
+import dev.longtake.worker.engine.model.Rotary;
+import java.util.List;
+import java.util.function.DoubleUnaryOperator;
+
 /**
  * Sinusoid tables, computed on the host in a fixed way: {@link StrictMath} gives the same bits everywhere. The Open-Sora family
  * computes frequencies and angles in float32, and near t = 1000 that is visible in the fifth digit, so we do the same.
@@ -31,7 +35,7 @@ public final class Tables {
   }
 
   /**
-   * The scaled 2-D position table of Open-Sora 1.1 and 1.2: the first half of the channels encodes the column, the second the
+   * The scaled 2-D position table of the Open-Sora family: the first half of the channels encodes the column, the second the
    * row; within each, sines first, then cosines, with {@code w_k = 10000^(-k / (channels / 4))}.
    *
    * @param scale of the resolution
@@ -40,49 +44,107 @@ public final class Tables {
    */
   public static float[] positions(
       int rows, int columns, int channels, double scale, double baseSize) {
-    float[] table = new float[rows * columns * channels];
-    int quarter = channels / 4;
+    float[] rowTable = axis(rows, channels / 2, scale, baseSize > 0 ? baseSize / rows : 1);
+    float[] columnTable = axis(columns, channels / 2, scale, baseSize > 0 ? baseSize / columns : 1);
+    float[] table = new float[Math.multiplyExact(rows * columns, channels)];
     for (int i = 0; i < rows; i++) {
-      double row = i / scale * (baseSize > 0 ? baseSize / rows : 1);
       for (int j = 0; j < columns; j++) {
-        double column = j / scale * (baseSize > 0 ? baseSize / columns : 1);
         int at = (i * columns + j) * channels;
-        for (int k = 0; k < quarter; k++) {
-          double frequency = StrictMath.exp(-LN_10000 * k / quarter);
-          table[at + k] = (float) StrictMath.sin(column * frequency);
-          table[at + quarter + k] = (float) StrictMath.cos(column * frequency);
-          table[at + 2 * quarter + k] = (float) StrictMath.sin(row * frequency);
-          table[at + 3 * quarter + k] = (float) StrictMath.cos(row * frequency);
-        }
+        System.arraycopy(columnTable, j * (channels / 2), table, at, channels / 2);
+        System.arraycopy(rowTable, i * (channels / 2), table, at + channels / 2, channels / 2);
       }
     }
     return table;
-  }
-
-  /** Which of a rotation's two tables. */
-  public enum Part {
-    COSINE,
-    SINE
   }
 
   /**
-   * Cosines or sines of {@code position * frequency}.
+   * Consecutive tokens of a sequence that is laid out as rows of a grid: token i is at row {@code i div side}, column {@code i mod
+   * side} of a table like {@link #positions}, unscaled.
    *
-   * @return [positions, frequencies.length]
+   * @return [tokens, channels]
    */
-  public static float[] rotation(int positions, float[] frequencies, Part part) {
-    float[] table = new float[positions * frequencies.length];
-    for (int p = 0; p < positions; p++) {
-      for (int k = 0; k < frequencies.length; k++) {
-        float angle = p * frequencies[k];
-        table[p * frequencies.length + k] =
-            (float)
-                switch (part) {
-                  case COSINE -> StrictMath.cos(angle);
-                  case SINE -> StrictMath.sin(angle);
-                };
+  public static float[] sequencePositions(int first, int tokens, int side, int channels) {
+    float[] sideTable = axis(side, channels / 2, 1, 1);
+    float[] table = new float[Math.multiplyExact(tokens, channels)];
+    for (int i = 0; i < tokens; i++) {
+      int row = (first + i) / side;
+      int column = (first + i) % side;
+      System.arraycopy(sideTable, column * (channels / 2), table, i * channels, channels / 2);
+      System.arraycopy(
+          sideTable, row * (channels / 2), table, i * channels + channels / 2, channels / 2);
+    }
+    return table;
+  }
+
+  /**
+   * Positions of frames: sines, then cosines of {@code i / scale * w_k}, {@code w_k = 10000^(-k / (channels / 2))}.
+   *
+   * @return [frames, channels]
+   */
+  public static float[] framePositions(int frames, int channels, double scale) {
+    return axis(frames, channels, scale, 1);
+  }
+
+  /** Sines, then cosines, along one axis: [positions, width]. */
+  private static float[] axis(int positions, int width, double scale, double stretch) {
+    float[] table = new float[Math.multiplyExact(positions, width)];
+    int half = width / 2;
+    for (int k = 0; k < half; k++) {
+      double frequency = StrictMath.exp(-LN_10000 * k / half);
+      for (int i = 0; i < positions; i++) {
+        double angle = i / scale * stretch * frequency;
+        table[i * width + k] = (float) StrictMath.sin(angle);
+        table[i * width + half + k] = (float) StrictMath.cos(angle);
       }
     }
     return table;
+  }
+
+  /**
+   * Angles {@code frame * frequency}, in single precision.
+   *
+   * @return [frames, frequencies.length]
+   */
+  public static double[] frameAngles(int frames, float[] frequencies) {
+    double[] angles = new double[frames * frequencies.length];
+    for (int frame = 0; frame < frames; frame++) {
+      for (int k = 0; k < frequencies.length; k++) {
+        angles[frame * frequencies.length + k] = frame * frequencies[k];
+      }
+    }
+    return angles;
+  }
+
+  /**
+   * Angles of tokens on several axes, the axes' angles side by side.
+   *
+   * @param places of each token along the axes
+   * @return [places, sum of the axes' widths / 2]
+   */
+  public static double[] axesAngles(Rotary.Axes axes, List<int[]> places) {
+    int columns = axes.widths().stream().mapToInt(width -> width / 2).sum();
+    double[] angles = new double[Math.multiplyExact(places.size(), columns)];
+    int column = 0;
+    for (int axis = 0; axis < axes.widths().size(); axis++) {
+      int width = axes.widths().get(axis);
+      for (int k = 0; k < width / 2; k++, column++) {
+        double frequency = StrictMath.pow(axes.theta(), -2.0 * k / width);
+        for (int token = 0; token < places.size(); token++) {
+          int place = places.get(token)[axis];
+          angles[token * columns + column] =
+              axes.exactAngles() ? place * frequency : place * (float) frequency;
+        }
+      }
+    }
+    return angles;
+  }
+
+  /** A function of each angle, to single precision. */
+  public static float[] of(double[] angles, DoubleUnaryOperator function) {
+    float[] values = new float[angles.length];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) function.applyAsDouble(angles[i]);
+    }
+    return values;
   }
 }

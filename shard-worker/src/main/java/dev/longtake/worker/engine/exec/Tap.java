@@ -1,6 +1,8 @@
 package dev.longtake.worker.engine.exec;
 
+import dev.longtake.common.partition.Range;
 import dev.longtake.worker.device.Matrix;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Receives intermediate results by the names under which the reference implementation has them. */
@@ -15,6 +17,9 @@ public interface Tap {
 
         @Override
         public void take(String name, Matrix value, @Nullable TokenLayout layout) {}
+
+        @Override
+        public void takeText(String name, Matrix value, List<Range> tokens) {}
       };
 
   boolean wants(String name);
@@ -22,7 +27,16 @@ public interface Tap {
   /**
    * Called while the value is there; it must be copied before this returns.
    *
+   * @param value rows {@code [branch, frame, patch]} of the layout
    * @param layout of the rows, or null when every rank holds the whole value
    */
   void take(String name, Matrix value, @Nullable TokenLayout layout);
+
+  /**
+   * The same for text tokens.
+   *
+   * @param value this rank's text rows
+   * @param tokens which they are: ranges of the text tokens of all branches, packed behind each other
+   */
+  void takeText(String name, Matrix value, List<Range> tokens);
 }

@@ -9,10 +9,13 @@ import dev.longtake.worker.device.PackedLinear;
 import dev.longtake.worker.device.RowVectors;
 import dev.longtake.worker.device.Sequences;
 import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.model.PooledInput;
+import dev.longtake.worker.engine.model.TextInput;
 import dev.longtake.worker.engine.model.VectorOp;
 import dev.longtake.worker.engine.program.Instruction;
 import dev.longtake.worker.engine.program.Value;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -57,8 +60,19 @@ final class Vectors {
     generated = generatedFrames;
   }
 
-  /** Packs the branches' texts behind each other. */
-  void uploadText() {
+  /** What the branches are conditioned on to the device: texts packed behind each other, one pooled vector per row. */
+  void uploadConditions() {
+    TextInput text = model.text();
+    if (text != null) {
+      uploadText(text);
+    }
+    PooledInput pooled = model.pooledText();
+    if (pooled != null) {
+      uploadPooled(pooled);
+    }
+  }
+
+  private void uploadText(TextInput input) {
     Matrix target = buffers.small(Value.ENCODED_TEXT);
     int at = 0;
     for (Branch branch : condition.branches()) {
@@ -66,25 +80,66 @@ final class Vectors {
       Matrix rows = target.rows(at, at + text.tokens());
       switch (text) {
         case TextRow.Encoded(float[] values, int _) -> Floats.upload(device, values, rows);
-        case TextRow.Null(int tokens) ->
-            device.copy(weights.tensor(model.text().nullCaption()).rows(0, tokens), rows);
-        case TextRow.None _ -> {}
+        case TextRow.Null(int tokens) -> {
+          String nullCaption = input.nullCaption();
+          if (nullCaption == null) {
+            Floats.upload(device, new float[tokens * input.channels()], rows);
+          } else {
+            device.copy(weights.tensor(nullCaption).rows(0, tokens), rows);
+          }
+        }
+        case TextRow.None() -> {}
       }
       at += text.tokens();
     }
   }
 
-  void projectText(Instruction.ProjectText instruction) {
-    Matrix encoded = buffers.small(Value.ENCODED_TEXT);
-    Matrix text = buffers.small(Value.TEXT);
-    PackedLinear first = weights.linear(instruction.layer() + ".fc1");
-    try (DeviceBuffer scratch =
-        device.memory().allocate(4L * text.rows() * first.outputColumns(), "condition")) {
-      Matrix hidden = Matrix.dense(scratch, text.rows(), first.outputColumns(), DType.F32);
-      device.linear(first, encoded, hidden, Activation.GELU_TANH);
-      device.linear(weights.linear(instruction.layer() + ".fc2"), hidden, text, Activation.NONE);
+  private void uploadPooled(PooledInput input) {
+    Matrix target = buffers.small(Value.POOLED_TEXT);
+    for (int row = 0; row < target.rows(); row++) {
+      Matrix one = target.rows(row, row + 1);
+      float[] given = branch(row).pooledText();
+      String nullVector = input.nullVector();
+      if (given != null) {
+        Floats.upload(device, given, one);
+      } else if (nullVector == null) {
+        Floats.upload(device, new float[input.channels()], one);
+      } else {
+        device.copy(weights.tensor(nullVector), one);
+      }
     }
-    take("y_packed", text);
+  }
+
+  /** The branch of a vector row; those for t = 0 come behind all others. */
+  private Branch branch(int vectorRow) {
+    return condition.branches().get(vectorRow % condition.count());
+  }
+
+  void projectText(Instruction.ProjectText instruction) {
+    if (!instruction.layers().isEmpty()) {
+      mlp(
+          instruction.layers(),
+          Activation.GELU_TANH,
+          buffers.small(Value.ENCODED_TEXT),
+          buffers.small(Value.TEXT),
+          "condition");
+    }
+    take("y_packed", buffers.small(Value.TEXT));
+  }
+
+  /** One layer, or two with an activation between them; always in float32. */
+  private void mlp(List<String> layers, Activation between, Matrix in, Matrix out, String tag) {
+    if (layers.size() == 1) {
+      device.linear(weights.linear(layers.getFirst()), in, out, Activation.NONE);
+      return;
+    }
+    PackedLinear first = weights.linear(layers.get(0));
+    try (DeviceBuffer scratch =
+        device.memory().allocate(4L * in.rows() * first.outputColumns(), tag)) {
+      Matrix hidden = Matrix.dense(scratch, in.rows(), first.outputColumns(), DType.F32);
+      device.linear(first, in, hidden, between);
+      device.linear(weights.linear(layers.get(1)), hidden, out, Activation.NONE);
+    }
   }
 
   void projectKeyValue(Instruction.ProjectKeyValue instruction) {
@@ -121,11 +176,25 @@ final class Vectors {
     switch (op) {
       case VectorOp.Sinusoid sinusoid -> computeSinusoid(sinusoid, out);
       case VectorOp.Sum sum -> {
-        device.copy(buffers.small(Value.vector(sum.left())), out);
-        device.addRows(out, buffers.small(Value.vector(sum.right())), 1);
+        device.copy(vector(sum.left()), out);
+        device.addRows(out, vector(sum.right()), 1);
+      }
+      case VectorOp.Concat concat -> {
+        int from = 0;
+        for (String part : concat.parts()) {
+          Matrix values = vector(part);
+          device.copy(values, out.columns(from, from + values.columns()));
+          from += values.columns();
+        }
+      }
+      case VectorOp.WhereMasked choice -> {
+        int branches = condition.count();
+        device.copy(vector(choice.ordinary()).rows(0, branches), out.rows(0, branches));
+        device.copy(
+            vector(choice.masked()).rows(branches, out.rows()), out.rows(branches, out.rows()));
       }
       case VectorOp.SiluLinear linear -> {
-        Matrix in = buffers.small(Value.vector(linear.input()));
+        Matrix in = vector(linear.input());
         try (DeviceBuffer scratch =
             device.memory().allocate(4L * in.rows() * in.columns(), "vectors")) {
           Matrix activated = Matrix.dense(scratch, in.rows(), in.columns(), DType.F32);
@@ -133,40 +202,47 @@ final class Vectors {
           device.linear(weights.linear(linear.layer()), activated, out, Activation.NONE);
         }
       }
+      case VectorOp.ClassEmbedding labels -> {
+        Matrix table = weights.tensor(labels.table());
+        for (int row = 0; row < out.rows(); row++) {
+          Integer label = branch(row).classLabel();
+          int entry = label == null ? labels.classes() : label;
+          device.copy(table.rows(entry, entry + 1), out.rows(row, row + 1));
+        }
+      }
+      case VectorOp.PooledText text ->
+          mlp(text.layers(), text.between(), buffers.small(Value.POOLED_TEXT), out, "vectors");
     }
     takeVector(op.output(), out);
   }
 
+  private Matrix vector(String name) {
+    return buffers.small(Value.vector(name));
+  }
+
   private void computeSinusoid(VectorOp.Sinusoid op, Matrix out) {
-    float[] scalars =
-        switch (op.scalar()) {
-          case TIMESTEP -> timesteps;
-          case FRAME_RATE -> frameRates();
-        };
-    long floats = (long) scalars.length * (SINUSOIDS + model.channels());
-    try (DeviceBuffer scratch = device.memory().allocate(4 * floats, "vectors")) {
+    float[] scalars = new float[condition.vectorRows()];
+    for (int row = 0; row < scalars.length; row++) {
+      scalars[row] = op.factor() * scalar(op.scalar(), row);
+    }
+    try (DeviceBuffer scratch = device.memory().allocate(4L * scalars.length * SINUSOIDS, "vectors")) {
       Matrix table = Matrix.dense(scratch, scalars.length, SINUSOIDS, DType.F32);
-      Matrix hidden =
-          new Matrix(
-              scratch,
-              (long) scalars.length * SINUSOIDS,
-              scalars.length,
-              model.channels(),
-              model.channels(),
-              DType.F32);
       Floats.upload(device, Tables.sinusoids(scalars, SINUSOIDS), table);
-      device.linear(weights.linear(op.mlp() + ".0"), table, hidden, Activation.SILU);
-      device.linear(weights.linear(op.mlp() + ".2"), hidden, out, Activation.NONE);
+      mlp(List.of(op.first(), op.second()), Activation.SILU, table, out, "vectors");
     }
   }
 
-  /** A branch's frame rate also goes with its vectors for t = 0. */
-  private float[] frameRates() {
-    float[] rates = new float[condition.vectorRows()];
-    for (int row = 0; row < rates.length; row++) {
-      rates[row] = condition.branches().get(row % condition.count()).scalars().frameRate();
-    }
-    return rates;
+  private float scalar(VectorOp.Scalar scalar, int row) {
+    Branch.Scalars scalars = branch(row).scalars();
+    return switch (scalar) {
+      case TIMESTEP -> timesteps[row];
+      case FRAME_RATE -> scalars.frameRate();
+      case HEIGHT -> scalars.height();
+      case WIDTH -> scalars.width();
+      case ASPECT_RATIO -> scalars.aspectRatio();
+      case FRAME_COUNT -> scalars.frames();
+      case GUIDANCE -> scalars.guidance();
+    };
   }
 
   /** A vector as wide as one row of the table is added to each row of it. */

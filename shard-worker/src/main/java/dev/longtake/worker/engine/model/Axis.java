@@ -5,5 +5,7 @@ public enum Axis {
   /** All patches of one frame. */
   SPATIAL,
   /** All frames at one patch. */
-  TEMPORAL
+  TEMPORAL,
+  /** All tokens of a row of the batch, text tokens of its sequence included. */
+  FULL
 }

@@ -8,7 +8,18 @@ import java.util.List;
 /** The architectures this build runs. */
 public final class ModelCatalog {
   /** As checkpoints' configurations name them. */
-  public static final List<String> ARCHITECTURES = List.of("STDiT3");
+  public static final List<String> ARCHITECTURES =
+      List.of(
+          "DiT",
+          "Latte",
+          "PixArt",
+          "PixArtMS",
+          "PixArt_Sigma",
+          "PixArtMS_Sigma",
+          "STDiT",
+          "STDiT2",
+          "STDiT3",
+          "MMDiTModel");
 
   private ModelCatalog() {}
 
@@ -19,12 +30,26 @@ public final class ModelCatalog {
    */
   public static ModelDescription describe(DitConfig config) {
     return switch (config.architecture()) {
+      case "DiT" -> dit(config);
+      case "Latte" -> Dit.video(config);
+      case "PixArt", "PixArtMS", "PixArt_Sigma", "PixArtMS_Sigma" -> Pixart.describe(config);
+      case "STDiT" -> Stdit1.describe(config);
+      case "STDiT2" -> Stdit2.describe(config);
       case "STDiT3" -> Stdit3.describe(config);
+      case "MMDiTModel" -> Mmdit.describe(config);
       default ->
           throw new LongtakeException(
               ErrorCode.INVALID_MODEL,
               "Expected one of the architectures %s, but %s says '%s'"
                   .formatted(ARCHITECTURES, config.file(), config.architecture()));
     };
+  }
+
+  /** Three generations of models are called DiT; their configurations differ. */
+  private static ModelDescription dit(DitConfig config) {
+    if (config.has("text_embed_dim")) {
+      return March.describe(config);
+    }
+    return config.has("condition") ? Dit.video(config) : Dit.image(config);
   }
 }

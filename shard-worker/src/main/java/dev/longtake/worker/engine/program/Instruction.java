@@ -3,14 +3,18 @@ package dev.longtake.worker.engine.program;
 import dev.longtake.worker.device.Activation;
 import dev.longtake.worker.engine.model.Axis;
 import dev.longtake.worker.engine.model.FinalLayer;
+import dev.longtake.worker.engine.model.Gate;
 import dev.longtake.worker.engine.model.Modulation;
+import dev.longtake.worker.engine.model.Position;
+import dev.longtake.worker.engine.model.Stream;
 import dev.longtake.worker.engine.model.VectorOp;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One step of a rank's program: one or two device kernels, or an exchange. {@code name}s are those under which the
- * reference implementation's intermediate results are known; a tap can ask for them.
+ * One step of a rank's program: one or two device kernels, or an exchange. {@code name}s are those under which a tap can ask
+ * for a result; most are the reference implementation's.
  */
 public sealed interface Instruction {
   List<Value> reads();
@@ -20,8 +24,8 @@ public sealed interface Instruction {
   /** Computes on the rank's tokens alone; where a split leaves a rank without any, it has nothing to do. */
   sealed interface OnTokens extends Instruction {}
 
-  /** Encoded text to {@link Value#TEXT}. */
-  record ProjectText(String layer) implements Instruction {
+  /** Encoded text to {@link Value#TEXT}; without layers, as it is. */
+  record ProjectText(List<String> layers) implements Instruction {
     @Override
     public List<Value> reads() {
       return List.of(Value.ENCODED_TEXT);
@@ -52,12 +56,16 @@ public sealed interface Instruction {
     public List<Value> reads() {
       return switch (op) {
         case VectorOp.Sinusoid s ->
-            switch (s.scalar()) {
-              case TIMESTEP -> List.of(Value.TIMESTEPS);
-              case FRAME_RATE -> List.of(Value.FRAME_RATES);
-            };
+            s.scalar() == VectorOp.Scalar.TIMESTEP
+                ? List.of(Value.TIMESTEPS)
+                : List.of(Value.SCALARS);
         case VectorOp.Sum s -> List.of(Value.vector(s.left()), Value.vector(s.right()));
+        case VectorOp.Concat c -> c.parts().stream().map(Value::vector).toList();
+        case VectorOp.WhereMasked w ->
+            List.of(Value.vector(w.ordinary()), Value.vector(w.masked()));
         case VectorOp.SiluLinear s -> List.of(Value.vector(s.input()));
+        case VectorOp.ClassEmbedding _ -> List.of(Value.CLASS_LABELS);
+        case VectorOp.PooledText _ -> List.of(Value.POOLED_TEXT);
       };
     }
 
@@ -80,11 +88,63 @@ public sealed interface Instruction {
     }
   }
 
-  /** Latents to tokens, positions added. */
+  /** Latents to the patches' residual stream. */
   record EmbedPatches(String layer) implements OnTokens {
     @Override
     public List<Value> reads() {
       return List.of(Value.LATENTS);
+    }
+
+    @Override
+    public Value writes() {
+      return Value.RESIDUAL;
+    }
+  }
+
+  /** Adds the embedded reference latents to the patches. */
+  record EmbedReference(String layer) implements OnTokens {
+    @Override
+    public List<Value> reads() {
+      return List.of(Value.REFERENCE, Value.RESIDUAL);
+    }
+
+    @Override
+    public Value writes() {
+      return Value.RESIDUAL;
+    }
+  }
+
+  /** The rank's share of the projected text to the text's residual stream, in each step because the blocks change it. */
+  record EmbedText() implements OnTokens {
+    @Override
+    public List<Value> reads() {
+      return List.of(Value.TEXT);
+    }
+
+    @Override
+    public Value writes() {
+      return Value.RESIDUAL;
+    }
+  }
+
+  /** Adds positions to the residual stream; those of the sequence also to text tokens. */
+  record AddPosition(Position position, Stream stream) implements OnTokens {
+    @Override
+    public List<Value> reads() {
+      return List.of(Value.RESIDUAL);
+    }
+
+    @Override
+    public Value writes() {
+      return Value.RESIDUAL;
+    }
+  }
+
+  /** Names the residual stream for a tap; computes nothing. */
+  record Mark(String name) implements OnTokens {
+    @Override
+    public List<Value> reads() {
+      return List.of(Value.RESIDUAL);
     }
 
     @Override
@@ -110,11 +170,40 @@ public sealed interface Instruction {
     }
   }
 
-  /** Normalised and modulated residual stream to {@link Value#NARROW}. */
-  record Modulate(String name, Modulation modulation) implements OnTokens {
+  /**
+   * All-gather of the keys and values in {@link Value#WIDE} to {@link Value#KEY_VALUE}, every branch's text tokens and then its
+   * patches in the order of the whole clip; each rank keeps its queries.
+   */
+  record GatherKeyValue(Stream stream, String place) implements Instruction {
     @Override
     public List<Value> reads() {
-      return List.of(Value.RESIDUAL, Value.modulation(modulation.table()));
+      return List.of(Value.WIDE);
+    }
+
+    @Override
+    public Value writes() {
+      return Value.KEY_VALUE;
+    }
+  }
+
+  /** Normalised and modulated residual stream to {@link Value#NARROW}. */
+  record Modulate(String name, Stream stream, Modulation modulation) implements OnTokens {
+    @Override
+    public List<Value> reads() {
+      return List.of(Value.RESIDUAL, Value.of(modulation.source()));
+    }
+
+    @Override
+    public Value writes() {
+      return Value.NARROW;
+    }
+  }
+
+  /** The residual stream of the patches with positions added, to {@link Value#NARROW}. */
+  record ReadWithPosition(String name, Position position) implements OnTokens {
+    @Override
+    public List<Value> reads() {
+      return List.of(Value.RESIDUAL);
     }
 
     @Override
@@ -124,7 +213,8 @@ public sealed interface Instruction {
   }
 
   /** A product of {@code input} (cast where it has another type) to {@link Value#WIDE}. */
-  record Project(String layer, Value input, Activation activation) implements OnTokens {
+  record Project(String layer, Stream stream, Value input, Activation activation)
+      implements OnTokens {
     @Override
     public List<Value> reads() {
       return List.of(input);
@@ -136,21 +226,66 @@ public sealed interface Instruction {
     }
   }
 
-  /** RMS norm and rotation of q and k in {@link Value#WIDE}; {@code name} is the attention's. */
-  record NormRotate(String name, boolean norm, boolean rotary) implements OnTokens {
+  /** The hidden layer of an MLP beside an attention: {@link Value#NARROW} to {@link Value#HIDDEN} behind C columns. */
+  record ProjectHidden(String layer) implements OnTokens {
     @Override
     public List<Value> reads() {
-      return List.of(Value.WIDE);
+      return List.of(Value.NARROW);
     }
 
     @Override
     public Value writes() {
-      return Value.WIDE;
+      return Value.HIDDEN;
     }
   }
 
-  /** Self-attention of q, k, v in {@link Value#WIDE} to {@link Value#NARROW}. */
-  record Attend(Axis axis) implements OnTokens {
+  /**
+   * RMS norm and rotation of q, or k, in {@link Value#WIDE}, or of reduced keys in {@link Value#KEY_VALUE}.
+   *
+   * @param name the attention's, for the norm's weight {@code <name>.<part>_norm.weight}
+   * @param reduction side of the cells that keys were reduced by, 1 for those of the tokens themselves
+   */
+  record NormRotate(
+      String name, Stream stream, Part part, int reduction, boolean norm, boolean rotary, Order order)
+      implements OnTokens {
+    /** Which third of q, k and v. */
+    public enum Part {
+      Q,
+      K
+    }
+
+    /** Of norm and rotation. */
+    public enum Order {
+      NORM_FIRST,
+      ROTATION_FIRST
+    }
+
+    @Override
+    public List<Value> reads() {
+      return List.of(writes());
+    }
+
+    @Override
+    public Value writes() {
+      return reduction > 1 ? Value.KEY_VALUE : Value.WIDE;
+    }
+
+    /** The norm's name, for its weight and for taps. */
+    public String normName() {
+      return name + (part == Part.Q ? ".q_norm" : ".k_norm");
+    }
+
+    /** The rotated part's name for taps. */
+    public String rotatedName() {
+      return name + (part == Part.Q ? ".q_rope" : ".k_rope");
+    }
+  }
+
+  /**
+   * Keys and values of each frame in {@link Value#WIDE} to fewer ones in {@link Value#KEY_VALUE}, by the convolution {@code
+   * <name>.sr} and the norm {@code <name>.norm}.
+   */
+  record ReduceKeyValue(String name, int factor) implements OnTokens {
     @Override
     public List<Value> reads() {
       return List.of(Value.WIDE);
@@ -158,7 +293,28 @@ public sealed interface Instruction {
 
     @Override
     public Value writes() {
-      return Value.NARROW;
+      return Value.KEY_VALUE;
+    }
+  }
+
+  /**
+   * Self-attention of the queries in {@link Value#WIDE}.
+   *
+   * @param name for taps
+   * @param keys {@link Value#WIDE} or {@link Value#KEY_VALUE}
+   * @param reduction side of the cells that keys were reduced by
+   * @param result {@link Value#NARROW}, or {@link Value#HIDDEN} for its first C columns
+   */
+  record Attend(String name, Axis axis, Stream stream, Value keys, int reduction, Value result)
+      implements OnTokens {
+    @Override
+    public List<Value> reads() {
+      return List.of(Value.WIDE, keys);
+    }
+
+    @Override
+    public Value writes() {
+      return result;
     }
   }
 
@@ -183,13 +339,20 @@ public sealed interface Instruction {
    * @param afterName of the residual stream afterwards
    */
   record AddProjection(
-      String layer, Value input, @Nullable Modulation gate, String resultName, String afterName)
+      String layer,
+      Stream stream,
+      Value input,
+      @Nullable Gate gate,
+      String resultName,
+      String afterName)
       implements OnTokens {
     @Override
     public List<Value> reads() {
-      return gate == null
-          ? List.of(input, Value.RESIDUAL)
-          : List.of(input, Value.RESIDUAL, Value.modulation(gate.table()));
+      List<Value> reads = new ArrayList<>(List.of(input, Value.RESIDUAL));
+      if (gate != null) {
+        reads.add(Value.of(gate.source()));
+      }
+      return reads;
     }
 
     @Override
@@ -198,11 +361,11 @@ public sealed interface Instruction {
     }
   }
 
-  /** The residual stream to {@link Value#PREDICTION}. */
+  /** The residual stream of the patches to {@link Value#PREDICTION}. */
   record ProjectFinal(FinalLayer layer) implements OnTokens {
     @Override
     public List<Value> reads() {
-      return List.of(Value.RESIDUAL, Value.modulation(layer.modulation().table()));
+      return List.of(Value.RESIDUAL, Value.of(layer.modulation().source()));
     }
 
     @Override

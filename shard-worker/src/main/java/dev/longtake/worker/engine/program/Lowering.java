@@ -3,38 +3,40 @@ package dev.longtake.worker.engine.program;
 import dev.longtake.worker.device.Activation;
 import dev.longtake.worker.engine.model.Block;
 import dev.longtake.worker.engine.model.FinalLayer;
-import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.model.Modulation;
+import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.model.Op;
-import dev.longtake.worker.engine.model.VectorOp;
+import dev.longtake.worker.engine.model.Position;
+import dev.longtake.worker.engine.model.Stream;
+import dev.longtake.worker.engine.model.TextInput;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 
-/** Turns operations into instructions, and notes the weights that they need. */
+/** Turns a model's operations into instructions, and notes the weights that they need. */
 final class Lowering {
   private final ModelDescription model;
+  private final WeightList weights;
   private final List<Instruction> program = new ArrayList<>();
-  private final Map<String, LinearSpec> linears = new LinkedHashMap<>();
-  private final Map<String, TensorSpec> tensors = new LinkedHashMap<>();
+  private final AttentionLowering attention;
 
-  Lowering(ModelDescription model) {
+  Lowering(ModelDescription model, int ranks) {
     this.model = model;
+    this.weights = new WeightList(model);
+    this.attention = new AttentionLowering(model, ranks, weights, program);
   }
 
   List<LinearSpec> linears() {
-    return List.copyOf(linears.values());
+    return weights.linears();
   }
 
   List<TensorSpec> tensors() {
-    return List.copyOf(tensors.values());
+    return weights.tensors();
   }
 
   List<Instruction> lower(List<ShardingPass.Step> steps) {
     lowerText();
-    model.vectors().forEach(this::lowerVector);
-    embedPatches();
+    new VectorLowering(model, weights, program).lower();
+    embed();
     for (ShardingPass.Step step : steps) {
       switch (step) {
         case ShardingPass.Step.Switch(Split from, Split to, String place) ->
@@ -47,106 +49,79 @@ final class Lowering {
   }
 
   private void lowerText() {
-    int channels = model.channels();
-    String layer = model.text().layer();
-    exactLinear(layer + ".fc1", channels, model.text().textChannels());
-    exactLinear(layer + ".fc2", channels, channels);
-    tensor(model.text().nullCaption(), model.text().maxTokens(), model.text().textChannels());
-    program.add(new Instruction.ProjectText(layer));
-  }
-
-  private void lowerVector(VectorOp op) {
-    int channels = model.channels();
-    switch (op) {
-      case VectorOp.Sinusoid sinusoid -> {
-        exactLinear(sinusoid.mlp() + ".0", channels, VectorOp.Sinusoid.TABLE_COLUMNS);
-        exactLinear(sinusoid.mlp() + ".2", channels, channels);
-      }
-      case VectorOp.Sum _ -> {}
-      case VectorOp.SiluLinear linear ->
-          exactLinear(linear.layer(), linear.rows() * channels, channels);
+    TextInput text = model.text();
+    if (text == null) {
+      return;
     }
-    program.add(new Instruction.ComputeVector(op));
+    int inputs = text.channels();
+    for (String layer : text.layers()) {
+      weights.exact(layer, model.channels(), inputs);
+      inputs = model.channels();
+    }
+    if (text.nullCaption() != null) {
+      weights.tensor(text.nullCaption(), text.maxTokens(), text.channels());
+    }
+    program.add(new Instruction.ProjectText(text.layers()));
   }
 
-  private void embedPatches() {
-    var patch = model.patchSize();
-    linears.put(
-        model.patchEmbedding(),
-        new LinearSpec(
-            model.patchEmbedding(),
-            List.of(
-                model.channels(),
-                model.latentChannels(),
-                patch.frames(),
-                patch.height(),
-                patch.width()),
-            /* reducible= */ false));
-    program.add(new Instruction.EmbedPatches(model.patchEmbedding()));
+  private void embed() {
+    var patches = model.patches();
+    boolean text = model.textIsSequence();
+    weights.exact(patches.layer(), patches.weightShape());
+    program.add(new Instruction.EmbedPatches(patches.layer()));
+    if (text) {
+      program.add(new Instruction.EmbedText());
+    }
+    if (patches.hasReference()) {
+      int values = (1 + model.latentChannels()) * patches.size().volume();
+      weights.exact(patches.reference(), model.channels(), values);
+      program.add(new Instruction.EmbedReference(patches.reference()));
+    }
+    for (Position position : model.positions()) {
+      boolean ofSequence = text && position instanceof Position.Sequence;
+      program.add(
+          new Instruction.AddPosition(position, ofSequence ? Stream.ALL : Stream.PATCHES));
+    }
+    program.add(new Instruction.Mark("x_embed"));
   }
 
   private void lowerOp(Block block, Op op, boolean last) {
-    String name = block.name() + "." + op.name();
-    String after = block.name() + (last ? ".out" : ".after_" + op.name());
     switch (op) {
-      case Op.SelfAttention attention -> lowerSelfAttention(name, attention, after);
-      case Op.CrossAttention _ -> lowerCrossAttention(name, after);
-      case Op.Mlp mlp -> lowerMlp(name, mlp, after);
+      case Op.SelfAttention self -> attention.lower(block, self, last);
+      case Op.ParallelAttention parallel -> attention.lower(block, parallel);
+      case Op.CrossAttention cross -> attention.lower(block, cross, last);
+      case Op.Mlp mlp -> lowerMlp(block, mlp, last);
+      case Op.AddPosition add ->
+          program.add(new Instruction.AddPosition(add.position(), Stream.PATCHES));
     }
   }
 
-  private void lowerSelfAttention(String name, Op.SelfAttention op, String after) {
-    int channels = model.channels();
-    table(op.modulation());
-    program.add(new Instruction.Modulate(name + "_in", op.modulation()));
-    blockLinear(name + ".qkv", 3 * channels, channels);
-    program.add(new Instruction.Project(name + ".qkv", Value.NARROW, Activation.NONE));
-    if (op.qkNorm()) {
-      tensor(name + ".q_norm.weight", model.headDimension());
-      tensor(name + ".k_norm.weight", model.headDimension());
-    }
-    if (op.rotary()) {
-      tensor(model.rotaryFrequencies(), model.headDimension() / 2);
-    }
-    if (op.qkNorm() || op.rotary()) {
-      program.add(new Instruction.NormRotate(name, op.qkNorm(), op.rotary()));
-    }
-    program.add(new Instruction.Attend(op.axis()));
-    blockLinear(name + ".proj", channels, channels);
+  private void lowerMlp(Block block, Op.Mlp op, boolean last) {
+    String name = block.name() + "." + op.name();
+    weights.table(op.modulation().source(), program);
+    program.add(new Instruction.Modulate(name + "_in", op.stream(), op.modulation()));
+    weights.reducible(name + ".fc1", op.hidden(), model.channels());
+    program.add(
+        new Instruction.Project(name + ".fc1", op.stream(), Value.NARROW, Activation.GELU_TANH));
+    weights.reducible(name + ".fc2", model.channels(), op.hidden());
     program.add(
         new Instruction.AddProjection(
-            name + ".proj", Value.NARROW, op.modulation(), name + "_out", after));
-  }
-
-  private void lowerCrossAttention(String name, String after) {
-    int channels = model.channels();
-    blockLinear(name + ".kv_linear", 2 * channels, channels);
-    program.add(new Instruction.ProjectKeyValue(name + ".kv_linear"));
-    blockLinear(name + ".q_linear", channels, channels);
-    program.add(new Instruction.Project(name + ".q_linear", Value.RESIDUAL, Activation.NONE));
-    program.add(new Instruction.AttendText(name + ".kv_linear"));
-    blockLinear(name + ".proj", channels, channels);
-    program.add(
-        new Instruction.AddProjection(
-            name + ".proj", Value.NARROW, /* gate= */ null, name + "_out", after));
-  }
-
-  private void lowerMlp(String name, Op.Mlp op, String after) {
-    table(op.modulation());
-    program.add(new Instruction.Modulate(name + "_in", op.modulation()));
-    blockLinear(name + ".fc1", op.hidden(), model.channels());
-    program.add(new Instruction.Project(name + ".fc1", Value.NARROW, Activation.GELU_TANH));
-    blockLinear(name + ".fc2", model.channels(), op.hidden());
-    program.add(
-        new Instruction.AddProjection(
-            name + ".fc2", Value.WIDE, op.modulation(), name + "_out", after));
+            name + ".fc2",
+            op.stream(),
+            Value.WIDE,
+            op.gate(),
+            name + "_out",
+            after(block, op.name(), last)));
   }
 
   private void lowerFinal(Split split) {
     FinalLayer layer = model.finalLayer();
-    table(layer.modulation());
-    exactLinear(
-        layer.layer(), model.patchSize().volume() * model.outputChannels(), model.channels());
+    Modulation modulation = layer.modulation();
+    weights.table(modulation.source(), program);
+    weights.exact(
+        layer.layer(),
+        model.patches().size().volume() * model.outputChannels(),
+        model.channels());
     program.add(new Instruction.ProjectFinal(layer));
     if (split != ShardingPass.HOME) {
       program.add(
@@ -155,25 +130,8 @@ final class Lowering {
     }
   }
 
-  /** Adds the vector to a table, the first time the table is met. */
-  private void table(Modulation modulation) {
-    if (tensors.containsKey(modulation.table())) {
-      return;
-    }
-    tensor(modulation.table(), modulation.tableRows(), model.channels());
-    program.add(
-        new Instruction.AddTable(modulation.table(), modulation.tableRows(), modulation.vector()));
-  }
-
-  private void tensor(String name, Integer... shape) {
-    tensors.put(name, new TensorSpec(name, List.of(shape)));
-  }
-
-  private void blockLinear(String layer, int outputs, int inputs) {
-    linears.put(layer, new LinearSpec(layer, List.of(outputs, inputs), /* reducible= */ true));
-  }
-
-  private void exactLinear(String layer, int outputs, int inputs) {
-    linears.put(layer, new LinearSpec(layer, List.of(outputs, inputs), /* reducible= */ false));
+  /** What taps call the residual stream after an operation. */
+  static String after(Block block, String op, boolean last) {
+    return block.name() + (last ? ".out" : ".after_" + op);
   }
 }

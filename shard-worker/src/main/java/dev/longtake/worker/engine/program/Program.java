@@ -26,7 +26,7 @@ public record Program(
 
   /** Compiles a model for a gang of {@code sequenceRanks} workers; every rank runs the same program. */
   public static Program compile(ModelDescription model, int sequenceRanks) {
-    Lowering lowering = new Lowering(model);
+    Lowering lowering = new Lowering(model, sequenceRanks);
     List<Instruction> all = lowering.lower(ShardingPass.apply(model.blocks(), sequenceRanks));
     Hoisting.Parts parts = Hoisting.split(all);
     return new Program(

@@ -9,7 +9,8 @@ import java.util.Optional;
 /**
  * Decides where the tokens must be split another way: dynamic sequence parallelism (arXiv 2403.10266). Every operation says
  * which split it needs; an exchange is placed only where the current one does not do. Attention within a frame needs whole
- * frames, attention across frames needs whole patches; everything else works on any split.
+ * frames, attention across frames needs whole patches; everything else works on any split. Attention over all tokens is left
+ * where the latents live, by frame, and gathers the keys and values of the other ranks.
  */
 final class ShardingPass {
   /** Where the latents live, so where the program starts and ends. */
@@ -62,10 +63,11 @@ final class ShardingPass {
     return switch (op) {
       case Op.SelfAttention attention ->
           switch (attention.axis()) {
-            case SPATIAL -> Optional.of(Split.FRAME);
+            case SPATIAL, FULL -> Optional.of(Split.FRAME);
             case TEMPORAL -> Optional.of(Split.PATCH);
           };
-      case Op.CrossAttention _, Op.Mlp _ -> Optional.empty();
+      case Op.ParallelAttention _ -> Optional.of(Split.FRAME);
+      case Op.CrossAttention _, Op.Mlp _, Op.AddPosition _ -> Optional.empty();
     };
   }
 }

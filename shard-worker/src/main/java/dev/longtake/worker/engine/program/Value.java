@@ -1,7 +1,10 @@
 package dev.longtake.worker.engine.program;
 
+import dev.longtake.worker.engine.model.Modulation;
+
 /**
- * What instructions read and write. Token values are rows {@code [branch, frame, patch]} of the rank's split.
+ * What instructions read and write. Token values are rows {@code [branch, frame, patch]} of the rank's split; where text
+ * tokens are tokens of the network, the rank's share of them is in front, packed branch by branch.
  *
  * @param name unique; the buffer's key
  */
@@ -12,13 +15,22 @@ public record Value(String name) {
   /** One per branch and frame; changes every step. */
   public static final Value TIMESTEPS = new Value("timesteps");
 
+  /** Frame rates, sizes and other numbers of each branch. */
+  public static final Value SCALARS = new Value("scalars");
+
+  /** One vector per branch. */
+  public static final Value POOLED_TEXT = new Value("pooled text");
+
   /** One per branch. */
-  public static final Value FRAME_RATES = new Value("frame rates");
+  public static final Value CLASS_LABELS = new Value("class labels");
+
+  /** A mask and reference latents beside the latents. */
+  public static final Value REFERENCE = new Value("reference latents");
 
   /** The text encoder's output, packed: [tokens of all branches, text channels]. */
   public static final Value ENCODED_TEXT = new Value("encoded text");
 
-  /** The projected text, packed: [tokens of all branches, C]. */
+  /** The projected text, packed: [tokens of all branches, C], or as it was where nothing projects it. */
   public static final Value TEXT = new Value("text");
 
   /** The residual stream, [tokens, C] F32. */
@@ -29,6 +41,12 @@ public record Value(String name) {
 
   /** What the last product wrote: q, k and v, or the MLP's hidden layer. */
   public static final Value WIDE = new Value("wide");
+
+  /** An attention's result and beside it an MLP's hidden layer, [tokens, C + hidden]. */
+  public static final Value HIDDEN = new Value("hidden");
+
+  /** Keys and values of a self-attention where they are not those of the rank's own tokens, [keys, 2C] F32. */
+  public static final Value KEY_VALUE = new Value("keys and values");
 
   /** The final layer's output, [tokens, patch volume * output channels] F32. */
   public static final Value PREDICTION = new Value("prediction");
@@ -41,6 +59,14 @@ public record Value(String name) {
   /** A modulation table with a vector added to its rows. */
   public static Value modulation(String table) {
     return new Value("modulation " + table);
+  }
+
+  /** The vectors a modulation takes its rows from. */
+  public static Value of(Modulation.Source source) {
+    return switch (source) {
+      case Modulation.Source.Table table -> modulation(table.table());
+      case Modulation.Source.Vector vector -> vector(vector.vector());
+    };
   }
 
   /** Keys and values of a cross-attention, [tokens of all branches, 2C] F32. */

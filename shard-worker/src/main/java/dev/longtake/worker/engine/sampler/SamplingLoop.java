@@ -111,7 +111,7 @@ public final class SamplingLoop implements AutoCloseable {
     }
     Matrix output =
         denoiser.predict(
-            new StepInput(latents, timesteps, frames == null ? null : frames.generated(geometry)),
+            new StepInput(latents, timesteps, /* reference= */ null, frames == null ? null : frames.generated(geometry)),
             "step " + (index + 1));
     take("model_out", index, output);
     guide(index, output);

@@ -32,7 +32,7 @@ class ProgramTest {
       Program program = Program.compile(TestModels.stdit3(3), ranks);
       Set<Value> written =
           new HashSet<>(
-              Set.of(Value.LATENTS, Value.TIMESTEPS, Value.FRAME_RATES, Value.ENCODED_TEXT));
+              Set.of(Value.LATENTS, Value.TIMESTEPS, Value.SCALARS, Value.ENCODED_TEXT));
       List<Instruction> all = new ArrayList<>(program.condition());
       all.addAll(program.step());
       for (Instruction instruction : all) {

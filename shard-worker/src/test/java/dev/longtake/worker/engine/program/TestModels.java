@@ -8,6 +8,8 @@ import dev.longtake.worker.engine.model.ModelCatalog;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.model.Modulation;
 import dev.longtake.worker.engine.model.Op;
+import dev.longtake.worker.engine.model.QkNorm;
+import dev.longtake.worker.engine.model.Stream;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -28,11 +30,16 @@ final class TestModels {
 
   /** A block with one self-attention and an MLP. */
   static Block block(String name, Axis axis) {
-    Modulation modulation = new Modulation(name + ".table", 6, "t_mlp", 0);
+    Modulation modulation = new Modulation(new Modulation.Source.Table(name + ".table", 6, "t_mlp"), 0);
     return new Block(
         name,
         List.of(
-            new Op.SelfAttention("attn", axis, modulation, true, false),
-            new Op.Mlp("mlp", 96, modulation)));
+            new Op.SelfAttention(
+                new Op.Part(
+                    Stream.PATCHES, "attn", new Op.Input.Modulated(modulation), modulation.gate()),
+                axis,
+                QkNorm.BEFORE_ROTATION,
+                /* rotary= */ false),
+            new Op.Mlp(Stream.PATCHES, "mlp", 96, modulation, modulation.gate())));
   }
 }

@@ -1,0 +1,98 @@
+package dev.longtake.worker.engine.exec;
+
+import dev.longtake.common.partition.Range;
+import dev.longtake.common.tensor.DType;
+import dev.longtake.worker.device.Activation;
+import dev.longtake.worker.device.Device;
+import dev.longtake.worker.device.Matrix;
+import dev.longtake.worker.device.PackedLinear;
+import dev.longtake.worker.device.Patching;
+import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.program.Value;
+import org.jspecify.annotations.Nullable;
+
+/** Latents and text to the tokens that enter the first block. */
+final class Embedding {
+  private final Device device;
+  private final ModelDescription model;
+  private final Weights weights;
+  private final Geometry geometry;
+  private final Condition condition;
+  private final Buffers buffers;
+
+  Embedding(
+      Device device,
+      ModelDescription model,
+      Weights weights,
+      Geometry geometry,
+      Condition condition,
+      Buffers buffers) {
+    this.device = device;
+    this.model = model;
+    this.weights = weights;
+    this.geometry = geometry;
+    this.condition = condition;
+    this.buffers = buffers;
+  }
+
+  /**
+   * The patches' rows of the residual stream.
+   *
+   * @param latents [sample * channels * frames, height * width]
+   * @param residual rows of the patches
+   */
+  void patches(String layer, Matrix latents, Matrix residual) {
+    PackedLinear embedding = weights.linear(layer);
+    int channels = model.latentChannels();
+    Matrix patches = buffers.wide(residual.rows(), embedding.inputColumns(), DType.F32);
+    for (int branch = 0; branch < condition.count(); branch++) {
+      int sample = condition.branches().get(branch).sample();
+      patchify(latents, sample, channels, patches, branch);
+    }
+    device.linear(embedding, patches, residual, Activation.NONE);
+  }
+
+  /**
+   * Adds embedded reference latents.
+   *
+   * @param reference [branch * (1 + channels) * frames, height * width], or null for zeros
+   */
+  void reference(String layer, @Nullable Matrix reference, Matrix residual) {
+    PackedLinear embedding = weights.linear(layer);
+    Matrix patches = buffers.wide(residual.rows(), embedding.inputColumns(), DType.F32);
+    int channels = 1 + model.latentChannels();
+    if (reference == null) {
+      Floats.upload(device, new float[patches.rows() * patches.columns()], patches);
+    } else {
+      for (int branch = 0; branch < condition.count(); branch++) {
+        patchify(reference, branch, channels, patches, branch);
+      }
+    }
+    device.linearResidual(embedding, patches, residual, /* gate= */ null);
+  }
+
+  private void patchify(Matrix latents, int clip, int channels, Matrix patches, int branch) {
+    Patching local = geometry.localPatching();
+    int rows = channels * local.frames();
+    int tokens = patches.rows() / condition.count();
+    device.patchify(
+        latents.rows(clip * rows, (clip + 1) * rows),
+        patches.rows(branch * tokens, (branch + 1) * tokens),
+        channels,
+        local);
+  }
+
+  /** The rank's share of the projected text to its rows of the residual stream. */
+  void text(Matrix residual, TokenLayout layout) {
+    Matrix text = buffers.small(Value.TEXT);
+    int first = 0;
+    for (int branch = 0; branch < condition.count(); branch++) {
+      Range tokens = layout.text().get(branch);
+      Range rows = layout.textRows(branch);
+      device.copy(
+          text.rows(first + tokens.start(), first + tokens.end()),
+          residual.rows(rows.start(), rows.end()));
+      first += condition.branches().get(branch).text().tokens();
+    }
+  }
+}

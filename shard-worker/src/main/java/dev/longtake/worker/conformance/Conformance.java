@@ -8,6 +8,7 @@ import dev.longtake.worker.engine.model.ModelCatalog;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Function;
 
 /**
@@ -44,12 +45,19 @@ public record Conformance(int workers, Precision precision) {
               return run -> conformance.run(golden.name(), run);
             });
       }
-      if (kind.equals("sampler rflow")
-          && ModelCatalog.ARCHITECTURES.contains(ModelFolder.open(folder).dit().architecture())) {
+      if (RecordedConformance.knows(kind)) {
+        return recorded(golden);
+      }
+      Optional<SamplerFormat> format =
+          golden.hasModel()
+              ? SamplerConformance.format(kind, ModelFolder.open(folder).dit().architecture())
+              : Optional.empty();
+      if (format.isPresent()) {
         return onGang(
             golden,
             gang -> {
-              var conformance = new SamplerConformance(gang, precision, tolerance());
+              var conformance =
+                  new SamplerConformance(gang, format.get(), precision, tolerance());
               return run -> conformance.run(golden.name(), run);
             });
       }
@@ -58,7 +66,7 @@ public record Conformance(int workers, Precision precision) {
               RunReport.later(
                   golden.name(),
                   run.name(),
-                  "%s comes later; this build runs %s and sampler rflow"
+                  "%s comes later; this build runs %s and their samplers"
                       .formatted(kind, String.join(", ", ModelCatalog.ARCHITECTURES))))
           .toList();
     }
@@ -68,6 +76,13 @@ public record Conformance(int workers, Precision precision) {
     // Kernels of one process; their tolerance is that of float32 whatever the products' precision.
     try (Device device = CpuDevice.open(1, DEVICE_BYTES)) {
       var conformance = new PrimitiveConformance(device, F32_TOLERANCE);
+      return golden.runs().stream().map(run -> conformance.run(golden.name(), run)).toList();
+    }
+  }
+
+  private static List<RunReport> recorded(GoldenCase golden) {
+    try (Device device = CpuDevice.open(1, DEVICE_BYTES)) {
+      var conformance = new RecordedConformance(device, F32_TOLERANCE);
       return golden.runs().stream().map(run -> conformance.run(golden.name(), run)).toList();
     }
   }

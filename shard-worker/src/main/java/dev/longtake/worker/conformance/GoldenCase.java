@@ -96,6 +96,11 @@ final class GoldenCase implements AutoCloseable {
     return "primitives";
   }
 
+  /** Whether the case names the weights of a model it runs on. */
+  boolean hasModel() {
+    return config.has("weights");
+  }
+
   /** Runs in the order of the manifest. */
   List<GoldenRun> runs() {
     JsonElement runs = manifest.get("runs");

@@ -184,7 +184,26 @@ final class SamplingOrder {
             : null,
         task.hasEditNoise()
             ? ProtoTensors.floats(task.getEditNoise(), "edit_noise", steps)
-            : null);
+            : null,
+        reference(clip));
+  }
+
+  private float @Nullable [] reference(long[] clip) {
+    if (!task.hasReferenceLatents()) {
+      return null;
+    }
+    require(
+        !program.model().patches().reference().isEmpty(),
+        "reference_latents",
+        "Expected no reference latents, because the model sees none, but got some");
+    return ProtoTensors.floats(
+        task.getReferenceLatents(),
+        "reference_latents",
+        clip[0],
+        1 + clip[1],
+        clip[2],
+        clip[3],
+        clip[4]);
   }
 
   /** One frame after the other, so that a frame's bytes do not depend on who decodes its neighbours. */
@@ -256,7 +275,12 @@ final class SamplingOrder {
 
     @Override
     public void latents(String name, int step, Matrix latents) {
-      int channels = name.equals("model_out") ? model.outputChannels() : model.latentChannels();
+      int channels =
+          switch (name) {
+            case "model_out" -> model.outputChannels();
+            case "reference_latents" -> 1 + model.latentChannels();
+            default -> model.latentChannels();
+          };
       tap.latents(name + "/" + step, latents, channels);
     }
 

@@ -43,6 +43,11 @@ public record Guidance(
     return image == null ? 2 : 3;
   }
 
+  /** How many of these see the reference frames. */
+  int branchesWithReference() {
+    return Math.min(branches(), 2);
+  }
+
   /**
    * The weight of each branch in the prediction of one value: {@code n + g (p - n)} of the prompt's p and the null condition's n;
    * with image guidance {@code m + g_image (n - m) + g (p - n)}, m being without reference frames.

@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
  *     generated
  * @param stepNoise [steps, ...] that the sampler adds, instead of the generator's, or null
  * @param editNoise [steps, ...] for edited frames, instead of the generator's, or null
+ * @param reference [samples, 1 + channels, frames, height, width], a mask and the masked reference latents, or null
  */
 public record SamplingInput(
     int samples,
@@ -21,4 +22,5 @@ public record SamplingInput(
     float @Nullable [] start,
     float @Nullable [] frameMask,
     float @Nullable [] stepNoise,
-    float @Nullable [] editNoise) {}
+    float @Nullable [] editNoise,
+    float @Nullable [] reference) {}

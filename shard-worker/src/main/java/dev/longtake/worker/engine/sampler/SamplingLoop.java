@@ -35,6 +35,7 @@ public final class SamplingLoop implements AutoCloseable {
   private final List<DeviceBuffer> owned = new ArrayList<>();
   private final Matrix latents;
   private final Matrix noise;
+  private final @Nullable Matrix reference;
 
   /** The guided prediction, or what the sampler made of it; swapped with {@link #remembered} where that is used. */
   private Matrix prediction;
@@ -61,6 +62,7 @@ public final class SamplingLoop implements AutoCloseable {
       prediction = matrix();
       noise = plan.addsNoise() ? matrix() : latents;
       remembered = plan.remembers() ? matrix() : prediction;
+      reference = input.reference() == null ? null : reference(input.reference());
     } catch (Throwable e) {
       close();
       throw e;
@@ -68,9 +70,25 @@ public final class SamplingLoop implements AutoCloseable {
   }
 
   private Matrix matrix() {
-    DeviceBuffer buffer = rows.allocate(device);
+    return matrix(rows);
+  }
+
+  private Matrix matrix(ClipRows ofRows) {
+    DeviceBuffer buffer = ofRows.allocate(device);
     owned.add(buffer);
-    return rows.in(buffer);
+    return ofRows.in(buffer);
+  }
+
+  /** The samples' mask and reference latents for every branch that sees them, zeros for the others. */
+  private Matrix reference(float[] ofSamples) {
+    ClipRows referenceRows = new ClipRows(geometry, geometry.branches(), 1 + rows.channels());
+    float[] ofBranches = new float[ofSamples.length * input.guidance().branches()];
+    for (int group = 0; group < input.guidance().branchesWithReference(); group++) {
+      System.arraycopy(ofSamples, 0, ofBranches, group * ofSamples.length, ofSamples.length);
+    }
+    Matrix target = matrix(referenceRows);
+    Floats.upload(device, referenceRows.localPart(ofBranches, 0), target);
+    return target;
   }
 
   /**
@@ -80,6 +98,9 @@ public final class SamplingLoop implements AutoCloseable {
    */
   public Matrix run() {
     fill(latents, input.start(), 0, START_STREAM);
+    if (reference != null) {
+      take("reference_latents", 0, reference);
+    }
     for (int step = 0; step < plan.steps().size(); step++) {
       listener.stepStarting(step);
       step(step, plan.steps().get(step));
@@ -111,7 +132,7 @@ public final class SamplingLoop implements AutoCloseable {
     }
     Matrix output =
         denoiser.predict(
-            new StepInput(latents, timesteps, /* reference= */ null, frames == null ? null : frames.generated(geometry)),
+            new StepInput(latents, timesteps, reference, frames == null ? null : frames.generated(geometry)),
             "step " + (index + 1));
     take("model_out", index, output);
     guide(index, output);

@@ -1,7 +1,7 @@
 package dev.longtake.worker;
 
 import dev.longtake.common.checkpoint.Checkpoint;
-import dev.longtake.common.checkpoint.SafetensorsFile;
+import dev.longtake.common.checkpoint.Checkpoints;
 import dev.longtake.common.model.ModelDefaults;
 import dev.longtake.common.model.ModelFingerprint;
 import dev.longtake.common.model.ModelFolder;
@@ -11,6 +11,7 @@ import dev.longtake.v1.IntRange;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.cpu.CpuDevice;
+import dev.longtake.worker.engine.model.CatalogModel;
 import dev.longtake.worker.engine.model.ModelCatalog;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.program.Program;
@@ -32,14 +33,16 @@ final class EngineWorkers implements WorkerFactory {
   @Override
   public WorkerNode open(Path folder, int threads, long memoryLimitBytes) {
     ModelFolder model = ModelFolder.open(folder);
-    ModelDescription description = ModelCatalog.describe(model.dit());
-    Checkpoint checkpoint = SafetensorsFile.open(model.ditWeights());
+    Checkpoint checkpoint = Checkpoints.open(model.ditWeights());
     Device device = null;
     TextEncoder encoder = null;
     try {
       // Every weight's name and shape is checked now, so that a bad checkpoint stops the worker and
       // not a job.
-      ProgramCheck.require(Program.compile(description, /* sequenceRanks= */ 1), checkpoint);
+      CatalogModel catalog = ModelCatalog.describe(model.dit(), checkpoint.names());
+      ModelDescription description = catalog.description();
+      Checkpoint weights = catalog.weights(checkpoint);
+      ProgramCheck.require(Program.compile(description, /* sequenceRanks= */ 1), weights);
       ModelCard card = card(model, description, checkpoint);
       encoder = model.textEncoder().isPresent() ? TextEncoder.open(model, threads) : null;
       device = CpuDevice.open(threads, memoryLimitBytes);
@@ -47,7 +50,7 @@ final class EngineWorkers implements WorkerFactory {
           new EngineOrderRunner(
               device,
               description,
-              checkpoint,
+              weights,
               () -> model.vae().isPresent() ? FrameDecoder.open(model, threads) : null);
       Resources resources = new Resources(runner, encoder, device, checkpoint);
       return new WorkerNode(

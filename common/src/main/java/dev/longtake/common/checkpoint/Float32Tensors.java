@@ -76,7 +76,7 @@ final class Float32Tensors {
           to.setAtIndex(TO, i, (float) from.getAtIndex(FROM_64, i));
         }
       }
-      case I64, I32, U8, BOOL ->
+      case I64, I32, I16, I8, U8, BOOL ->
           throw new IllegalArgumentException("Expected floating-point numbers, but got " + type);
     }
   }
@@ -101,7 +101,7 @@ final class Float32Tensors {
   static void requireFloat(Checkpoint checkpoint, TensorInfo info) {
     switch (info.dtype()) {
       case F64, F32, F16, BF16 -> {}
-      case I64, I32, U8, BOOL -> throw notFloat(checkpoint, info);
+      case I64, I32, I16, I8, U8, BOOL -> throw notFloat(checkpoint, info);
     }
   }
 

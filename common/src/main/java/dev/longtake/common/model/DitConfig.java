@@ -14,10 +14,6 @@ public final class DitConfig {
   private final JsonFields fields;
   private final String architecture;
 
-  private DitConfig(JsonFields fields) {
-    this(fields, architecture(fields));
-  }
-
   private DitConfig(JsonFields fields, String architecture) {
     this.fields = fields;
     this.architecture = architecture;
@@ -30,7 +26,7 @@ public final class DitConfig {
    *     names no architecture
    */
   public static DitConfig read(Path file) {
-    return new DitConfig(JsonFields.read(file));
+    return of(JsonFields.read(file));
   }
 
   /**
@@ -43,7 +39,16 @@ public final class DitConfig {
   }
 
   static DitConfig of(JsonFields fields) {
-    return new DitConfig(fields);
+    return new DitConfig(fields, architecture(fields));
+  }
+
+  /**
+   * Stands for the configuration that weights come without.
+   *
+   * @param weights what error messages name instead
+   */
+  static DitConfig absent(Path weights) {
+    return new DitConfig(new JsonFields(weights, "", new JsonObject()), "");
   }
 
   private static String architecture(JsonFields fields) {
@@ -51,19 +56,26 @@ public final class DitConfig {
         .string("model_type")
         .or(() -> fields.strings("architectures").flatMap(list -> list.stream().findFirst()))
         .or(() -> fields.object("source").flatMap(source -> source.string("class")))
+        .or(() -> fields.string(ModelFolder.DIFFUSERS_CLASS))
+        .filter(name -> !name.isEmpty())
         .orElseThrow(() ->
             fields.missing(
                 "model_type",
-                "the architecture's name (or as first of \"architectures\", or as"
-                    + " \"source.class\")"));
+                "the architecture's name (or as first of \"architectures\", as"
+                    + " \"source.class\" or as \"_class_name\")"));
   }
 
-  /** The class name of the original, for example {@code STDiT3}. */
+  /** Whether there is none: which model the weights belong to must then show in their names and shapes. */
+  public boolean isAbsent() {
+    return architecture.isEmpty();
+  }
+
+  /** The class name of the original, for example {@code STDiT3}; empty when there is no configuration. */
   public String architecture() {
     return architecture;
   }
 
-  /** Where it was read from. */
+  /** Where it was read from; the weights when there is no configuration. */
   public Path file() {
     return fields.file();
   }

@@ -1,5 +1,7 @@
 package dev.longtake.common.model;
 
+import dev.longtake.common.checkpoint.Checkpoints;
+import dev.longtake.common.checkpoint.ShardedCheckpoint;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.channels.FileChannel;
@@ -30,7 +32,8 @@ public final class ModelFingerprint {
    * SHA-256 in lower-case hex over the configuration files, weights, tokenizer, text encoder and decoder. It depends on
    * what the files hold, not on where they are. Reads everything: seconds per gigabyte.
    *
-   * @throws dev.longtake.common.error.LongtakeException INVALID_MODEL when a file can't be read
+   * @throws dev.longtake.common.error.LongtakeException INVALID_MODEL when a file can't be read,
+   *     INVALID_CHECKPOINT when an index of weights is damaged
    */
   public static String of(ModelFolder model) {
     MessageDigest digest = sha256();
@@ -55,12 +58,18 @@ public final class ModelFingerprint {
 
   private static List<Part> parts(ModelFolder model) {
     List<Part> parts = new ArrayList<>();
-    Path index = model.root().resolve(ModelFolder.INDEX);
-    if (Files.isRegularFile(index)) {
-      parts.add(new Part("index", index));
+    if (!model.dit().isAbsent()) {
+      Path index = model.root().resolve(ModelFolder.INDEX);
+      if (Files.isRegularFile(index)) {
+        parts.add(new Part("index", index));
+      }
+      parts.add(new Part("dit.config", model.dit().file()));
     }
-    parts.add(new Part("dit.config", model.dit().file()));
     parts.add(new Part("dit.weights", model.ditWeights()));
+    if (Checkpoints.isIndex(model.ditWeights())) {
+      ShardedCheckpoint.files(model.ditWeights())
+          .forEach(shard -> parts.add(new Part("dit.weights", shard)));
+    }
     model
         .textEncoder()
         .ifPresent(files -> {

@@ -2,16 +2,18 @@ package dev.longtake.common.model;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Objects;
 import java.util.Optional;
 
 /**
  * A model on disk. Either a whole one, whose {@code model_index.json} names its parts and holds its defaults, or a
- * diffusion transformer alone: {@code config.json} beside {@code weights.safetensors} or {@code model.safetensors}, or a
- * {@code config.json} that holds the configuration as {@code model} and the path of the weights as {@code weights}.
+ * diffusion transformer alone: {@code config.json} beside its weights, or a {@code config.json} that holds the
+ * configuration as {@code model} and the path of the weights as {@code weights}, or a folder of diffusers, of which the
+ * part {@code transformer} is taken, or weights without any configuration, in a folder or as a file by itself.
  *
- * @param root the folder, absolute
- * @param dit the diffusion transformer's configuration
- * @param ditWeights a safetensors file that exists; it is not opened yet
+ * @param root the folder, absolute; for a file by itself the folder that it is in
+ * @param dit the diffusion transformer's configuration; {@link DitConfig#isAbsent absent} when there are only weights
+ * @param ditWeights a file that exists, or the index of several; it is not opened yet
  * @param textEncoder absent when the folder has none
  * @param vae absent when the folder has none
  */
@@ -27,8 +29,11 @@ public record ModelFolder(
   static final String INDEX = "model_index.json";
   static final String CONFIG = "config.json";
 
+  /** What the files of diffusers have and ours don't. */
+  static final String DIFFUSERS_CLASS = "_class_name";
+
   /**
-   * Finds out what the folder holds.
+   * Finds out what the folder holds, or takes a file as weights by themselves.
    *
    * @throws dev.longtake.common.error.LongtakeException INVALID_MODEL when the folder or a file in it is missing, or a
    *     key of a configuration is missing, of the wrong type, or contradicts another
@@ -37,22 +42,44 @@ public record ModelFolder(
     // Absolute, so that "." has a name, and a path that leaves the folder can be told from one that
     // does not.
     Path root = folder.toAbsolutePath().normalize();
+    if (Files.isRegularFile(root) && WeightFiles.isWeights(root)) {
+      return bare(
+          Objects.requireNonNull(root.getParent()),
+          name(root),
+          DitConfig.absent(root),
+          root);
+    }
     if (!Files.isDirectory(root)) {
       throw JsonFields.invalid(
-          "Expected a model folder at %s, but there is %s; check the path"
-              .formatted(root, Files.exists(root) ? "a file" : "nothing"),
+          "Expected a model folder, or a file *.safetensors, *.index.json, *.pt, *.pth or *.bin, at %s, but there is %s; check the path"
+              .formatted(root, Files.exists(root) ? "a file of another kind" : "nothing"),
           null);
     }
     if (Files.isRegularFile(root.resolve(INDEX))) {
-      return new ModelIndex(root, JsonFields.read(root.resolve(INDEX))).open();
+      JsonFields index = JsonFields.read(root.resolve(INDEX));
+      return index.has(DIFFUSERS_CLASS) ? openDiffusers(root) : new ModelIndex(root, index).open();
     }
     if (Files.isRegularFile(root.resolve(CONFIG))) {
       return openBare(root);
     }
-    throw JsonFields.invalid(
-        "Expected %s or %s in the model folder %s, but it has neither; check the path"
-            .formatted(INDEX, CONFIG, root),
-        null);
+    Path weights =
+        WeightFiles.find(root)
+            .orElseThrow(() ->
+                JsonFields.invalid(
+                    "Expected %s, %s or weights in the model folder %s, but it has neither; check the path"
+                        .formatted(INDEX, CONFIG, root),
+                    null));
+    return bare(root, name(root), DitConfig.absent(weights), weights);
+  }
+
+  /** Its other parts have formats that are not read. */
+  private static ModelFolder openDiffusers(Path root) {
+    Path transformer = root.resolve("transformer");
+    return bare(
+        root,
+        name(root),
+        DitConfig.read(transformer.resolve(CONFIG)),
+        WeightFiles.require(transformer));
   }
 
   private static ModelFolder openBare(Path root) {
@@ -62,30 +89,23 @@ public record ModelFolder(
             .string("weights")
             .map(path -> JsonFields.requireFile(root.resolve(path).normalize()));
     DitConfig dit = DitConfig.of(shared.isPresent() ? config.requireObject("model") : config);
+    return bare(root, name(root), dit, shared.orElseGet(() -> WeightFiles.require(root)));
+  }
+
+  private static ModelFolder bare(Path root, String name, DitConfig dit, Path weights) {
     ModelDefaults defaults = ModelDefaults.bare(dit);
     return new ModelFolder(
         root,
-        String.valueOf(root.getFileName()),
+        name,
         dit,
-        shared.orElseGet(() -> bareWeights(root)),
+        weights,
         Optional.empty(),
         Optional.empty(),
         defaults,
         ModelIndex.defaultLimits(defaults.spatialCompression()));
   }
 
-  private static Path bareWeights(Path root) {
-    Path weights = root.resolve("weights.safetensors");
-    Path model = root.resolve("model.safetensors");
-    if (Files.isRegularFile(weights)) {
-      return weights;
-    }
-    if (Files.isRegularFile(model)) {
-      return model;
-    }
-    throw JsonFields.invalid(
-        "Expected weights.safetensors or model.safetensors in %s, but it has neither; complete the model folder"
-            .formatted(root),
-        null);
+  private static String name(Path path) {
+    return String.valueOf(path.getFileName());
   }
 }

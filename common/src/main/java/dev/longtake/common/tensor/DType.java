@@ -9,6 +9,8 @@ public enum DType {
   F16(2),
   I64(8),
   I32(4),
+  I16(2),
+  I8(1),
   U8(1),
   /** One byte, 0 or 1. */
   BOOL(1);

@@ -76,6 +76,31 @@ final class ModelFingerprintTest {
     assertThat(prints[0]).isNotEqualTo(prints[1]);
   }
 
+  @Test
+  void shouldDifferWhenAShardDiffers() throws IOException {
+    Files.writeString(folder.resolve("config.json"), "{\"model_type\":\"M\"}");
+    Files.writeString(
+        folder.resolve("model.safetensors.index.json"),
+        "{\"weight_map\":{\"a\":\"1.safetensors\",\"b\":\"2.safetensors\"}}");
+    Files.writeString(folder.resolve("1.safetensors"), "1");
+    Files.writeString(folder.resolve("2.safetensors"), "2");
+    String one = fingerprint(folder);
+    Files.writeString(folder.resolve("2.safetensors"), "3");
+
+    assertThat(fingerprint(folder)).isNotEqualTo(one);
+  }
+
+  @Test
+  void shouldLookAtTheWeightsOnlyWhenTheyAreAlone() throws IOException {
+    Path file = Files.writeString(folder.resolve("a.pt"), "1");
+    String one = fingerprint(file);
+    Files.writeString(folder.resolve("model_index.json"), "{}");
+
+    assertThat(fingerprint(file)).isEqualTo(one);
+    Files.writeString(file, "2");
+    assertThat(fingerprint(file)).isNotEqualTo(one);
+  }
+
   private static String fingerprint(Path root) {
     return ModelFingerprint.of(ModelFolder.open(root));
   }

@@ -99,6 +99,78 @@ final class ModelFolderTest {
         .hasMessageContaining("\"model.hidden\" in " + case1.resolve("config.json"));
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "weights.safetensors,                            model.safetensors",
+    "model.safetensors,                              model.safetensors.index.json",
+    "model.safetensors.index.json,                   model-00001-of-00002.safetensors",
+    "diffusion_pytorch_model.safetensors,            diffusion_pytorch_model.fp16.safetensors",
+    "diffusion_pytorch_model.safetensors.index.json, diffusion_pytorch_model-1.safetensors",
+    "Open_Sora_v2.safetensors,                       optimizer.bin",
+    "Big.safetensors.index.json,                     Big-1.safetensors",
+    "PixArt-XL-2-512x512.pth,                        readme.txt",
+    "DiT-XL-2-256x256.pt,                            readme.txt",
+    "pytorch_model.bin,                              training_args.bin",
+  })
+  void shouldFindWeightsByTheirUsualNames(String weights, String other) throws IOException {
+    write("config.json", "{'_class_name':'PixArtTransformer2DModel'}");
+    write(weights, "");
+    write(other, "");
+
+    ModelFolder model = ModelFolder.open(folder);
+
+    assertThat(model.ditWeights()).isEqualTo(folder.resolve(weights));
+    assertThat(model.dit().architecture()).isEqualTo("PixArtTransformer2DModel");
+  }
+
+  @Test
+  void shouldNameThemWhenSeveralFilesMayBeWeights() throws IOException {
+    write("config.json", "{'model_type':'DiT'}");
+    write("b.pt", "");
+    write("a.pth", "");
+    assertInvalid(() -> ModelFolder.open(folder))
+        .hasMessageContaining("one file with weights in " + folder)
+        .hasMessageContaining("there are 2: \"a.pth\", \"b.pt\"");
+  }
+
+  @Test
+  void shouldTakeTheTransformerWhenFolderIsOfDiffusers() throws IOException {
+    Files.createDirectory(folder.resolve("transformer"));
+    write(
+        "model_index.json",
+        "{'_class_name':'PixArtAlphaPipeline','transformer':['diffusers','PixArtTransformer2DModel']}");
+    assertInvalid(() -> ModelFolder.open(folder)).hasMessageContaining("transformer");
+    write("transformer/config.json", "{'_class_name':'PixArtTransformer2DModel','in_channels':4}");
+    assertInvalid(() -> ModelFolder.open(folder)).hasMessageContaining("complete the model folder");
+    write("transformer/diffusion_pytorch_model.safetensors", "");
+
+    ModelFolder model = ModelFolder.open(folder);
+
+    assertThat(model.name()).isEqualTo(folder.getFileName().toString());
+    assertThat(model.dit().architecture()).isEqualTo("PixArtTransformer2DModel");
+    assertThat(model.ditWeights())
+        .isEqualTo(folder.resolve("transformer/diffusion_pytorch_model.safetensors"));
+    assertThat(model.vae()).isEmpty();
+  }
+
+  @Test
+  void shouldTakeWeightsWithoutConfigWhenTheyAreAlone() throws IOException {
+    write("DiT-XL-2-256x256.pt", "");
+    Path file = folder.resolve("DiT-XL-2-256x256.pt");
+
+    ModelFolder model = ModelFolder.open(file);
+
+    assertThat(model.dit().isAbsent()).isTrue();
+    assertThat(model.dit().architecture()).isEmpty();
+    assertThat(model.dit().has("hidden_size")).isFalse();
+    assertInvalid(() -> model.dit().requireInt("hidden_size")).hasMessageContaining(file.toString());
+    assertThat(model.ditWeights()).isEqualTo(file);
+    assertThat(model.name()).isEqualTo("DiT-XL-2-256x256.pt");
+    assertThat(model.root()).isEqualTo(folder);
+    assertThat(ModelFolder.open(folder).dit().isAbsent()).isTrue();
+    assertThat(ModelFolder.open(folder).ditWeights()).isEqualTo(file);
+  }
+
   @Test
   void shouldRefuseWhenFolderHoldsNoModel() throws IOException {
     assertInvalid(() -> ModelFolder.open(folder.resolve("none")))
@@ -125,6 +197,7 @@ final class ModelFolderTest {
         "{'model_type':3}",
         "{'architectures':'M'}",
         "{'architectures':[]}",
+        "{'model_type':''}",
         "\u00ff"
       })
   void shouldRefuseWhenConfigIsMalformed(String text) throws IOException {

@@ -1,84 +1,54 @@
 package dev.longtake.worker.conformance;
 
-import dev.longtake.v1.ClipGeometry;
-import dev.longtake.v1.ForwardRow;
 import dev.longtake.v1.ForwardTask;
 import dev.longtake.v1.Precision;
-import dev.longtake.v1.RowCondition;
 import dev.longtake.v1.WorkOrder;
-import dev.longtake.worker.conformance.GoldenRun.Values;
-import dev.longtake.worker.order.ProtoTensors;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.ToDoubleFunction;
 
-/** Runs of a video transformer: one evaluation of the network, its intermediates compared. */
+/** Runs of a transformer: one evaluation of the network, its intermediates compared. */
 final class ForwardConformance {
   private final Gang gang;
   private final Precision precision;
-  private final double tolerance;
+  private final ToDoubleFunction<String> tolerance;
 
-  ForwardConformance(Gang gang, Precision precision, double tolerance) {
+  /**
+   * @param tolerance by the tensor's name
+   */
+  ForwardConformance(Gang gang, Precision precision, ToDoubleFunction<String> tolerance) {
     this.gang = gang;
     this.precision = precision;
     this.tolerance = tolerance;
   }
 
   RunReport run(String golden, GoldenRun run) {
-    GoldenLayout layout = new GoldenLayout(run);
+    GoldenFamily family = GoldenFamily.of(run);
     List<String> names = run.outputNames();
-    Map<String, Captured> ours =
-        gang.run(
-            WorkOrder.newBuilder()
-                .setPrecision(precision)
-                .setForward(task(run, names.stream().map(layout::engineName).distinct().toList())));
+    List<String> captures =
+        names.stream().flatMap(name -> family.captures(name).stream()).distinct().toList();
+    List<Map<String, Captured>> captured = new ArrayList<>();
+    for (ForwardTask.Builder task : family.tasks()) {
+      captured.add(
+          gang.run(
+              WorkOrder.newBuilder()
+                  .setPrecision(precision)
+                  .setForward(task.addAllCapture(captures))));
+    }
     List<TensorCheck> checks = new ArrayList<>();
     Map<String, String> notCompared = new TreeMap<>();
     for (String name : names) {
-      Captured captured = ours.get(layout.engineName(name));
-      if (captured == null) {
+      float[] ours = family.ours(name, captured);
+      if (ours == null) {
         notCompared.put(name, "the engine does not have this tensor");
       } else {
         checks.add(
             TensorCheck.compare(
-                name, layout.rearrange(name, captured), layout.reference(name), tolerance));
+                name, ours, family.reference(name), tolerance.applyAsDouble(name)));
       }
     }
     return new RunReport(golden, run.name(), checks, notCompared, "");
-  }
-
-  private static ForwardTask task(GoldenRun run, List<String> capture) {
-    Values x = run.input("x");
-    ForwardTask.Builder task =
-        ForwardTask.newBuilder()
-            .setGeometry(
-                ClipGeometry.newBuilder()
-                    .setLatentFrames(x.size(2))
-                    .setLatentHeight(x.size(3))
-                    .setLatentWidth(x.size(4))
-                    .setPixelHeight(run.input("height").values()[0])
-                    .setPixelWidth(run.input("width").values()[0]))
-            .setLatents(ProtoTensors.of(x.floats(), x.shape()))
-            .addAllCapture(capture);
-    List<RowCondition> texts = GoldenText.rows(run);
-    float[] timesteps = run.input("timestep").floats();
-    float[] fps = run.input("fps").floats();
-    for (int row = 0; row < timesteps.length; row++) {
-      task.addRows(
-          ForwardRow.newBuilder()
-              .setCondition(texts.get(row))
-              .setTimestep(timesteps[row])
-              .setFps(fps[row]));
-    }
-    if (run.hasInput("x_mask")) {
-      Values mask = run.input("x_mask");
-      boolean[] flags = new boolean[mask.values().length];
-      for (int i = 0; i < flags.length; i++) {
-        flags[i] = mask.values()[i] != 0;
-      }
-      task.setFrameMask(ProtoTensors.of(flags, mask.shape()));
-    }
-    return task.build();
   }
 }

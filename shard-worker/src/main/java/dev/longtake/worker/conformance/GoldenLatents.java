@@ -8,9 +8,6 @@ import java.util.List;
 
 /** Latents between the references' layouts and ours, [rows, channels, frames, height, width]. */
 final class GoldenLatents {
-  /** Open-Sora 2.0 packs patches of this many rows and columns into tokens. */
-  private static final int PATCH = 2;
-
   private GoldenLatents() {}
 
   static Tensor tensor(Values values) {
@@ -49,36 +46,5 @@ final class GoldenLatents {
       System.arraycopy(values, block * inner, swapped, to * inner, inner);
     }
     return swapped;
-  }
-
-  /** From [rows, channels, frames, height, width] to tokens [rows, frames * patches, channels * 4], channels first. */
-  static float[] pack(float[] latents, int channels, int frames, int height, int width) {
-    float[] tokens = new float[latents.length];
-    for (int i = 0; i < tokens.length; i++) {
-      tokens[token(i, channels, frames, height, width)] = latents[i];
-    }
-    return tokens;
-  }
-
-  /** The way back. */
-  static float[] unpack(float[] tokens, int channels, int frames, int height, int width) {
-    float[] latents = new float[tokens.length];
-    for (int i = 0; i < latents.length; i++) {
-      latents[i] = tokens[token(i, channels, frames, height, width)];
-    }
-    return latents;
-  }
-
-  /** Where element i of the latents is among the tokens. */
-  private static int token(int i, int channels, int frames, int height, int width) {
-    int column = i % width;
-    int row = i / width % height;
-    int frame = i / (width * height) % frames;
-    int channel = i / (width * height * frames) % channels;
-    int clip = i / (width * height * frames * channels);
-    int patch =
-        ((clip * frames + frame) * (height / PATCH) + row / PATCH) * (width / PATCH)
-            + column / PATCH;
-    return ((patch * channels + channel) * PATCH + row % PATCH) * PATCH + column % PATCH;
   }
 }

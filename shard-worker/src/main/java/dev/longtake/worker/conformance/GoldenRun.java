@@ -92,7 +92,7 @@ final class GoldenRun {
             case I64 -> bytes.get(ValueLayout.JAVA_LONG_UNALIGNED, 8L * i);
             case I32 -> bytes.get(ValueLayout.JAVA_INT_UNALIGNED, 4L * i);
             case U8, BOOL -> Byte.toUnsignedInt(bytes.get(ValueLayout.JAVA_BYTE, i));
-            case F16, BF16 ->
+            case F16, BF16, I16, I8 ->
                 throw new LongtakeException(
                     ErrorCode.INVALID_CHECKPOINT,
                     "Expected tensor '%s' in %s to be F64, F32, I64, I32 or BOOL, but it is %s"
@@ -117,6 +117,19 @@ final class GoldenRun {
                 ErrorCode.INVALID_MODEL,
                 "Expected a scalar '%s' for run '%s' in the manifest of %s, but there is none"
                     .formatted(scalar, name, folder)));
+  }
+
+  /** What the run changes in the case's configuration: fields, and the class it names. */
+  JsonObject override(JsonObject config) {
+    JsonObject changed = config.deepCopy();
+    scalar("config_override")
+        .ifPresent(fields -> fields.getAsJsonObject().entrySet().forEach(field ->
+            changed.add(field.getKey(), field.getValue())));
+    JsonElement source = description.get("source");
+    if (source != null && source.isJsonObject() && source.getAsJsonObject().has("class")) {
+      changed.add("source", source.deepCopy());
+    }
+    return changed;
   }
 
   Optional<String> text(String scalar) {

@@ -13,6 +13,7 @@ import java.util.List;
 /** Runs of Open-Sora 2.0, which packs latents into tokens. */
 final class GuidedFlowFormat implements SamplerFormat {
   private static final String SCHEDULE = "schedule";
+  private static final int PATCH = 2;
 
   @Override
   public int steps(GoldenRun run) {
@@ -24,14 +25,9 @@ final class GuidedFlowFormat implements SamplerFormat {
     Values reference = run.input("masked_ref");
     Values masks = run.input("masks");
     List<Long> clip = reference.shape();
-    float[] rows = run.input("img").floats();
-    float[] start =
-        GoldenLatents.unpack(
-            Arrays.copyOf(rows, reference.values().length),
-            reference.size(1),
-            reference.size(2),
-            reference.size(3),
-            reference.size(4));
+    // All branches start with the same tokens.
+    float[] tokens = Arrays.copyOf(run.input("img").floats(), reference.values().length);
+    float[] start = packing(run).unpack(tokens, reference.size(0), reference.size(1));
     return SamplingTask.newBuilder()
         .setGeometry(
             GoldenLatents.geometry(clip, run.requireNumber("height"), run.requireNumber("width")))
@@ -55,13 +51,14 @@ final class GuidedFlowFormat implements SamplerFormat {
                     clip.get(0), 1 + clip.get(1), clip.get(2), clip.get(3), clip.get(4))));
   }
 
+  private static PackedTokens packing(GoldenRun run) {
+    return PackedTokens.of(run.input("img_ids"), PATCH);
+  }
+
   private static RowCondition condition(GoldenRun run, String text, String pooled) {
-    Values embedding = run.input(text);
+    Values tokens = run.input(text);
     Values vector = run.input(pooled);
-    return RowCondition.newBuilder()
-        .setEmbedding(
-            ProtoTensors.of(
-                embedding.floats(), List.of((long) embedding.size(1), (long) embedding.size(2))))
+    return GoldenText.tokens(tokens.floats(), tokens.size(1), tokens.size(2)).toBuilder()
         .setPooledText(ProtoTensors.of(vector.floats(), List.of((long) vector.size(1))))
         .build();
   }
@@ -93,7 +90,7 @@ final class GuidedFlowFormat implements SamplerFormat {
       case SCHEDULE -> Arrays.copyOf(values, values.length + 1);
       case "final" -> values;
       default ->
-          GoldenLatents.pack(values, first.size(1), first.size(2), first.size(3), first.size(4));
+          packing(run).pack(values, captured.size() * first.size(0), first.size(1));
     };
   }
 }

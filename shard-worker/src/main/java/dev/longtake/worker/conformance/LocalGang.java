@@ -1,13 +1,14 @@
 package dev.longtake.worker.conformance;
 
 import dev.longtake.common.checkpoint.Checkpoint;
-import dev.longtake.common.checkpoint.SafetensorsFile;
+import dev.longtake.common.checkpoint.Checkpoints;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.cpu.CpuDevice;
 import dev.longtake.worker.engine.Exchange;
+import dev.longtake.worker.engine.model.CatalogModel;
 import dev.longtake.worker.engine.model.ModelCatalog;
 import dev.longtake.worker.order.EngineOrderRunner;
 import java.nio.file.Path;
@@ -27,10 +28,12 @@ final class LocalGang implements Gang {
 
   static LocalGang open(Path folder) {
     ModelFolder model = ModelFolder.open(folder);
-    Checkpoint checkpoint = SafetensorsFile.open(model.ditWeights());
+    Checkpoint checkpoint = Checkpoints.open(model.ditWeights());
+    CatalogModel catalog = ModelCatalog.describe(model.dit(), checkpoint.names());
     Device device = CpuDevice.open(Runtime.getRuntime().availableProcessors(), Long.MAX_VALUE);
     EngineOrderRunner runner =
-        new EngineOrderRunner(device, ModelCatalog.describe(model.dit()), checkpoint, () -> null);
+        new EngineOrderRunner(
+            device, catalog.description(), catalog.weights(checkpoint), () -> null);
     return new LocalGang(checkpoint, device, runner);
   }
 

@@ -2,7 +2,6 @@ package dev.longtake.worker.conformance;
 
 import dev.longtake.v1.Ancestral;
 import dev.longtake.v1.Guidance;
-import dev.longtake.v1.RowCondition;
 import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.Tensor;
 import dev.longtake.worker.conformance.GoldenRun.Values;
@@ -44,20 +43,15 @@ final class MarchFormat implements SamplerFormat {
             .setLatents(ofFrames(start, patches, channels, clip))
             .setStepNoise(ofFrames(run.input("noise"), patches, channels, noise));
     Values text = run.input("text_latent_states");
-    List<Long> shape = text.shape().subList(1, text.shape().size());
-    int size = text.values().length / text.size(0);
+    int tokens = text.size(1);
+    int size = tokens * text.size(2);
     for (int row = 0; row < text.size(0); row++) {
-      float[] prompt = new float[size];
-      System.arraycopy(text.floats(), row * size, prompt, 0, size);
-      task.addPrompts(condition(ProtoTensors.of(prompt, shape)));
+      task.addPrompts(
+          GoldenText.tokens(GoldenText.part(text, row * size, size), tokens, text.size(2)));
       // The null text is zeros.
-      task.addNullConditions(condition(ProtoTensors.of(new float[size], shape)));
+      task.addNullConditions(GoldenText.tokens(new float[size], tokens, text.size(2)));
     }
     return task;
-  }
-
-  private static RowCondition condition(Tensor embedding) {
-    return RowCondition.newBuilder().setEmbedding(embedding).build();
   }
 
   private static Tensor ofFrames(Values values, int patches, int channels, List<Long> shape) {

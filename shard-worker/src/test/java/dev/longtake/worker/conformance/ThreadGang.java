@@ -1,12 +1,13 @@
 package dev.longtake.worker.conformance;
 
 import dev.longtake.common.checkpoint.Checkpoint;
-import dev.longtake.common.checkpoint.SafetensorsFile;
+import dev.longtake.common.checkpoint.Checkpoints;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.cpu.CpuDevice;
+import dev.longtake.worker.engine.model.CatalogModel;
 import dev.longtake.worker.engine.model.ModelCatalog;
 import dev.longtake.worker.order.EngineOrderRunner;
 import java.nio.file.Path;
@@ -34,12 +35,13 @@ final class ThreadGang implements Gang {
     ModelFolder model = ModelFolder.open(folder);
     for (int rank = 0; rank < ranks; rank++) {
       Device device = CpuDevice.open(threadsPerRank, 1L << 32);
-      Checkpoint checkpoint = SafetensorsFile.open(model.ditWeights());
+      Checkpoint checkpoint = Checkpoints.open(model.ditWeights());
+      CatalogModel catalog = ModelCatalog.describe(model.dit(), checkpoint.names());
       devices.add(device);
       checkpoints.add(checkpoint);
       runners.add(
           new EngineOrderRunner(
-              device, ModelCatalog.describe(model.dit()), checkpoint, () -> null));
+              device, catalog.description(), catalog.weights(checkpoint), () -> null));
     }
   }
 

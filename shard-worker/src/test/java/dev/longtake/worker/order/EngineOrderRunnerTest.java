@@ -48,7 +48,7 @@ class EngineOrderRunnerTest {
 
   private EngineOrderRunner runner() {
     return new EngineOrderRunner(
-        device, ModelCatalog.describe(ModelFolder.open(demoModel()).dit()), checkpoint, () -> null);
+        device, ModelCatalog.describe(ModelFolder.open(demoModel()).dit(), checkpoint.names()).description(), checkpoint, () -> null);
   }
 
   @BeforeEach

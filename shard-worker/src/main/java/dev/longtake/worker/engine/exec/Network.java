@@ -203,10 +203,22 @@ public final class Network implements AutoCloseable {
   }
 
   private void addPosition(Instruction.AddPosition add) {
-    if (add.stream().hasText() && add.position() instanceof Position.Sequence ofSequence) {
-      positions.addText(ofSequence, residual(), layout);
+    addPosition(add, residual());
+    if (taps.wants("pos_emb") && !(add.position() instanceof Position.Frames)) {
+      int rows = layout.rows();
+      try (var scratch = device.memory().allocate(4L * rows * model.channels(), "taps")) {
+        Matrix alone = Matrix.dense(scratch, rows, model.channels(), DType.F32);
+        addPosition(add, alone);
+        taps.take("pos_emb", add.stream(), rows(alone, add.stream()), layout);
+      }
     }
-    positions.add(add.position(), residual(Stream.PATCHES), layout);
+  }
+
+  private void addPosition(Instruction.AddPosition add, Matrix all) {
+    if (add.stream().hasText() && add.position() instanceof Position.Sequence ofSequence) {
+      positions.addText(ofSequence, all, layout);
+    }
+    positions.add(add.position(), rows(all, Stream.PATCHES), layout);
   }
 
   private void switchSplit(Instruction.SwitchSplit change, String place) {

@@ -1,9 +1,11 @@
 package dev.longtake.worker.engine.model;
 
+import dev.longtake.common.checkpoint.WeightNames;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.model.DitConfig;
 import java.util.List;
+import java.util.Set;
 
 /** The architectures this build runs. */
 public final class ModelCatalog {
@@ -24,19 +26,22 @@ public final class ModelCatalog {
   private ModelCatalog() {}
 
   /**
-   * The description of the model a configuration names.
+   * The model a configuration names, in the layout that the checkpoint's tensors show.
    *
+   * @param tensors names of the checkpoint's tensors
    * @throws LongtakeException INVALID_MODEL when the architecture is unknown or a value is missing or impossible
    */
-  public static ModelDescription describe(DitConfig config) {
+  public static CatalogModel describe(DitConfig config, Set<String> tensors) {
+    WeightNames asTheyAre = _ -> List.of();
     return switch (config.architecture()) {
       case "DiT" -> dit(config);
-      case "Latte" -> Dit.video(config);
-      case "PixArt", "PixArtMS", "PixArt_Sigma", "PixArtMS_Sigma" -> Pixart.describe(config);
-      case "STDiT" -> Stdit1.describe(config);
-      case "STDiT2" -> Stdit2.describe(config);
-      case "STDiT3" -> Stdit3.describe(config);
-      case "MMDiTModel" -> Mmdit.describe(config);
+      case "Latte" -> new CatalogModel(Dit.video(config), asTheyAre);
+      case "PixArt", "PixArtMS", "PixArt_Sigma", "PixArtMS_Sigma" ->
+          new CatalogModel(Pixart.describe(config), asTheyAre);
+      case "STDiT" -> new CatalogModel(Stdit1.describe(config), asTheyAre);
+      case "STDiT2" -> new CatalogModel(Stdit2.describe(config), asTheyAre);
+      case "STDiT3" -> new CatalogModel(Stdit3.describe(config), asTheyAre);
+      case "MMDiTModel" -> new CatalogModel(Mmdit.describe(config), Layouts.mmdit(config, tensors));
       default ->
           throw new LongtakeException(
               ErrorCode.INVALID_MODEL,
@@ -46,10 +51,11 @@ public final class ModelCatalog {
   }
 
   /** Three generations of models are called DiT; their configurations differ. */
-  private static ModelDescription dit(DitConfig config) {
+  private static CatalogModel dit(DitConfig config) {
     if (config.has("text_embed_dim")) {
-      return March.describe(config);
+      return new CatalogModel(March.describe(config), Layouts.march());
     }
-    return config.has("condition") ? Dit.video(config) : Dit.image(config);
+    return new CatalogModel(
+        config.has("condition") ? Dit.video(config) : Dit.image(config), _ -> List.of());
   }
 }

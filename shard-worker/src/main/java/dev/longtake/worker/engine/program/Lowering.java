@@ -91,8 +91,10 @@ final class Lowering {
       case Op.ParallelAttention parallel -> attention.lower(block, parallel);
       case Op.CrossAttention cross -> attention.lower(block, cross, last);
       case Op.Mlp mlp -> lowerMlp(block, mlp, last);
-      case Op.AddPosition add ->
-          program.add(new Instruction.AddPosition(add.position(), Stream.PATCHES));
+      case Op.AddPosition add -> {
+            program.add(new Instruction.AddPosition(add.position(), Stream.PATCHES));
+            program.add(new Instruction.Mark(block.name() + ".in"));
+          }
     }
   }
 

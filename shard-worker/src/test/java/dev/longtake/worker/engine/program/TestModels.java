@@ -12,6 +12,7 @@ import dev.longtake.worker.engine.model.QkNorm;
 import dev.longtake.worker.engine.model.Stream;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 
 /** Small descriptions to compile. */
 final class TestModels {
@@ -24,8 +25,9 @@ final class TestModels {
          "patch_size": [1, 2, 2], "caption_channels": 32, "model_max_length": 12}
         """
             .formatted(depth);
-    return ModelCatalog.describe(
-        DitConfig.of(Path.of("config.json"), JsonParser.parseString(json).getAsJsonObject()));
+    DitConfig config =
+        DitConfig.of(Path.of("config.json"), JsonParser.parseString(json).getAsJsonObject());
+    return ModelCatalog.describe(config, Set.of()).description();
   }
 
   /** A block with one self-attention and an MLP. */

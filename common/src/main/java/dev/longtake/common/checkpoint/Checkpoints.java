@@ -15,8 +15,7 @@ public final class Checkpoints {
   private static final byte[] ZIP = {'P', 'K', 3, 4};
 
   /** A pickle of the number that PyTorch before 1.6 put at the start of its files. */
-  private static final byte[] OLD_PYTORCH =
-      HexFormat.of().parseHex("80028a0a6cfc9c46f9206aa85019");
+  private static final byte[] OLD_PYTORCH = HexFormat.of().parseHex("80028a0a6cfc9c46f9206aa85019");
 
   private Checkpoints() {}
 

@@ -6,6 +6,7 @@ import dev.longtake.common.error.Quoted;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -58,6 +59,10 @@ final class FileMapping {
   }
 
   static LongtakeException unreadable(String what, IOException e) {
+    if (e instanceof ClosedByInterruptException) {
+      return new LongtakeException(
+          ErrorCode.CANCELED, "The reading of " + what + " was interrupted", e);
+    }
     return new LongtakeException(
         ErrorCode.INVALID_CHECKPOINT,
         "Expected to read " + what + ", but the system says: " + Quoted.line(e.toString()),

@@ -97,8 +97,7 @@ public final class MappedCheckpoint implements Checkpoint {
   public MemorySegment f32(String name, Arena scratch, long... expectedShape) {
     List<Part> parts = require(name, expectedShape);
     if (parts.size() == 1 && parts.getFirst().dtype() == DType.F32) {
-      return Float32Tensors.read(
-          parts.getFirst().bytes(source, scratch), DType.F32, scratch);
+      return Float32Tensors.read(parts.getFirst().bytes(source, scratch), DType.F32, scratch);
     }
     long elements = parts.stream().mapToLong(Part::elements).sum();
     MemorySegment all =
@@ -107,8 +106,7 @@ public final class MappedCheckpoint implements Checkpoint {
     for (Part part : parts) {
       long sizeBytes = part.elements() * Float.BYTES;
       try (Arena own = Arena.ofConfined()) {
-        Float32Tensors.convert(
-            part.bytes(source, own), part.dtype(), all.asSlice(at, sizeBytes));
+        Float32Tensors.convert(part.bytes(source, own), part.dtype(), all.asSlice(at, sizeBytes));
       }
       at += sizeBytes;
     }
@@ -145,7 +143,9 @@ public final class MappedCheckpoint implements Checkpoint {
           name,
           parts,
           "of shape " + expected,
-          "together their shape is " + found + "; the config and the weights belong to different models");
+          "together their shape is "
+              + found
+              + "; the config and the weights belong to different models");
     }
     return parts;
   }
@@ -193,11 +193,23 @@ public final class MappedCheckpoint implements Checkpoint {
     long sizeBytes = 0;
     for (Part part : parts) {
       if (part.shape().isEmpty() || !part.rowShape().equals(first.rowShape())) {
-        throw misfit(name, parts, "that differ in their first axis only", "their shapes are " + shapes(parts) + "; fetch the checkpoint again");
+        throw misfit(
+            name,
+            parts,
+            "that differ in their first axis only",
+            "their shapes are " + shapes(parts) + "; fetch the checkpoint again");
       }
       if (part.dtype() != first.dtype()) {
-        throw misfit(name, parts, "of one type", "%s is %s and %s is %s; convert the checkpoint to one type"
-            .formatted(Quoted.of(first.info().name()), first.dtype(), Quoted.of(part.info().name()), part.dtype()));
+        throw misfit(
+            name,
+            parts,
+            "of one type",
+            "%s is %s and %s is %s; convert the checkpoint to one type"
+                .formatted(
+                    Quoted.of(first.info().name()),
+                    first.dtype(),
+                    Quoted.of(part.info().name()),
+                    part.dtype()));
       }
       rows += part.shape().getFirst();
       sizeBytes += part.sizeBytes();
@@ -207,8 +219,7 @@ public final class MappedCheckpoint implements Checkpoint {
     return new TensorInfo(name, first.dtype(), shape, sizeBytes);
   }
 
-  private LongtakeException misfit(
-      String name, List<Part> parts, String wanted, String found) {
+  private LongtakeException misfit(String name, List<Part> parts, String wanted, String found) {
     return new LongtakeException(
         ErrorCode.INVALID_CHECKPOINT,
         "Expected tensors %s for %s %s in %s, but %s"

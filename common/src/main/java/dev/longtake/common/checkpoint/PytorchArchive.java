@@ -53,7 +53,8 @@ record PytorchArchive(Path file, Region pickle, Map<String, Region> storages) {
     } catch (LongtakeException e) {
       throw e;
     } catch (IOException | RuntimeException e) {
-      throw invalid(file, "a zip archive of PyTorch", Quoted.line(e.toString()) + "; " + DAMAGED, e);
+      throw invalid(
+          file, "a zip archive of PyTorch", Quoted.line(e.toString()) + "; " + DAMAGED, e);
     }
   }
 

@@ -90,7 +90,10 @@ public final class PytorchFile implements Checkpoint {
     for (int axis = 0; fits && axis < tensor.shape().size(); axis++) {
       long extent = tensor.shape().get(axis);
       long stride = tensor.strides().get(axis);
-      fits = stride >= 0 && elements <= available / extent && (extent == 1 || stride <= available / (extent - 1));
+      fits =
+          stride >= 0
+              && elements <= available / extent
+              && (extent == 1 || stride <= available / (extent - 1));
       elements *= extent;
       last += (extent - 1) * stride;
       fits = fits && last >= 0 && last < available;

@@ -169,16 +169,20 @@ public final class ShardedCheckpoint implements Checkpoint {
       // messages have line breaks and a link.
       String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
       throw invalid(
-          index, "an object of strings as " + WEIGHT_MAP, Quoted.line(reason) + "; fetch the file again", e);
+          index,
+          "an object of strings as " + WEIGHT_MAP,
+          Quoted.line(reason) + "; fetch the file again",
+          e);
     }
     if (fileOf.isEmpty()) {
-      throw invalid(index, "tensors in its " + WEIGHT_MAP, "there are none; fetch the file again", null);
+      throw invalid(
+          index, "tensors in its " + WEIGHT_MAP, "there are none; fetch the file again", null);
     }
     return fileOf;
   }
 
-  private static void readWeightMap(
-      Path index, JsonReader reader, SortedMap<String, String> fileOf) throws IOException {
+  private static void readWeightMap(Path index, JsonReader reader, SortedMap<String, String> fileOf)
+      throws IOException {
     reader.beginObject();
     while (reader.hasNext()) {
       String tensor = reader.nextName();

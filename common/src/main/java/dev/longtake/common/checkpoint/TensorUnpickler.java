@@ -130,7 +130,7 @@ final class TensorUnpickler extends Unpickler {
       }
       case Opcodes.SETITEMS -> {
         List<Object> items = stack.pop_all_since_marker();
-        Map<Object, Object> map = topMap();
+        Map<@Nullable Object, @Nullable Object> map = topMap();
         for (int i = 0; i < items.size(); i += 2) {
           put(map, items.get(i), items.get(i + 1));
         }
@@ -229,8 +229,8 @@ final class TensorUnpickler extends Unpickler {
     return new PickledTensor((Storage) arguments[0], integer(arguments[1]), shape, strides);
   }
 
-  private static Map<Object, Object> orderedDict(Object[] arguments) {
-    Map<Object, Object> map = new HashMap<>();
+  private static Map<@Nullable Object, @Nullable Object> orderedDict(Object[] arguments) {
+    Map<@Nullable Object, @Nullable Object> map = new HashMap<>();
     if (arguments.length > 0) {
       for (Object item : (List<?>) arguments[0]) {
         Object[] pair = item instanceof List<?> list ? list.toArray() : (Object[]) item;
@@ -249,16 +249,20 @@ final class TensorUnpickler extends Unpickler {
     }
   }
 
-  private Map<Object, Object> topMap() {
+  private Map<@Nullable Object, @Nullable Object> topMap() {
     @SuppressWarnings("unchecked")
-    Map<Object, Object> map = (Map<Object, Object>) stack.peek();
+    Map<@Nullable Object, @Nullable Object> map =
+        (Map<@Nullable Object, @Nullable Object>) stack.peek();
     return map;
   }
 
-  /** Containers can't be keys: their hash would follow references in circles. */
-  private static void put(Map<Object, Object> map, Object key, Object value) {
-    if (key instanceof Map || key instanceof List) {
-      throw new PickleException("a container as the key of a dictionary");
+  /** What else is no key: the hash of a container would follow references in circles, that of a huge number takes long. */
+  private static void put(
+      Map<@Nullable Object, @Nullable Object> map, @Nullable Object key, @Nullable Object value) {
+    switch (key) {
+      case null -> {}
+      case String _, Integer _, Long _, Double _, Boolean _, Object[] _ -> {}
+      default -> throw new PickleException("a key that is no text, number or tuple");
     }
     map.put(key, value);
   }
@@ -284,7 +288,8 @@ final class TensorUnpickler extends Unpickler {
         lengthBytes == Integer.BYTES ? Integer.toUnsignedLong(buffer.getInt()) : buffer.getLong();
     if (length < 0 || length > input.available() - lengthBytes) {
       throw invalid(
-          "a text of at most the %d bytes that are left in ".formatted(input.available() - lengthBytes),
+          "a text of at most the %d bytes that are left in "
+              .formatted(input.available() - lengthBytes),
           "its length is given as %s; the file is damaged, fetch it again"
               .formatted(Long.toUnsignedString(length)));
     }

@@ -1,4 +1,4 @@
-/** Weights on disk: safetensors files, read by memory map and checked before anything trusts them. */
+/** Weights on disk: safetensors files and files of PyTorch, checked before anything trusts them and mapped tensor by tensor. */
 @NullMarked
 package dev.longtake.common.checkpoint;
 

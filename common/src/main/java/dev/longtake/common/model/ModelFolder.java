@@ -44,10 +44,7 @@ public record ModelFolder(
     Path root = folder.toAbsolutePath().normalize();
     if (Files.isRegularFile(root) && WeightFiles.isWeights(root)) {
       return bare(
-          Objects.requireNonNull(root.getParent()),
-          name(root),
-          DitConfig.absent(root),
-          root);
+          Objects.requireNonNull(root.getParent()), name(root), DitConfig.absent(root), root);
     }
     if (!Files.isDirectory(root)) {
       throw JsonFields.invalid(

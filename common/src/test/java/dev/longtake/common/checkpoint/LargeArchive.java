@@ -38,8 +38,12 @@ final class LargeArchive {
     String text = new String(number, StandardCharsets.ISO_8859_1);
     String n = "\u008a\u0008" + text;
     return ("\u0080\u0002}\u008c\u0001xctorch._utils\n_rebuild_tensor_v2\n("
-            + "(\u008c\u0007storagectorch\nFloatStorage\n\u008c\u00010\u008c\u0003cpu" + n + "tQ"
-            + "K\u0000" + n + "\u0085K\u0001\u0085\u0089)tRs.")
+            + "(\u008c\u0007storagectorch\nFloatStorage\n\u008c\u00010\u008c\u0003cpu"
+            + n
+            + "tQ"
+            + "K\u0000"
+            + n
+            + "\u0085K\u0001\u0085\u0089)tRs.")
         .getBytes(StandardCharsets.ISO_8859_1);
   }
 

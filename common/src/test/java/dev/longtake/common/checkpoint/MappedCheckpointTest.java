@@ -74,8 +74,10 @@ final class MappedCheckpointTest {
   void shouldSliceRowsWhenLayersAreFused() {
     assertThat(floats("rows", 1, 2)).containsExactly(3, 4);
     assertThat(floats("row of v", 1, 2)).containsExactly(7, 8);
-    assertThat(mapped().info("rows")).hasValue(new TensorInfo("rows", DType.F32, List.of(1L, 2L), 8));
-    assertThat(mapped().bytes("rows", scratch).toArray(ValueLayout.JAVA_FLOAT)).containsExactly(3, 4);
+    assertThat(mapped().info("rows"))
+        .hasValue(new TensorInfo("rows", DType.F32, List.of(1L, 2L), 8));
+    assertThat(mapped().bytes("rows", scratch).toArray(ValueLayout.JAVA_FLOAT))
+        .containsExactly(3, 4);
   }
 
   @Test
@@ -111,8 +113,7 @@ final class MappedCheckpointTest {
         .hasMessageContaining("its shape is [2, 2]");
     assertInvalid(() -> mapped().requireFloat("scalars", 2), file());
     assertInvalid(() -> mapped().requireFloat("row of scalar", 1), file());
-    assertInvalid(() -> mapped().requireFloat("ids", 2), file())
-        .hasMessageContaining("it is I64");
+    assertInvalid(() -> mapped().requireFloat("ids", 2), file()).hasMessageContaining("it is I64");
   }
 
   @Test

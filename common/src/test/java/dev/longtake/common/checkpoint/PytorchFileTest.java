@@ -28,10 +28,23 @@ final class PytorchFileTest {
         Arena arena = Arena.ofConfined()) {
       assertThat(file.names())
           .containsExactly(
-              "bool", "brain", "byte", "char", "double", "empty", "float", "half", "int", "long",
-              "parameter", "scalar", "second column", "second row", "short", "transposed");
-      assertThat(file.info("long"))
-          .hasValue(new TensorInfo("long", DType.I64, List.of(2L), 16));
+              "bool",
+              "brain",
+              "byte",
+              "char",
+              "double",
+              "empty",
+              "float",
+              "half",
+              "int",
+              "long",
+              "parameter",
+              "scalar",
+              "second column",
+              "second row",
+              "short",
+              "transposed");
+      assertThat(file.info("long")).hasValue(new TensorInfo("long", DType.I64, List.of(2L), 16));
       assertThat(file.info("nothing")).isEmpty();
       assertThat(floats(file, arena, "float", 2, 3)).containsExactly(0, 1, 2, 3, 4, 5);
       assertThat(floats(file, arena, "double", 2)).containsExactly(1.5f, -2);
@@ -142,7 +155,8 @@ final class PytorchFileTest {
 
     try (Checkpoint file = PytorchFile.open(path);
         Arena arena = Arena.ofConfined()) {
-      assertThat(file.info("x")).hasValue(new TensorInfo("x", DType.F32, List.of(elements), 4 * elements));
+      assertThat(file.info("x"))
+          .hasValue(new TensorInfo("x", DType.F32, List.of(elements), 4 * elements));
       MemorySegment x = file.bytes("x", arena);
       assertThat(x.isMapped()).isTrue();
       assertThat(x.get(ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * (elements - 1))).isEqualTo(42);

@@ -26,19 +26,59 @@ final class PytorchMutationTest {
   /** Where the archive's directory is at most, from the end. */
   private static final int DIRECTORY_BYTES = 1200;
 
+  private static final String STORAGE =
+      "(\u008c\u0007storagectorch\nFloatStorage\n\u008c\u00010\u008c\u0003cpuK\u0004tQ";
+  private static final String TENSOR = "ctorch._utils\n_rebuild_tensor_v2\n";
+
   /** What pickles of tensors are made of, and some of what they are not. */
   private static final List<String> PARTS =
       List.of(
-          "N", "\u0088", "K\u0000", "K\u0001", "K\u0002", "M\u0000\u0001", "J\u00ff\u00ff\u00ff\u00ff",
-          "\u008a\u0008\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u007f", "(", ")", "t", "\u0085",
-          "\u0086", "\u0087", "]", "a", "e", "}", "s", "u", "R", "\u0081", "b", "Q", "q\u0000", "h\u0000",
-          "q\u0001", "h\u0001", "\u0094", "\u0093", "\u008c\u0001x", "X\u0001\u0000\u0000\u0000y",
-          "X\u00ff\u00ff\u0000\u0000z", "\u008c\u0007storage", "\u008c\u00010", "\u008c\u0005model",
-          "ctorch\nFloatStorage\n", "ctorch\nBoolStorage\n", "ctorch._utils\n_rebuild_tensor_v2\n",
-          "ctorch._utils\n_rebuild_parameter\n", "ccollections\nOrderedDict\n",
-          "cargparse\nNamespace\n", "cos\nsystem\n", ".",
-          "(\u008c\u0007storagectorch\nFloatStorage\n\u008c\u00010\u008c\u0003cpuK\u0004tQ",
-          "ctorch._utils\n_rebuild_tensor_v2\n((\u008c\u0007storagectorch\nFloatStorage\n\u008c\u00010\u008c\u0003cpuK\u0004tQK\u0000K\u0002\u0085K\u0001\u0085\u0089NtR");
+          "N",
+          "\u0088",
+          "K\u0000",
+          "K\u0001",
+          "K\u0002",
+          "M\u0000\u0001",
+          "J\u00ff\u00ff\u00ff\u00ff",
+          "\u008a\u0008\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u007f",
+          "(",
+          ")",
+          "t",
+          "\u0085",
+          "\u0086",
+          "\u0087",
+          "]",
+          "a",
+          "e",
+          "}",
+          "s",
+          "u",
+          "R",
+          "\u0081",
+          "b",
+          "Q",
+          "q\u0000",
+          "h\u0000",
+          "q\u0001",
+          "h\u0001",
+          "\u0094",
+          "\u0093",
+          "\u008c\u0001x",
+          "X\u0001\u0000\u0000\u0000y",
+          "X\u00ff\u00ff\u0000\u0000z",
+          "\u008c\u0007storage",
+          "\u008c\u00010",
+          "\u008c\u0005model",
+          "ctorch\nFloatStorage\n",
+          "ctorch\nBoolStorage\n",
+          TENSOR,
+          "ctorch._utils\n_rebuild_parameter\n",
+          "ccollections\nOrderedDict\n",
+          "cargparse\nNamespace\n",
+          "cos\nsystem\n",
+          ".",
+          STORAGE,
+          TENSOR + "(" + STORAGE + "K\u0000K\u0002\u0085K\u0001\u0085\u0089NtR");
 
   @TempDir Path folder;
 

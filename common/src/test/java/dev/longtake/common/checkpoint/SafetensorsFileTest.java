@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.tensor.Bfloat16;
 import dev.longtake.common.tensor.DType;
 import java.io.IOException;
@@ -122,6 +124,38 @@ final class SafetensorsFileTest {
       MemorySegment aligned = opened.f32("a", scratch, 2);
       assertThat(aligned.address() % 4).isZero();
       assertThat(floats(aligned)).containsExactly(3, 4);
+    }
+  }
+
+  @Test
+  void shouldMapTensorsOnlyAsLongAsTheyAreUsed() throws IOException {
+    Path file = folder.resolve("a.safetensors");
+    new SafetensorsWriter().addF32("w", new float[] {1, 2}, 2).write(file);
+
+    try (SafetensorsFile opened = SafetensorsFile.open(file)) {
+      MemorySegment weight;
+      try (Arena scratch = Arena.ofConfined()) {
+        weight = opened.f32("w", scratch, 2);
+        assertThat(weight.isMapped()).isTrue();
+        assertThat(floats(weight)).containsExactly(1, 2);
+      }
+      assertThat(weight.scope().isAlive()).isFalse();
+    }
+  }
+
+  @Test
+  void shouldStayReadableWhenAReaderIsInterrupted() throws IOException {
+    Path file = folder.resolve("a.safetensors");
+    new SafetensorsWriter().addF32("w", new float[] {1, 2}, 2).write(file);
+
+    try (SafetensorsFile opened = SafetensorsFile.open(file);
+        Arena scratch = Arena.ofConfined()) {
+      Thread.currentThread().interrupt();
+      assertThatThrownBy(() -> opened.f32("w", scratch, 2))
+          .isInstanceOfSatisfying(
+              LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.CANCELED));
+      assertThat(Thread.interrupted()).isTrue();
+      assertThat(floats(opened.f32("w", scratch, 2))).containsExactly(1, 2);
     }
   }
 

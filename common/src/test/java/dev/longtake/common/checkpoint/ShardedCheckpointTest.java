@@ -24,8 +24,27 @@ final class ShardedCheckpointTest {
       "{'metadata':{'total_size':16},'weight_map':{'a':'1.safetensors','b':'2.safetensors','c':'2.safetensors'}}";
 
   private static final List<String> PARTS =
-      List.of("", "'", "{", "}", "[", "]", ",", ":", "1", "-", "null", "'a'", "'b':'1.safetensors',",
-          "../", "..", "\\", "\\u0000", "\u00e4", "'weight_map':{}", ".safetensors");
+      List.of(
+          "",
+          "'",
+          "{",
+          "}",
+          "[",
+          "]",
+          ",",
+          ":",
+          "1",
+          "-",
+          "null",
+          "'a'",
+          "'b':'1.safetensors',",
+          "../",
+          "..",
+          "\\",
+          "\\u0000",
+          "\u00e4",
+          "'weight_map':{}",
+          ".safetensors");
 
   @TempDir Path folder;
 
@@ -146,7 +165,9 @@ final class ShardedCheckpointTest {
       Path index = index(text.toString());
       try (Checkpoint opened = ShardedCheckpoint.open(index);
           Arena arena = Arena.ofConfined()) {
-        opened.names().forEach(name -> assertThat(opened.bytes(name, arena).byteSize()).isPositive());
+        opened
+            .names()
+            .forEach(name -> assertThat(opened.bytes(name, arena).byteSize()).isPositive());
       } catch (LongtakeException e) {
         assertThat(e.code()).isEqualTo(ErrorCode.INVALID_CHECKPOINT);
         assertThat(e.getMessage()).contains(folder.toString()).hasLineCount(1);

@@ -54,7 +54,8 @@ final class TensorUnpicklerTest {
         "builtins,     ~c__builtin__\neval\n\u008c\u00011\u0085R.~,     __builtin__.eval",
         "getattr,      ~cbuiltins\ngetattr\n.~,                         builtins.getattr",
         "known module, ~ctorch\nload\n.~,                               torch.load",
-        "split name,   ~ctorch._utils._rebuild_tensor_v2\n\n.~,         torch._utils._rebuild_tensor_v2.",
+        "split name,   ~ctorch._utils._rebuild_tensor_v2\n\n"
+            + ".~,         torch._utils._rebuild_tensor_v2.",
         "known to lib, ~cdecimal\nDecimal\n\u008c\u00011\u0085R.~,      decimal.Decimal",
       })
   void shouldNameTheGlobalWhenItIsNotAllowed(String kind, String pickle, String global) {
@@ -93,6 +94,9 @@ final class TensorUnpicklerTest {
         "no arguments,     ~ctorch._utils\n_rebuild_tensor_v2\n)R.~",
         "no such memo,     ~h\u0007.~",
         "list as key,      ~}q\u0000]q\u0001K\u0001s.~",
+        "huge key,        "
+            + " ~}\u008a\u0009\u0001\u0001\u0001\u0001\u0001\u0001\u0001\u0001\u0001K\u0001s.~",
+        "type as key,      ~}ctorch\nFloatStorage\nK\u0001s.~",
         "dict as key,      ~}}K\u0001s.~",
         "key alone,        ~}(K\u0001u.~",
         "state of a list,  ~]}b.~",
@@ -114,7 +118,8 @@ final class TensorUnpicklerTest {
         "BINBYTES,    ~B\u0003\u0000\u0000\u0000ab~,                                 3",
         "BINSTRING,   ~T\u0000\u0000\u0000@ab~,                                 1073741824",
         "LONG4,       ~\u008b\u00ff\u00ff\u00ff\u007fab~,                            2147483647",
-        "BINUNICODE8, ~\u008d\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ffab~,    18446744073709551615",
+        "BINUNICODE8, ~\u008d\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ffab~,   "
+            + " 18446744073709551615",
         "BINBYTES8,   ~\u008e\u00ff\u00ff\u00ff\u007f\u0000\u0000\u0000\u0000ab~,    2147483647",
       })
   void shouldRefuseForgedLengthsBeforeAllocating(String kind, String pickle, String length) {
@@ -164,7 +169,6 @@ final class TensorUnpicklerTest {
   }
 
   private static @Nullable Object read(String pickle) {
-    return new TensorUnpickler("file")
-        .read((START + pickle).getBytes(StandardCharsets.ISO_8859_1));
+    return new TensorUnpickler("file").read((START + pickle).getBytes(StandardCharsets.ISO_8859_1));
   }
 }

@@ -163,7 +163,8 @@ final class ModelFolderTest {
     assertThat(model.dit().isAbsent()).isTrue();
     assertThat(model.dit().architecture()).isEmpty();
     assertThat(model.dit().has("hidden_size")).isFalse();
-    assertInvalid(() -> model.dit().requireInt("hidden_size")).hasMessageContaining(file.toString());
+    assertInvalid(() -> model.dit().requireInt("hidden_size"))
+        .hasMessageContaining(file.toString());
     assertThat(model.ditWeights()).isEqualTo(file);
     assertThat(model.name()).isEqualTo("DiT-XL-2-256x256.pt");
     assertThat(model.root()).isEqualTo(folder);

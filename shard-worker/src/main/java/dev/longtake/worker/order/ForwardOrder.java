@@ -2,7 +2,6 @@ package dev.longtake.worker.order;
 
 import static dev.longtake.worker.order.OrderGeometry.require;
 
-import dev.longtake.common.tensor.DType;
 import dev.longtake.v1.ForwardRow;
 import dev.longtake.v1.ForwardTask;
 import dev.longtake.v1.WorkEvent;
@@ -11,7 +10,6 @@ import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.engine.Exchange;
 import dev.longtake.worker.engine.exec.Branch;
 import dev.longtake.worker.engine.exec.Condition;
-import dev.longtake.worker.engine.exec.Floats;
 import dev.longtake.worker.engine.exec.Geometry;
 import dev.longtake.worker.engine.exec.Network;
 import dev.longtake.worker.engine.exec.Predictions;
@@ -60,14 +58,17 @@ final class ForwardOrder {
     try (Network network =
             new Network(device, program, weights, geometry, condition, exchange, tap);
         Predictions predictions = new Predictions(device, model, geometry);
-        var buffer = device.memory().allocate(4L * latentFloats(geometry), "latents")) {
-      Matrix latents =
-          latents(
-              geometry, Matrix.dense(buffer, latentRows(geometry), pixels(geometry), DType.F32));
+        LocalLatents latents =
+            new LocalLatents(device, geometry, task.getLatents(), "latents", model.latentChannels());
+        LocalLatents reference = reference(model, geometry)) {
       network.prepare();
       Matrix patches =
           network.step(
-              new StepInput(latents, timesteps(), /* reference= */ null, frameMask(geometry)),
+              new StepInput(
+                  latents.matrix(),
+                  timesteps(),
+                  reference == null ? null : reference.matrix(),
+                  frameMask(geometry)),
               "forward");
       Matrix output = predictions.unpatchify(patches);
       if (tap.wants("output")) {
@@ -75,6 +76,23 @@ final class ForwardOrder {
       }
       return network.exchangeNanos();
     }
+  }
+
+  private @Nullable LocalLatents reference(ModelDescription model, Geometry geometry) {
+    if (!task.hasReferenceLatents()) {
+      return null;
+    }
+    require(
+        model.patches().hasReference(),
+        "reference_latents",
+        "Expected no reference latents, because %s reads none, but got some"
+            .formatted(model.architecture()));
+    return new LocalLatents(
+        device,
+        geometry,
+        task.getReferenceLatents(),
+        "reference_latents",
+        1 + model.latentChannels());
   }
 
   private List<Branch> branches(ModelDescription model) {
@@ -113,41 +131,5 @@ final class ForwardOrder {
       mask[branch] = Arrays.copyOfRange(flat, branch * frames, (branch + 1) * frames);
     }
     return mask;
-  }
-
-  private int latentRows(Geometry geometry) {
-    return geometry.branches() * program.model().latentChannels() * geometry.latentFrames().size();
-  }
-
-  private static int pixels(Geometry geometry) {
-    return geometry.patching().height() * geometry.patching().width();
-  }
-
-  private long latentFloats(Geometry geometry) {
-    return (long) latentRows(geometry) * pixels(geometry);
-  }
-
-  /** This rank's frames of the given latents. */
-  private Matrix latents(Geometry geometry, Matrix target) {
-    int channels = program.model().latentChannels();
-    int frames = geometry.patching().frames();
-    int pixels = pixels(geometry);
-    float[] whole =
-        ProtoTensors.floats(
-            task.getLatents(),
-            "latents",
-            geometry.branches(),
-            channels,
-            frames,
-            geometry.patching().height(),
-            geometry.patching().width());
-    float[] part = new float[target.rows() * pixels];
-    int run = geometry.latentFrames().size() * pixels;
-    for (int block = 0; block < geometry.branches() * channels; block++) {
-      int from = (block * frames + geometry.latentFrames().start()) * pixels;
-      System.arraycopy(whole, from, part, block * run, run);
-    }
-    Floats.upload(device, part, target);
-    return target;
   }
 }

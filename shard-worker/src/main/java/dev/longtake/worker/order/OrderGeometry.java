@@ -23,6 +23,15 @@ final class OrderGeometry {
         "geometry",
         "Expected a positive pixel height and width, but got %s and %s"
             .formatted(clip.getPixelHeight(), clip.getPixelWidth()));
+    var patch = model.patches().size();
+    require(
+        !model.patches().dropsIncomplete()
+            || (clip.getLatentHeight() % patch.height() == 0
+                && clip.getLatentWidth() % patch.width() == 0),
+        "geometry",
+        "Expected a latent height and width that are multiples of the model's patch, %d and %d, but got %d and %d"
+            .formatted(
+                patch.height(), patch.width(), clip.getLatentHeight(), clip.getLatentWidth()));
     Patching patching =
         new Patching(
             clip.getLatentFrames(),

@@ -62,6 +62,10 @@ final class Attentions {
     }
     Matrix part = part(layout, instruction.part() == Part.Q ? 0 : 1);
     Range rows = layout.rows(instruction.stream());
+    if (instruction.order() == Order.ROTATION_FIRST) {
+      rotateThenNorm(instruction, part, rows, layout);
+      return;
+    }
     takeNormOnly(instruction, part, layout);
     if (!instruction.rotary() || instruction.stream() == Stream.TEXT) {
       normRotate(instruction, rows(part, rows), /* rotation= */ null);
@@ -77,27 +81,31 @@ final class Attentions {
     if (instruction.rotary()) {
       taps.take(instruction.rotatedName(), instruction.stream(), rows(part, rows), layout);
     }
-    if (instruction.order() == Order.ROTATION_FIRST) {
-      taps.take(instruction.normName(), instruction.stream(), rows(part, rows), layout);
+  }
+
+  /** As Open-Sora 1.1 has it; its text is no part of the sequence. */
+  private void rotateThenNorm(
+      Instruction.NormRotate instruction, Matrix part, Range rows, TokenLayout layout) {
+    Matrix x = rows(part, rows);
+    if (instruction.rotary()) {
+      device.normRotate(
+          x, model.heads(), /* weight= */ null, model.qkNormEpsilon(), positions.rotation(layout));
+      taps.take(instruction.rotatedName(), instruction.stream(), x, layout);
     }
+    normRotate(instruction, x, /* rotation= */ null);
+    taps.take(instruction.normName(), instruction.stream(), x, layout);
   }
 
   private void normRotate(
       Instruction.NormRotate instruction, Matrix x, @Nullable Rotation rotation) {
     Matrix weight =
         instruction.norm() ? weights.tensor(instruction.normName() + ".weight") : null;
-    float epsilon = model.qkNormEpsilon();
-    if (instruction.order() == Order.ROTATION_FIRST && rotation != null) {
-      device.normRotate(x, model.heads(), /* weight= */ null, epsilon, rotation);
-      device.normRotate(x, model.heads(), weight, epsilon, /* rotation= */ null);
-    } else {
-      device.normRotate(x, model.heads(), weight, epsilon, rotation);
-    }
+    device.normRotate(x, model.heads(), weight, model.qkNormEpsilon(), rotation);
   }
 
   /** Where the norm comes first, norm and rotation are one kernel; for a tap the norm runs on a copy. */
   private void takeNormOnly(Instruction.NormRotate instruction, Matrix part, TokenLayout layout) {
-    if (instruction.order() == Order.ROTATION_FIRST || !taps.wants(instruction.normName())) {
+    if (!taps.wants(instruction.normName())) {
       return;
     }
     Matrix source = rows(part, layout.rows(instruction.stream()));

@@ -56,8 +56,9 @@ final class Embedding {
    * Adds embedded reference latents.
    *
    * @param reference [branch * (1 + channels) * frames, height * width], or null for zeros
+   * @return what was embedded, rows of the patches; valid until the next projection
    */
-  void reference(String layer, @Nullable Matrix reference, Matrix residual) {
+  Matrix reference(String layer, @Nullable Matrix reference, Matrix residual) {
     PackedLinear embedding = weights.linear(layer);
     Matrix patches = buffers.wide(residual.rows(), embedding.inputColumns(), DType.F32);
     int channels = 1 + model.latentChannels();
@@ -69,6 +70,7 @@ final class Embedding {
       }
     }
     device.linearResidual(embedding, patches, residual, /* gate= */ null);
+    return patches;
   }
 
   private void patchify(Matrix latents, int clip, int channels, Matrix patches, int branch) {

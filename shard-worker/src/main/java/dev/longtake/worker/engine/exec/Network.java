@@ -162,9 +162,13 @@ public final class Network implements AutoCloseable {
         embedding.patches(embed.layer(), required(step).latents(), residual(Stream.PATCHES));
         take("patch_embed", Stream.PATCHES);
       }
-      case Instruction.EmbedReference embed ->
-          embedding.reference(
-              embed.layer(), required(step).reference(), residual(Stream.PATCHES));
+      case Instruction.EmbedReference embed -> {
+        Matrix residual = residual(Stream.PATCHES);
+        Matrix in = embedding.reference(embed.layer(), required(step).reference(), residual);
+        if (taps.wants(embed.layer())) {
+          takeProduct(embed.layer(), weights.linear(embed.layer()), Stream.PATCHES, in);
+        }
+      }
       case Instruction.EmbedText _ -> embedding.text(residual(Stream.ALL), layout);
       case Instruction.AddPosition add -> addPosition(add);
       case Instruction.Mark mark ->

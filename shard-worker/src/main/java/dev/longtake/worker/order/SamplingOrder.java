@@ -136,7 +136,7 @@ final class SamplingOrder {
       for (int sample = 0; sample < samples; sample++) {
         branches.add(
             given == 0
-                ? OrderConditions.nullBranch(branches.get(sample))
+                ? OrderConditions.nullBranch(branches.get(sample), model)
                 : OrderConditions.branch(sample, task.getNullConditions(sample), scalars, model));
       }
     }

@@ -5,15 +5,18 @@ import dev.longtake.common.checkpoint.Checkpoints;
 import dev.longtake.common.model.ModelDefaults;
 import dev.longtake.common.model.ModelFingerprint;
 import dev.longtake.common.model.ModelFolder;
+import dev.longtake.common.model.SamplerKind;
 import dev.longtake.common.model.ModelLimits.IntLimit;
 import dev.longtake.v1.EncodeTextResponse;
 import dev.longtake.v1.IntRange;
 import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.Sampler;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.cpu.CpuDevice;
 import dev.longtake.worker.engine.model.CatalogModel;
 import dev.longtake.worker.engine.model.ModelCatalog;
 import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.model.NullText;
 import dev.longtake.worker.engine.program.Program;
 import dev.longtake.worker.engine.program.ProgramCheck;
 import dev.longtake.worker.media.EncodedText;
@@ -44,7 +47,10 @@ final class EngineWorkers implements WorkerFactory {
       Checkpoint weights = catalog.weights(checkpoint);
       ProgramCheck.require(Program.compile(description, /* sequenceRanks= */ 1), weights);
       ModelCard card = card(model, description, checkpoint);
-      encoder = model.textEncoder().isPresent() ? TextEncoder.open(model, threads) : null;
+      encoder =
+          model.textEncoder().isPresent() && readsPrompts(description)
+              ? TextEncoder.open(model, threads)
+              : null;
       device = CpuDevice.open(threads, memoryLimitBytes);
       var runner =
           new EngineOrderRunner(
@@ -65,6 +71,11 @@ final class EngineWorkers implements WorkerFactory {
       close(device, encoder, checkpoint);
       throw e;
     }
+  }
+
+  /** Classes and pooled texts are not what the text encoder makes. */
+  private static boolean readsPrompts(ModelDescription description) {
+    return description.text() != null && description.pooledText() == null;
   }
 
   private static void close(
@@ -95,7 +106,7 @@ final class EngineWorkers implements WorkerFactory {
       return null;
     }
     return prompt -> {
-      EncodedText text = encoder.encode(prompt);
+      EncodedText text = prompt.isEmpty() ? encoder.encodeEmpty() : encoder.encode(prompt);
       return EncodeTextResponse.newBuilder()
           .addAllTokenIds(Arrays.stream(text.tokenIds()).boxed().toList())
           .setEmbedding(
@@ -129,7 +140,23 @@ final class EngineWorkers implements WorkerFactory {
         .setSpatialCompression(defaults.spatialCompression())
         .setTemporalCompression(defaults.temporalCompression())
         .setTimestepTransform(defaults.timestepTransform())
+        .setSampler(sampler(defaults.sampler()))
+        .setGuidedChannels(defaults.guidedChannels())
+        .setEncodesNullText(
+            description.text() != null
+                && description.text().nullText() instanceof NullText.Encoded)
         .build();
+  }
+
+  private static Sampler sampler(SamplerKind kind) {
+    return switch (kind) {
+      case RFLOW -> Sampler.SAMPLER_RECTIFIED_FLOW;
+      case OPEN_SORA_2 -> Sampler.SAMPLER_GUIDED_FLOW;
+      case IDDPM -> Sampler.SAMPLER_ANCESTRAL;
+      case IDDPM_FLOAT32 -> Sampler.SAMPLER_ANCESTRAL_FLOAT32;
+      case DDIM -> Sampler.SAMPLER_DDIM;
+      case DPM_SOLVER -> Sampler.SAMPLER_DPM_SOLVER;
+    };
   }
 
   private static IntRange range(IntLimit limit, int defaultValue) {

@@ -30,8 +30,8 @@ class CheckpointCoverageTest {
   private static final Map<String, Set<String>> COMPUTED =
       Map.of(
           "dit_label_2d", Set.of("pos_embed"),
-          "dit3d_label", Set.of("pos_embed", "pos_embed_temporal"),
-          "dit3d_text_latte", Set.of("pos_embed", "pos_embed_temporal"),
+          "dit3d_label", Set.of("pos_embed_spatial", "pos_embed_temporal"),
+          "dit3d_text_latte", Set.of("pos_embed_spatial", "pos_embed_temporal"),
           "pixart", Set.of("pos_embed", "pos_embed_temporal"),
           "pixart_sigma", Set.of("pos_embed", "pos_embed_temporal"),
           "stdit_v1", Set.of("pos_embed", "pos_embed_temporal"));

@@ -89,6 +89,11 @@ public final class DitConfig {
     return fields.has(key);
   }
 
+  /** Whether the key holds one whole number. */
+  public boolean isInt(String key) {
+    return fields.isInteger(key);
+  }
+
   public int requireInt(String key) {
     return fields.requireInt(key);
   }

@@ -104,6 +104,10 @@ record JsonFields(Path file, String prefix, JsonObject object) {
     return integer(key).orElseThrow(() -> missing(key, "an integer"));
   }
 
+  boolean isInteger(String key) {
+    return get(key).flatMap(JsonFields::toInt).isPresent();
+  }
+
   Optional<Integer> integer(String key) {
     return get(key).map(v -> toInt(v).orElseThrow(() -> wrong(key, "an integer of 32 bits", v)));
   }

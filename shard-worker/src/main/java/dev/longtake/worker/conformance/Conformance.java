@@ -45,8 +45,7 @@ public record Conformance(int workers, Precision precision) {
         return onGangs(
             golden,
             (gang, run) ->
-                new ForwardConformance(gang, precision, tolerance(run))
-                    .run(golden.name(), run));
+                new ForwardConformance(gang, precision, tolerance(run)).run(golden.name(), run));
       }
       if (RecordedConformance.knows(kind)) {
         return recorded(golden);

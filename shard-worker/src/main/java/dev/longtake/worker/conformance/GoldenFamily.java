@@ -1,7 +1,6 @@
 package dev.longtake.worker.conformance;
 
 import dev.longtake.v1.ForwardTask;
-import dev.longtake.worker.conformance.GoldenRun.Values;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -46,9 +45,7 @@ interface GoldenFamily {
    *
    * @param output [rows, channels, ...]
    */
-  static float[] guided(float[] output, Values shape, double scale, int guidedChannels) {
-    int rows = shape.size(0);
-    int channels = shape.size(1);
+  static float[] guided(float[] output, int rows, int channels, double scale, int guidedChannels) {
     int volume = output.length / rows / channels;
     float[] guided = output.clone();
     for (int row = 0; row < rows; row++) {

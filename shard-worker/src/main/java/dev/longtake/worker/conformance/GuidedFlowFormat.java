@@ -1,7 +1,7 @@
 package dev.longtake.worker.conformance;
 
-import dev.longtake.v1.GuidedFlow;
 import dev.longtake.v1.Guidance;
+import dev.longtake.v1.GuidedFlow;
 import dev.longtake.v1.ImageGuidance;
 import dev.longtake.v1.RowCondition;
 import dev.longtake.v1.SamplingTask;
@@ -47,8 +47,7 @@ final class GuidedFlowFormat implements SamplerFormat {
         .setReferenceLatents(
             ProtoTensors.of(
                 GoldenLatents.concatenate(List.of(masks.floats(), reference.floats())),
-                List.of(
-                    clip.get(0), 1 + clip.get(1), clip.get(2), clip.get(3), clip.get(4))));
+                List.of(clip.get(0), 1 + clip.get(1), clip.get(2), clip.get(3), clip.get(4))));
   }
 
   private static PackedTokens packing(GoldenRun run) {
@@ -89,8 +88,7 @@ final class GuidedFlowFormat implements SamplerFormat {
       // The reference's ends with 0.
       case SCHEDULE -> Arrays.copyOf(values, values.length + 1);
       case "final" -> values;
-      default ->
-          packing(run).pack(values, captured.size() * first.size(0), first.size(1));
+      default -> packing(run).pack(values, captured.size() * first.size(0), first.size(1));
     };
   }
 }

@@ -105,8 +105,7 @@ record IddpmFormat(Release release) implements SamplerFormat {
     for (int i = 0; i < captured.size(); i += 2) {
       float[] guided = captured.get(i).values();
       parts.add(guided);
-      parts.add(
-          Arrays.copyOfRange(captured.get(i + 1).values(), guided.length, 2 * guided.length));
+      parts.add(Arrays.copyOfRange(captured.get(i + 1).values(), guided.length, 2 * guided.length));
     }
     return GoldenLatents.concatenate(parts);
   }
@@ -141,8 +140,7 @@ record IddpmFormat(Release release) implements SamplerFormat {
 
   @Override
   public double tolerance(String name, double usual) {
-    boolean wholeRun =
-        name.equals("z_in") || name.equals("final") || name.equals(GUIDED_OUTPUT);
+    boolean wholeRun = name.equals("z_in") || name.equals("final") || name.equals(GUIDED_OUTPUT);
     return release == Release.V1_0 && wholeRun ? Math.max(usual, WHOLE_RUN_1_0) : usual;
   }
 }

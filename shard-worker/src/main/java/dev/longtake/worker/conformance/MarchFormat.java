@@ -30,15 +30,13 @@ final class MarchFormat implements SamplerFormat {
     int height = start.size(3);
     int width = start.size(4);
     List<Long> clip =
-        List.of(
-            (long) start.size(0), (long) channels, (long) patches, (long) height, (long) width);
+        List.of((long) start.size(0), (long) channels, (long) patches, (long) height, (long) width);
     List<Long> noise = new ArrayList<>(clip);
     noise.addFirst((long) steps(run));
     SamplingTask.Builder task =
         SamplingTask.newBuilder()
             .setGeometry(GoldenLatents.geometry(clip, height, width))
-            .setAncestral(
-                Ancestral.newBuilder().setSteps(steps(run)).setTimesteps(TIMESTEPS))
+            .setAncestral(Ancestral.newBuilder().setSteps(steps(run)).setTimesteps(TIMESTEPS))
             .setGuidance(Guidance.newBuilder().setStrength(run.requireNumber("cfg_scale")))
             .setLatents(ofFrames(start, patches, channels, clip))
             .setStepNoise(ofFrames(run.input("noise"), patches, channels, noise));

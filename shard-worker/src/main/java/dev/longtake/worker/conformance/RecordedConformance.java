@@ -127,8 +127,7 @@ final class RecordedConformance {
       this.none = run.output("eps_uncond").floats();
       this.channels = channels;
       Values start = run.input("z_start");
-      this.latents =
-          Matrix.dense(buffer, 2 * channels, start.size(2) * start.size(3), DType.F32);
+      this.latents = Matrix.dense(buffer, 2 * channels, start.size(2) * start.size(3), DType.F32);
     }
 
     @Override

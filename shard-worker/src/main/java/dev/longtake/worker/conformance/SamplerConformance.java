@@ -53,10 +53,7 @@ final class SamplerConformance {
       if (values.isPresent()) {
         checks.add(
             TensorCheck.compare(
-                name,
-                values.get(),
-                run.output(name).values(),
-                format.tolerance(name, tolerance)));
+                name, values.get(), run.output(name).values(), format.tolerance(name, tolerance)));
       } else {
         notCompared.put(name, "the engine does not have this tensor");
       }

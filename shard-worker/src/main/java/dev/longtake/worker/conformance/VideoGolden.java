@@ -24,9 +24,13 @@ final class VideoGolden implements GoldenFamily {
   private final GoldenRun run;
   private final Values latents;
 
+  /** The original Latte has [batch, frames, channels, height, width], and doubles the channels of its output. */
+  private final boolean framesFirst;
+
   VideoGolden(GoldenRun run) {
     this.run = run;
     latents = run.input("x");
+    framesFirst = !image() && run.output("output").size(1) == latents.size(1);
   }
 
   private boolean image() {
@@ -34,7 +38,11 @@ final class VideoGolden implements GoldenFamily {
   }
 
   private int frames() {
-    return image() ? 1 : latents.size(2);
+    return image() ? 1 : latents.size(framesFirst ? 1 : 2);
+  }
+
+  private int channels() {
+    return latents.size(framesFirst ? 2 : 1);
   }
 
   private int side(int fromEnd) {
@@ -59,7 +67,7 @@ final class VideoGolden implements GoldenFamily {
                     latents(),
                     List.of(
                         (long) rows,
-                        (long) latents.size(1),
+                        (long) channels(),
                         (long) frames(),
                         (long) side(2),
                         (long) side(1))));
@@ -92,7 +100,19 @@ final class VideoGolden implements GoldenFamily {
     if (run.number("cfg_scale").isPresent()) {
       System.arraycopy(values, 0, values, values.length / 2, values.length / 2);
     }
-    return values;
+    return framesFirst ? swapped(values, frames(), channels()) : values;
+  }
+
+  /** From [batch, outer, inner, pixels] to [batch, inner, outer, pixels]. */
+  private float[] swapped(float[] values, int outer, int inner) {
+    int pixels = side(2) * side(1);
+    float[] target = new float[values.length];
+    for (int at = 0; at < values.length / pixels; at++) {
+      int row = at / (outer * inner);
+      int to = (row * inner + at % inner) * outer + at / inner % outer;
+      System.arraycopy(values, at * pixels, target, to * pixels, pixels);
+    }
+    return target;
   }
 
   /** A number per row under one of two names, the second with columns; 1 where the run has neither. */
@@ -113,6 +133,10 @@ final class VideoGolden implements GoldenFamily {
     }
     if (name.equals("pos_embed")) {
       return List.of("pos_emb");
+    }
+    if (name.equals("cond")) {
+      // What modulates is the sum with a class, with sizes, or the timestep alone.
+      return List.of("cond", "t_sizes_emb", "t_emb");
     }
     return List.of(
         name.replace("after_spatial_attn", "after_attn")
@@ -141,16 +165,16 @@ final class VideoGolden implements GoldenFamily {
 
   @Override
   public float @Nullable [] ours(String name, List<Map<String, Captured>> captured) {
-    Captured values = captured.getFirst().get(captures(name).getFirst());
+    Captured values = null;
+    for (String candidate : captures(name)) {
+      values = values == null ? captured.getFirst().get(candidate) : values;
+    }
     if (values == null) {
       return null;
     }
     Values reference = run.output(name);
     if (name.equals("output")) {
-      return run.number("cfg_scale")
-          .map(scale ->
-              GoldenFamily.guided(values.values(), reference, scale, GUIDED_CHANNELS))
-          .orElse(values.values());
+      return output(values.values(), reference);
     }
     if (name.startsWith("pos_emb")) {
       // The same for every row and frame; the reference has it once.
@@ -162,12 +186,27 @@ final class VideoGolden implements GoldenFamily {
     return rearranged(name, values, reference);
   }
 
+  private float[] output(float[] values, Values reference) {
+    int doubled = values.length / latents.values().length * channels();
+    float[] guided =
+        run.number("cfg_scale")
+            .map(scale ->
+                GoldenFamily.guided(
+                    values,
+                    reference.size(0),
+                    doubled,
+                    scale,
+                    image() ? GUIDED_CHANNELS : channels()))
+            .orElse(values);
+    return framesFirst ? swapped(guided, doubled, frames()) : guided;
+  }
+
   /** Where every frame is a row of its own, the reference repeats what all frames of a clip share. */
   private static float[] repeated(Captured values, Values reference) {
     int rows = values.size(0);
     int times = reference.size(0) / rows;
     int columns = values.size(1);
-    if (times <= 1 || reference.shape().size() != 2) {
+    if (times <= 1 || reference.size(reference.shape().size() - 1) != columns) {
       return values.values();
     }
     float[] all = new float[rows * times * columns];

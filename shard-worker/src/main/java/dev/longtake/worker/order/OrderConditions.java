@@ -7,6 +7,7 @@ import dev.longtake.v1.RowCondition;
 import dev.longtake.worker.engine.exec.Branch;
 import dev.longtake.worker.engine.exec.TextRow;
 import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.model.NullText;
 import dev.longtake.worker.engine.model.PooledInput;
 import dev.longtake.worker.engine.model.TextInput;
 import org.jspecify.annotations.Nullable;
@@ -34,7 +35,16 @@ final class OrderConditions {
   }
 
   /** The model's own null condition, as long as the given branch's text. */
-  static Branch nullBranch(Branch of) {
+  static Branch nullBranch(Branch of, ModelDescription model) {
+    boolean encoded =
+        (model.text() != null && model.text().nullText() instanceof NullText.Encoded)
+            || (model.pooledText() != null
+                && model.pooledText().nullText() instanceof NullText.Encoded);
+    require(
+        !encoded,
+        "null_conditions",
+        "Expected the encoded empty prompt as null condition of every sample, because %s has none of its own, but got none"
+            .formatted(model.architecture()));
     int tokens = of.text().tokens();
     return new Branch(
         of.sample(),
@@ -61,7 +71,14 @@ final class OrderConditions {
         yield new TextRow.Encoded(
             ProtoTensors.floats(embedding, "embedding", tokens, input.channels()), tokens);
       }
-      case NULL_TOKENS -> new TextRow.Null(tokens(condition.getNullTokens(), input));
+      case NULL_TOKENS -> {
+        require(
+            !(input.nullText() instanceof NullText.Encoded),
+            "null_tokens",
+            "Expected a text embedding, because the model has no null caption, but got"
+                + " null_tokens");
+        yield new TextRow.Null(tokens(condition.getNullTokens(), input));
+      }
       case TEXT_NOT_SET ->
           throw LongtakeException.invalidField(
               "text",

@@ -8,8 +8,8 @@ import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.sampler.Ancestral;
 import dev.longtake.worker.engine.sampler.Ddim;
 import dev.longtake.worker.engine.sampler.DpmSolver;
-import dev.longtake.worker.engine.sampler.GuidedFlow;
 import dev.longtake.worker.engine.sampler.Guidance;
+import dev.longtake.worker.engine.sampler.GuidedFlow;
 import dev.longtake.worker.engine.sampler.RectifiedFlow;
 import dev.longtake.worker.engine.sampler.Sampler;
 import dev.longtake.worker.engine.sampler.Spacing;
@@ -48,17 +48,15 @@ final class OrderSampler {
         diffusion("ancestral", ancestral.getSteps(), ancestral.getTimesteps());
         boolean learned = model.outputChannels() >= 2 * model.latentChannels();
         yield new Ancestral(
-            ancestral.getSteps(),
-            ancestral.getTimesteps(),
-            ancestral.getFloat32Tables(),
-            learned);
+            ancestral.getSteps(), ancestral.getTimesteps(), ancestral.getFloat32Tables(), learned);
       }
       case DDIM -> ddim(task);
       case DPM_SOLVER -> dpmSolver(task);
       case SCHEDULE_NOT_SET ->
           throw LongtakeException.invalidField(
               "schedule",
-              "Expected a schedule (rectified_flow, guided_flow, ancestral, ddim or dpm_solver), but got none");
+              "Expected a schedule (rectified_flow, guided_flow, ancestral, ddim or dpm_solver),"
+                  + " but got none");
     };
   }
 
@@ -100,7 +98,8 @@ final class OrderSampler {
     // The last kept timestep is (steps - 1) * (timesteps / steps) without the offset.
     int most =
         kind == Spacing.Kind.LEADING
-            ? ddim.getTimesteps() - 1
+            ? ddim.getTimesteps()
+                - 1
                 - (ddim.getSteps() - 1) * (ddim.getTimesteps() / ddim.getSteps())
             : 0;
     require(
@@ -138,11 +137,13 @@ final class OrderSampler {
     require(
         !linspace || solver.getNoisyEnd() || solver.getFirstOrderEnd(),
         "dpm_solver.first_order_end",
-        "Expected a last step of order 1 where it ends without noise, but got order 2; set first_order_end or noisy_end");
+        "Expected a last step of order 1 where it ends without noise, but got order 2; set"
+            + " first_order_end or noisy_end");
     require(
         linspace || !solver.getNoisyEnd(),
         "dpm_solver.noisy_end",
-        "Expected noisy_end with linspace spacing only, but got it with time_uniform, which always ends so");
+        "Expected noisy_end with linspace spacing only, but got it with time_uniform, which always"
+            + " ends so");
     return new DpmSolver(
         solver.getSteps(),
         solver.getTimesteps(),

@@ -83,8 +83,7 @@ final class SamplingOrder {
     Sampler sampler = OrderSampler.sampler(task, model);
     Guidance guidance = OrderSampler.guidance(task, model);
     Geometry geometry =
-        OrderGeometry.geometry(
-            task.getGeometry(), model, guidance.branches() * samples, exchange);
+        OrderGeometry.geometry(task.getGeometry(), model, guidance.branches() * samples, exchange);
     SamplingInput input = input(geometry, sampler, guidance, samples);
     SliceTap tap = new SliceTap(device, geometry, task.getCaptureList(), events);
     long start = System.nanoTime();
@@ -137,7 +136,7 @@ final class SamplingOrder {
       for (int sample = 0; sample < samples; sample++) {
         branches.add(
             given == 0
-                ? OrderConditions.nullBranch(branches.get(sample))
+                ? OrderConditions.nullBranch(branches.get(sample), model)
                 : OrderConditions.branch(sample, task.getNullConditions(sample), scalars, model));
       }
     }
@@ -155,8 +154,7 @@ final class SamplingOrder {
         (float) task.getGuidance().getStrength());
   }
 
-  private SamplingInput input(
-      Geometry geometry, Sampler sampler, Guidance guidance, int samples) {
+  private SamplingInput input(Geometry geometry, Sampler sampler, Guidance guidance, int samples) {
     require(
         !task.hasFrameMask() || sampler.plan(geometry).frames() != null,
         "frame_mask",
@@ -179,12 +177,8 @@ final class SamplingOrder {
         task.hasFrameMask()
             ? ProtoTensors.floats(task.getFrameMask(), "frame_mask", samples, clip[2])
             : null,
-        task.hasStepNoise()
-            ? ProtoTensors.floats(task.getStepNoise(), "step_noise", steps)
-            : null,
-        task.hasEditNoise()
-            ? ProtoTensors.floats(task.getEditNoise(), "edit_noise", steps)
-            : null,
+        task.hasStepNoise() ? ProtoTensors.floats(task.getStepNoise(), "step_noise", steps) : null,
+        task.hasEditNoise() ? ProtoTensors.floats(task.getEditNoise(), "edit_noise", steps) : null,
         reference(clip));
   }
 
@@ -193,7 +187,7 @@ final class SamplingOrder {
       return null;
     }
     require(
-        !program.model().patches().reference().isEmpty(),
+        program.model().patches().hasReference(),
         "reference_latents",
         "Expected no reference latents, because the model sees none, but got some");
     return ProtoTensors.floats(
@@ -262,8 +256,7 @@ final class SamplingOrder {
       if (exchange.rank() == 0) {
         events.accept(
             WorkEvent.newBuilder()
-                .setStepFinished(
-                    StepFinished.newBuilder().setStep(step + 1).setSteps(steps))
+                .setStepFinished(StepFinished.newBuilder().setStep(step + 1).setSteps(steps))
                 .build());
       }
     }

@@ -9,10 +9,11 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.v1.ClipGeometry;
+import dev.longtake.v1.Ddim;
 import dev.longtake.v1.Guidance;
 import dev.longtake.v1.RectifiedFlow;
-import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.RowCondition;
+import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.device.cpu.CpuDevice;
@@ -48,7 +49,11 @@ class EngineOrderRunnerTest {
 
   private EngineOrderRunner runner() {
     return new EngineOrderRunner(
-        device, ModelCatalog.describe(ModelFolder.open(demoModel()).dit(), checkpoint.names()).description(), checkpoint, () -> null);
+        device,
+        ModelCatalog.describe(ModelFolder.open(demoModel()).dit(), checkpoint.names())
+            .description(),
+        checkpoint,
+        () -> null);
   }
 
   @BeforeEach
@@ -172,19 +177,41 @@ class EngineOrderRunnerTest {
     assertRefused(task -> task.setPrompts(0, RowCondition.getDefaultInstance()), "null caption");
     assertRefused(task -> task.setGeometry(geometry(0, 8, 8)), "0, 8 and 8");
     assertRefused(
-        task -> task.setRectifiedFlow(RectifiedFlow.newBuilder().setTimesteps(1000)), "1 step", "0");
+        task -> task.setRectifiedFlow(RectifiedFlow.newBuilder().setTimesteps(1000)),
+        "1 step",
+        "0");
     assertRefused(
         task ->
             task.setRectifiedFlow(
                 RectifiedFlow.newBuilder().setSteps(3).setTimesteps(1000).setTransform(true)),
         "17 frames",
         "4");
-    assertRefused(task -> task.setGuidance(Guidance.newBuilder().setStrength(Double.NaN)), "finite", "NaN");
+    assertRefused(
+        task -> task.setGuidance(Guidance.newBuilder().setStrength(Double.NaN)), "finite", "NaN");
     assertRefused(
         task -> task.setLatents(ProtoTensors.of(new float[8], List.of(2L, 4L))),
         "[1, 4, 4, 8, 8]",
         "[2, 4]");
     assertRefused(task -> task.setDecode(true), "VAE");
+    assertRefused(
+        task ->
+            task.setDdim(Ddim.newBuilder().setSteps(3).setTimesteps(1000))
+                .setFrameMask(ProtoTensors.of(new float[4], List.of(1L, 4L))),
+        "no frame mask",
+        "ddim");
+    assertRefused(
+        task -> task.setReferenceLatents(ProtoTensors.of(new float[8], List.of(2L, 4L))),
+        "no reference latents");
+    assertRefused(
+        task -> task.setStepNoise(ProtoTensors.of(new float[8], List.of(2L, 4L))),
+        "step_noise",
+        "[3, 1, 4, 4, 8, 8]",
+        "[2, 4]");
+    assertRefused(
+        task -> task.setEditNoise(ProtoTensors.of(new float[8], List.of(2L, 4L))),
+        "edit_noise",
+        "[3, 1, 4, 4, 8, 8]",
+        "[2, 4]");
   }
 
   @Test

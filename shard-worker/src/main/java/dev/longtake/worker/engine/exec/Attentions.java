@@ -71,8 +71,7 @@ final class Attentions {
       normRotate(instruction, rows(part, rows), /* rotation= */ null);
     } else {
       // Text tokens have no place in the clip and are not turned.
-      normRotate(
-          instruction, part.rows(rows.start(), layout.textRows()), /* rotation= */ null);
+      normRotate(instruction, part.rows(rows.start(), layout.textRows()), /* rotation= */ null);
       Range patches = layout.rows(Stream.PATCHES);
       // With fewer frames than ranks, a rank may hold text only, and no position.
       if (!patches.isEmpty()) {
@@ -99,8 +98,7 @@ final class Attentions {
 
   private void normRotate(
       Instruction.NormRotate instruction, Matrix x, @Nullable Rotation rotation) {
-    Matrix weight =
-        instruction.norm() ? weights.tensor(instruction.normName() + ".weight") : null;
+    Matrix weight = instruction.norm() ? weights.tensor(instruction.normName() + ".weight") : null;
     device.normRotate(x, model.heads(), weight, model.qkNormEpsilon(), rotation);
   }
 
@@ -193,10 +191,7 @@ final class Attentions {
           sequence.keys(instruction.stream()));
     }
     taps.take(
-        instruction.name() + "_result",
-        instruction.stream(),
-        result.columns(0, channels),
-        layout);
+        instruction.name() + "_result", instruction.stream(), result.columns(0, channels), layout);
   }
 
   private void attention(

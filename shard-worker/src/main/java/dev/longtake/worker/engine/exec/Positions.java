@@ -58,6 +58,9 @@ final class Positions {
         device.addRows(patches, table(grid).rows(held.start(), held.end()), 1);
       }
       case Position.Frames frames -> {
+        if (geometry.patching().gridFrames() == 1 && !frames.ofImages()) {
+          return;
+        }
         Range held = layout.frames();
         device.addRows(
             patches, table(frames).rows(held.start(), held.end()), layout.patches().size());
@@ -67,8 +70,7 @@ final class Positions {
         for (int branch = 0; branch < layout.branches(); branch++) {
           int first =
               textTokens(branch) + layout.frames().start() * geometry.patching().patchesPerFrame();
-          addSequence(
-              sequence, branch, first, patches.rows(branch * count, (branch + 1) * count));
+          addSequence(sequence, branch, first, patches.rows(branch * count, (branch + 1) * count));
         }
       }
     }
@@ -79,10 +81,7 @@ final class Positions {
     for (int branch = 0; branch < layout.branches(); branch++) {
       Range rows = layout.textRows(branch);
       addSequence(
-          sequence,
-          branch,
-          layout.text().get(branch).start(),
-          text.rows(rows.start(), rows.end()));
+          sequence, branch, layout.text().get(branch).start(), text.rows(rows.start(), rows.end()));
     }
   }
 
@@ -110,8 +109,7 @@ final class Positions {
   }
 
   private Matrix upload(float[] table) {
-    Matrix matrix =
-        buffers.matrix(table.length / model.channels(), model.channels(), "positions");
+    Matrix matrix = buffers.matrix(table.length / model.channels(), model.channels(), "positions");
     Floats.upload(device, table, matrix);
     return matrix;
   }
@@ -136,8 +134,7 @@ final class Positions {
     Patching patching = geometry.patching();
     double scale = grid.scale();
     if (grid.inputSquareSize() > 0) {
-      scale *=
-          Math.sqrt(geometry.pixelHeight() * geometry.pixelWidth()) / grid.inputSquareSize();
+      scale *= Math.sqrt(geometry.pixelHeight() * geometry.pixelWidth()) / grid.inputSquareSize();
     }
     double cells = Math.sqrt(patching.patchesPerFrame());
     double base =

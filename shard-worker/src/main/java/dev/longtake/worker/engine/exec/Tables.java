@@ -17,13 +17,15 @@ public final class Tables {
    * The timestep table of DiT: {@code cos(t f_k)} for k below half the width, then {@code sin(t f_k)}, with {@code f_k =
    * exp(-ln(10000) k / half)}.
    *
+   * @param lastFrequencyReached divides k by half - 1 instead, so that the last frequency is 1 / 10000
    * @return [values, width]
    */
-  public static float[] sinusoids(float[] values, int width) {
+  public static float[] sinusoids(float[] values, int width, boolean lastFrequencyReached) {
     int half = width / 2;
+    int span = lastFrequencyReached ? half - 1 : half;
     float[] table = new float[values.length * width];
     for (int k = 0; k < half; k++) {
-      float exponent = (float) -LN_10000 * k / half;
+      float exponent = (float) -LN_10000 * k / span;
       float frequency = (float) StrictMath.exp(exponent);
       for (int i = 0; i < values.length; i++) {
         float angle = values[i] * frequency;

@@ -9,6 +9,7 @@ import dev.longtake.worker.device.PackedLinear;
 import dev.longtake.worker.device.RowVectors;
 import dev.longtake.worker.device.Sequences;
 import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.model.NullText;
 import dev.longtake.worker.engine.model.PooledInput;
 import dev.longtake.worker.engine.model.TextInput;
 import dev.longtake.worker.engine.model.VectorOp;
@@ -80,14 +81,7 @@ final class Vectors {
       Matrix rows = target.rows(at, at + text.tokens());
       switch (text) {
         case TextRow.Encoded(float[] values, int _) -> Floats.upload(device, values, rows);
-        case TextRow.Null(int tokens) -> {
-          String nullCaption = input.nullCaption();
-          if (nullCaption == null) {
-            Floats.upload(device, new float[tokens * input.channels()], rows);
-          } else {
-            device.copy(weights.tensor(nullCaption).rows(0, tokens), rows);
-          }
-        }
+        case TextRow.Null(int tokens) -> uploadNull(input.nullText(), tokens, rows);
         case TextRow.None() -> {}
       }
       at += text.tokens();
@@ -99,14 +93,20 @@ final class Vectors {
     for (int row = 0; row < target.rows(); row++) {
       Matrix one = target.rows(row, row + 1);
       float[] given = branch(row).pooledText();
-      String nullVector = input.nullVector();
       if (given != null) {
         Floats.upload(device, given, one);
-      } else if (nullVector == null) {
-        Floats.upload(device, new float[input.channels()], one);
       } else {
-        device.copy(weights.tensor(nullVector), one);
+        uploadNull(input.nullText(), 1, one);
       }
+    }
+  }
+
+  private void uploadNull(NullText nullText, int tokens, Matrix rows) {
+    switch (nullText) {
+      case NullText.Stored(String tensor) ->
+          device.copy(weights.tensor(tensor).rows(0, tokens), rows);
+      case NullText.Zeros() -> Floats.upload(device, new float[rows.rows() * rows.columns()], rows);
+      case NullText.Encoded() -> throw new IllegalStateException("Expected an encoded null text");
     }
   }
 
@@ -225,9 +225,10 @@ final class Vectors {
     for (int row = 0; row < scalars.length; row++) {
       scalars[row] = op.factor() * scalar(op.scalar(), row);
     }
-    try (DeviceBuffer scratch = device.memory().allocate(4L * scalars.length * SINUSOIDS, "vectors")) {
+    try (DeviceBuffer scratch =
+        device.memory().allocate(4L * scalars.length * SINUSOIDS, "vectors")) {
       Matrix table = Matrix.dense(scratch, scalars.length, SINUSOIDS, DType.F32);
-      Floats.upload(device, Tables.sinusoids(scalars, SINUSOIDS), table);
+      Floats.upload(device, Tables.sinusoids(scalars, SINUSOIDS, op.lastFrequencyReached()), table);
       mlp(List.of(op.first(), op.second()), Activation.SILU, table, out, "vectors");
     }
   }

@@ -2,7 +2,6 @@ package dev.longtake.worker.engine.model;
 
 import dev.longtake.common.model.DitConfig;
 import dev.longtake.worker.device.Activation;
-import dev.longtake.worker.device.PatchOrder;
 import dev.longtake.worker.engine.model.Modulation.Source;
 import dev.longtake.worker.engine.model.VectorOp.Scalar;
 import java.util.ArrayList;
@@ -24,19 +23,25 @@ final class Dit {
 
   static ModelDescription image(DitConfig config) {
     Sizes sizes = Sizes.read(config, "learn_sigma");
-    PatchSize patch = sizes.imagePatch();
     return describe(
         sizes,
-        new PatchEmbedding(
-            "x_embedder.proj",
-            sizes.imageKernel(patch),
-            patch,
-            PatchOrder.CHANNEL_LAST,
-            /* dropsIncomplete= */ false,
-            /* reference= */ ""),
+        PixArtBlocks.imagePatches(sizes),
         List.of(new Position.Grid(1, 0, new Position.Base.Own())),
         config.intOr("num_classes", 1000),
         blocks(sizes, /* alternating= */ false));
+  }
+
+  /** The original Latte of classes, with the image model's patches. */
+  static ModelDescription latte(DitConfig config) {
+    Sizes sizes = Sizes.read(config, "learn_sigma");
+    int extras = config.intOr("extras", 2);
+    Sizes.require(extras == 2, config, "extras to be 2, a model with classes, but got " + extras);
+    return describe(
+        sizes,
+        PixArtBlocks.imagePatches(sizes),
+        List.of(new Position.Grid(1, 0, new Position.Base.Own())),
+        config.intOr("num_classes", 1000),
+        blocks(sizes, /* alternating= */ true));
   }
 
   static ModelDescription video(DitConfig config) {
@@ -45,7 +50,7 @@ final class Dit {
     List<Position> positions = new ArrayList<>();
     positions.add(new Position.Grid(1, 0, new Position.Base.Own()));
     if (!latte && !config.booleanOr("no_temporal_pos_emb", false)) {
-      positions.add(new Position.Frames(1));
+      positions.add(new Position.Frames(1, /* ofImages= */ true));
     }
     return describe(
         sizes, PixArtBlocks.patches(sizes), positions, classes(config), blocks(sizes, latte));
@@ -107,7 +112,8 @@ final class Dit {
   private static @Nullable PooledInput pooled(DitConfig config, int classes) {
     return classes > 0
         ? null
-        : new PooledInput(config.requireInt("caption_channels"), "y_embedder.y_embedding");
+        : new PooledInput(
+            config.requireInt("caption_channels"), new NullText.Stored("y_embedder.y_embedding"));
   }
 
   /** The layers that make each block's six vectors, and the final layer's two. */
@@ -150,7 +156,7 @@ final class Dit {
       Axis axis = i % 2 == 0 ? Axis.SPATIAL : Axis.TEMPORAL;
       List<Op> ops = new ArrayList<>();
       if (alternating && i == 1) {
-        ops.add(new Op.AddPosition(new Position.Frames(1)));
+        ops.add(new Op.AddPosition(new Position.Frames(1, /* ofImages= */ true)));
       }
       ops.add(
           PixArtBlocks.attention(

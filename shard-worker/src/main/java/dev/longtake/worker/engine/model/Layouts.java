@@ -5,6 +5,7 @@ import static dev.longtake.worker.engine.model.WeightRules.whole;
 
 import dev.longtake.common.checkpoint.Piece;
 import dev.longtake.common.model.DitConfig;
+import java.util.List;
 import java.util.Set;
 
 /**
@@ -23,6 +24,62 @@ final class Layouts {
         .layer("(.*\\.attn)\\.proj", whole("$1.to_out.0"));
   }
 
+  /**
+   * diffusers: blocks and layers under other names, q, k and v apart.
+   *
+   * @param finalLinear the last projection, which its DiT numbers
+   */
+  static WeightRules diffusers(String finalLinear) {
+    String attention = "blocks\\.(\\d+)\\.";
+    String block = "transformer_blocks.$1.";
+    WeightRules rules = new WeightRules();
+    // Blocks across frames have the same layers, but no attention to the text.
+    for (String prefix : List.of("", "temporal_")) {
+      String ours = prefix + attention;
+      String theirs = prefix + block;
+      rules
+          .layer(
+              ours + "attn\\.qkv",
+              whole(theirs + "attn1.to_q"),
+              whole(theirs + "attn1.to_k"),
+              whole(theirs + "attn1.to_v"))
+          .layer(ours + "attn\\.proj", whole(theirs + "attn1.to_out.0"))
+          .layer(ours + "mlp\\.fc1", whole(theirs + "ff.net.0.proj"))
+          .layer(ours + "mlp\\.fc2", whole(theirs + "ff.net.2"))
+          .rule(ours + "scale_shift_table", whole(theirs + "scale_shift_table"));
+    }
+    return rules
+        .layer(attention + "cross_attn\\.q_linear", whole(block + "attn2.to_q"))
+        .layer(
+            attention + "cross_attn\\.kv_linear",
+            whole(block + "attn2.to_k"),
+            whole(block + "attn2.to_v"))
+        .layer(attention + "cross_attn\\.proj", whole(block + "attn2.to_out.0"))
+        .layer(
+            attention + "t_embedder\\.mlp\\.0",
+            whole(block + "norm1.emb.timestep_embedder.linear_1"))
+        .layer(
+            attention + "t_embedder\\.mlp\\.2",
+            whole(block + "norm1.emb.timestep_embedder.linear_2"))
+        .layer(
+            attention + "y_embedder\\.embedding_table",
+            whole(block + "norm1.emb.class_embedder.embedding_table"))
+        .layer(attention + "adaLN_modulation\\.1", whole(block + "norm1.linear"))
+        .layer("x_embedder\\.proj", whole("pos_embed.proj"))
+        .layer("t_block\\.1", whole("adaln_single.linear"))
+        .layer("t_embedder\\.mlp\\.0", whole("adaln_single.emb.timestep_embedder.linear_1"))
+        .layer("t_embedder\\.mlp\\.2", whole("adaln_single.emb.timestep_embedder.linear_2"))
+        .layer("csize_embedder\\.mlp\\.0", whole("adaln_single.emb.resolution_embedder.linear_1"))
+        .layer("csize_embedder\\.mlp\\.2", whole("adaln_single.emb.resolution_embedder.linear_2"))
+        .layer("ar_embedder\\.mlp\\.0", whole("adaln_single.emb.aspect_ratio_embedder.linear_1"))
+        .layer("ar_embedder\\.mlp\\.2", whole("adaln_single.emb.aspect_ratio_embedder.linear_2"))
+        .layer("y_embedder\\.y_proj\\.fc1", whole("caption_projection.linear_1"))
+        .layer("y_embedder\\.y_proj\\.fc2", whole("caption_projection.linear_2"))
+        .layer("final_layer\\.adaLN_modulation\\.1", whole("proj_out_1"))
+        .rule("final_layer\\.scale_shift_table", whole("scale_shift_table"))
+        .layer("final_layer\\.linear", whole(finalLinear));
+  }
+
   /** Open-Sora 2.0, with q, k and v in one layer or apart. */
   static WeightRules mmdit(DitConfig config, Set<String> names) {
     int channels = config.requireInt("hidden_size");
@@ -38,7 +95,8 @@ final class Layouts {
     if (fused) {
       return rules
           .layer("(single_blocks\\.\\d+)\\.qkv", rows("$1.linear1", 0, 3L * channels))
-          .layer("(single_blocks\\.\\d+)\\.mlp_in", rows("$1.linear1", 3L * channels, Piece.ALL_ROWS));
+          .layer(
+              "(single_blocks\\.\\d+)\\.mlp_in", rows("$1.linear1", 3L * channels, Piece.ALL_ROWS));
     }
     return rules
         .layer(

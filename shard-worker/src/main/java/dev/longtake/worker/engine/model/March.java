@@ -53,7 +53,7 @@ final class March {
         vectors(sizes, architecture, blocks),
         text(config, architecture, textChannels),
         architecture == Architecture.ADALN
-            ? new PooledInput(textChannels, /* nullVector= */ null)
+            ? new PooledInput(textChannels, new NullText.Zeros())
             : null,
         blocks,
         Dit.finalLayer());
@@ -82,8 +82,7 @@ final class March {
     String condition = "t_emb";
     if (architecture == Architecture.ADALN) {
       vectors.add(
-          new VectorOp.PooledText(
-              "text_embed", List.of("text_embedder.proj"), Activation.NONE));
+          new VectorOp.PooledText("text_embed", List.of("text_embedder.proj"), Activation.NONE));
       vectors.add(new VectorOp.Sum(CONDITION, "t_emb", "text_embed"));
       condition = CONDITION;
     }
@@ -96,11 +95,9 @@ final class March {
     int tokens = config.intOr("model_max_length", MAX_TEXT_TOKENS);
     return switch (architecture) {
       case ADALN -> null;
-      case CROSS_ATTENTION ->
-          new TextInput(textChannels, tokens, /* nullCaption= */ null, List.of());
+      case CROSS_ATTENTION -> new TextInput(textChannels, tokens, new NullText.Zeros(), List.of());
       case TOKEN_CONCAT ->
-          new TextInput(
-              textChannels, tokens, /* nullCaption= */ null, List.of("text_embedder.proj"));
+          new TextInput(textChannels, tokens, new NullText.Zeros(), List.of("text_embedder.proj"));
     };
   }
 

@@ -59,9 +59,9 @@ final class Mmdit {
         new TextInput(
             config.requireInt("context_in_dim"),
             config.intOr("model_max_length", MAX_TEXT_TOKENS),
-            /* nullCaption= */ null,
+            new NullText.Encoded(),
             List.of("txt_in")),
-        new PooledInput(config.requireInt("vec_in_dim"), /* nullVector= */ null),
+        new PooledInput(config.requireInt("vec_in_dim"), new NullText.Encoded()),
         blocks(sizes),
         Dit.finalLayer());
   }
@@ -96,9 +96,7 @@ final class Mmdit {
     }
     vectors.add(
         new VectorOp.PooledText(
-            "vector_in",
-            List.of("vector_in.in_layer", "vector_in.out_layer"),
-            Activation.SILU));
+            "vector_in", List.of("vector_in.in_layer", "vector_in.out_layer"), Activation.SILU));
     vectors.add(new VectorOp.Sum(CONDITION, sum, "vector_in"));
     for (int i = 0; i < sizes.depth(); i++) {
       for (String stream : List.of("img", "txt")) {
@@ -117,7 +115,14 @@ final class Mmdit {
   }
 
   private static Sinusoid embedder(String name, Scalar scalar, int channels) {
-    return new Sinusoid(name, scalar, SCALE, name + ".in_layer", name + ".out_layer", channels);
+    return new Sinusoid(
+        name,
+        scalar,
+        SCALE,
+        name + ".in_layer",
+        name + ".out_layer",
+        channels,
+        /* lastFrequencyReached= */ false);
   }
 
   private static int singleDepth(Sizes sizes) {

@@ -21,7 +21,11 @@ public final class ModelCatalog {
           "STDiT",
           "STDiT2",
           "STDiT3",
-          "MMDiTModel");
+          "MMDiTModel",
+          "DiTTransformer2DModel",
+          "PixArtTransformer2DModel",
+          "LatteTransformer3DModel",
+          "LatteT2V");
 
   private ModelCatalog() {}
 
@@ -35,13 +39,21 @@ public final class ModelCatalog {
     WeightNames asTheyAre = _ -> List.of();
     return switch (config.architecture()) {
       case "DiT" -> dit(config);
-      case "Latte" -> new CatalogModel(Dit.video(config), asTheyAre);
+      case "Latte" ->
+          new CatalogModel(
+              config.isInt("patch_size") ? Dit.latte(config) : Dit.video(config), asTheyAre);
       case "PixArt", "PixArtMS", "PixArt_Sigma", "PixArtMS_Sigma" ->
           new CatalogModel(Pixart.describe(config), asTheyAre);
       case "STDiT" -> new CatalogModel(Stdit1.describe(config), asTheyAre);
       case "STDiT2" -> new CatalogModel(Stdit2.describe(config), asTheyAre);
       case "STDiT3" -> new CatalogModel(Stdit3.describe(config), asTheyAre);
       case "MMDiTModel" -> new CatalogModel(Mmdit.describe(config), Layouts.mmdit(config, tensors));
+      case "DiTTransformer2DModel" ->
+          new CatalogModel(Diffusers.dit(config), Layouts.diffusers("proj_out_2"));
+      case "PixArtTransformer2DModel" ->
+          new CatalogModel(Diffusers.pixart(config), Layouts.diffusers("proj_out"));
+      case "LatteTransformer3DModel", "LatteT2V" ->
+          new CatalogModel(Diffusers.latte(config), Layouts.diffusers("proj_out"));
       default ->
           throw new LongtakeException(
               ErrorCode.INVALID_MODEL,

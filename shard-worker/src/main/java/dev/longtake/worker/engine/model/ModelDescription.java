@@ -44,9 +44,31 @@ public record ModelDescription(
     return channels / heads;
   }
 
+  /** The same model with other blocks. */
+  ModelDescription withBlocks(List<Block> others) {
+    return new ModelDescription(
+        architecture,
+        channels,
+        heads,
+        latentChannels,
+        outputChannels,
+        patches,
+        positions,
+        rotary,
+        normEpsilon,
+        qkNormEpsilon,
+        vectors,
+        text,
+        pooledText,
+        others,
+        finalLayer);
+  }
+
   /** Whether text tokens are tokens of the network, with a residual stream. */
   public boolean textIsSequence() {
-    return blocks.stream().flatMap(block -> block.ops().stream()).anyMatch(ModelDescription::onText);
+    return blocks.stream()
+        .flatMap(block -> block.ops().stream())
+        .anyMatch(ModelDescription::onText);
   }
 
   private static boolean onText(Op op) {

@@ -23,14 +23,21 @@ final class PixArtBlocks {
   private PixArtBlocks() {}
 
   static Sinusoid embedder(String output, Scalar scalar, String name, int columns) {
-    return new Sinusoid(output, scalar, 1, name + ".mlp.0", name + ".mlp.2", columns);
+    return new Sinusoid(
+        output,
+        scalar,
+        1,
+        name + ".mlp.0",
+        name + ".mlp.2",
+        columns,
+        /* lastFrequencyReached= */ false);
   }
 
   static TextInput text(Sizes sizes) {
     return new TextInput(
         sizes.config().requireInt("caption_channels"),
         sizes.config().requireInt("model_max_length"),
-        "y_embedder.y_embedding",
+        new NullText.Stored("y_embedder.y_embedding"),
         List.of("y_embedder.y_proj.fc1", "y_embedder.y_proj.fc2"));
   }
 
@@ -45,6 +52,18 @@ final class PixArtBlocks {
         /* reference= */ "");
   }
 
+  /** Of the models that know no frames. */
+  static PatchEmbedding imagePatches(Sizes sizes) {
+    PatchSize patch = sizes.imagePatch();
+    return new PatchEmbedding(
+        "x_embedder.proj",
+        sizes.imageKernel(patch),
+        patch,
+        PatchOrder.CHANNEL_LAST,
+        /* dropsIncomplete= */ false,
+        /* reference= */ "");
+  }
+
   static Source table(String block, String vector) {
     return new Source.Table(block + ".scale_shift_table", BLOCK_ROWS, vector);
   }
@@ -52,8 +71,7 @@ final class PixArtBlocks {
   static Op.SelfAttention attention(
       String name, Axis axis, Modulation modulation, QkNorm qkNorm, boolean rotary) {
     return new Op.SelfAttention(
-        new Op.Part(
-            Stream.PATCHES, name, new Op.Input.Modulated(modulation), modulation.gate()),
+        new Op.Part(Stream.PATCHES, name, new Op.Input.Modulated(modulation), modulation.gate()),
         axis,
         qkNorm,
         rotary);

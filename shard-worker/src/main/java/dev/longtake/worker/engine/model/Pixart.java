@@ -10,45 +10,92 @@ import java.util.Set;
 
 /**
  * PixArt-alpha (arXiv 2310.00426) and PixArt-Sigma (arXiv 2403.04692) as Open-Sora has them (hpcaitech/Open-Sora v1.0.0 and
- * v1.2.0, {@code opensora/models/pixart}): an image model, which is a video of one frame. The class for several sizes, PixArtMS,
- * is also told height, width and aspect ratio; Sigma reduces keys and values in some blocks.
+ * v1.2.0, {@code opensora/models/pixart}) and as their authors do (PixArt-alpha/PixArt-alpha, PixArt-alpha/PixArt-sigma): an
+ * image model, which is a video of one frame. The class for several sizes, PixArtMS, is also told height, width and aspect
+ * ratio; Sigma reduces keys and values in some blocks.
  */
 final class Pixart {
   /** The vector of height, width and aspect ratio. */
   static final String SIZES = "data_info";
 
-  private static final String BLOCK_VECTOR = "t_mlp";
+  /** The vector of the blocks' tables. */
+  static final String BLOCK_VECTOR = "t_mlp";
 
   private Pixart() {}
 
+  /** Open-Sora's class, with a patch of three numbers, or the original's, with one. */
   static ModelDescription describe(DitConfig config) {
     Sizes sizes = Sizes.read(config, "pred_sigma");
-    List<VectorOp> vectors = new ArrayList<>();
-    vectors.add(PixArtBlocks.embedder("t_emb", Scalar.TIMESTEP, "t_embedder", sizes.channels()));
-    String timestep = "t_emb";
-    if (config.architecture().equals("PixArtMS")) {
-      vectors.addAll(sizeVectors(sizes));
-      timestep = "t_sizes_emb";
-      vectors.add(new VectorOp.Sum(timestep, "t_emb", SIZES));
+    boolean sizeConditions =
+        config.architecture().equals("PixArtMS") && config.booleanOr("micro_condition", true);
+    if (!config.isInt("patch_size")) {
+      return describe(
+          sizes,
+          PixArtBlocks.patches(sizes),
+          openSoraPositions(sizes),
+          sizeConditions,
+          PixArtBlocks.text(sizes));
     }
-    vectors.add(
-        new VectorOp.SiluLinear(BLOCK_VECTOR, timestep, "t_block.1", PixArtBlocks.BLOCK_ROWS));
+    // Its norm is of another kind than Open-Sora's, and no published weights have it.
+    Sizes.require(
+        !config.booleanOr("qk_norm", false),
+        config,
+        "qk_norm to be false, as in all published weights of PixArt-Sigma, but got true");
+    return describe(
+        sizes,
+        PixArtBlocks.imagePatches(sizes),
+        List.of(
+            grid(sizes, config.doubleOr("lewei_scale", config.doubleOr("pe_interpolation", 1)))),
+        sizeConditions,
+        PixArtBlocks.text(sizes));
+  }
+
+  /** Positions on a grid that stands for the size the model was trained at. */
+  static Position grid(Sizes sizes, double scale) {
+    int cells = sizes.config().requireInt("input_size") / sizes.imagePatch().height();
+    return new Position.Grid(scale, 0, new Position.Base.Fixed(cells));
+  }
+
+  /**
+   * Puts the parts together.
+   *
+   * @param sizeConditions whether height, width and aspect ratio are told to the model
+   */
+  static ModelDescription describe(
+      Sizes sizes,
+      PatchEmbedding patches,
+      List<Position> positions,
+      boolean sizeConditions,
+      TextInput text) {
+    String timestep = sizeConditions ? "t_sizes_emb" : "t_emb";
     return new ModelDescription(
-        config.architecture(),
+        sizes.config().architecture(),
         sizes.channels(),
         sizes.heads(),
         sizes.latentChannels(),
         sizes.outputChannels(),
-        PixArtBlocks.patches(sizes),
-        positions(sizes),
+        patches,
+        positions,
         /* rotary= */ null,
         1e-6f,
         1e-6f,
-        vectors,
-        PixArtBlocks.text(sizes),
+        vectors(sizes, sizeConditions, timestep),
+        text,
         /* pooledText= */ null,
         blocks(sizes),
         PixArtBlocks.finalLayer(timestep));
+  }
+
+  private static List<VectorOp> vectors(Sizes sizes, boolean sizeConditions, String timestep) {
+    List<VectorOp> vectors = new ArrayList<>();
+    vectors.add(PixArtBlocks.embedder("t_emb", Scalar.TIMESTEP, "t_embedder", sizes.channels()));
+    if (sizeConditions) {
+      vectors.addAll(sizeVectors(sizes));
+      vectors.add(new VectorOp.Sum(timestep, "t_emb", SIZES));
+    }
+    vectors.add(
+        new VectorOp.SiluLinear(BLOCK_VECTOR, timestep, "t_block.1", PixArtBlocks.BLOCK_ROWS));
+    return vectors;
   }
 
   /** Makes {@link #SIZES}, a third of the channels for each number. */
@@ -66,7 +113,7 @@ final class Pixart {
         new VectorOp.Concat(SIZES, List.of("csize_emb", "ar_emb")));
   }
 
-  private static List<Position> positions(Sizes sizes) {
+  private static List<Position> openSoraPositions(Sizes sizes) {
     DitConfig config = sizes.config();
     Position.Base base =
         config.has("base_size")
@@ -77,13 +124,13 @@ final class Pixart {
     // Also for one frame, where its cosines are 1.
     return config.booleanOr("no_temporal_pos_emb", false)
         ? List.of(grid)
-        : List.of(grid, new Position.Frames(config.doubleOr("time_scale", 1)));
+        : List.of(
+            grid, new Position.Frames(config.doubleOr("time_scale", 1), /* ofImages= */ true));
   }
 
   private static List<Block> blocks(Sizes sizes) {
     DitConfig config = sizes.config();
-    QkNorm qkNorm =
-        config.booleanOr("qk_norm", false) ? QkNorm.BEFORE_ROTATION : QkNorm.NONE;
+    QkNorm qkNorm = config.booleanOr("qk_norm", false) ? QkNorm.BEFORE_ROTATION : QkNorm.NONE;
     Set<Integer> compressed = new HashSet<>();
     int factor = 1;
     if (config.has("kv_compress_config")) {

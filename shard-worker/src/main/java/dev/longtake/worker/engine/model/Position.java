@@ -22,8 +22,12 @@ public sealed interface Position {
     record Fixed(double cells) implements Base {}
   }
 
-  /** By the frame: frame i sits at {@code i / scale}. */
-  record Frames(double scale) implements Position {}
+  /**
+   * By the frame: frame i sits at {@code i / scale}.
+   *
+   * @param ofImages whether a clip of a single frame gets a position too; it isn't zero
+   */
+  record Frames(double scale, boolean ofImages) implements Position {}
 
   /**
    * By the place i in the sequence, text tokens in front counted, as if the sequence were rows of a square grid: row {@code i div

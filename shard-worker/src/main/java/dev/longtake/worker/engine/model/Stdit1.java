@@ -26,8 +26,7 @@ final class Stdit1 {
         sizes.latentChannels(),
         sizes.outputChannels(),
         PixArtBlocks.patches(sizes),
-        List.of(
-            new Position.Grid(config.doubleOr("space_scale", 1), 0, new Position.Base.Own())),
+        List.of(new Position.Grid(config.doubleOr("space_scale", 1), 0, new Position.Base.Own())),
         /* rotary= */ null,
         1e-6f,
         1e-6f,
@@ -42,7 +41,8 @@ final class Stdit1 {
   }
 
   private static List<Block> blocks(Sizes sizes) {
-    Position frames = new Position.Frames(sizes.config().doubleOr("time_scale", 1));
+    Position frames =
+        new Position.Frames(sizes.config().doubleOr("time_scale", 1), /* ofImages= */ true);
     boolean positions = !sizes.config().booleanOr("no_temporal_pos_emb", false);
     List<Block> blocks = new ArrayList<>();
     for (int i = 0; i < sizes.depth(); i++) {

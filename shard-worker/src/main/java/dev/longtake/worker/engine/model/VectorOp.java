@@ -30,9 +30,16 @@ public sealed interface VectorOp {
    * {@code second(silu(first(table(factor * scalar))))} with a table of cosines and sines.
    *
    * @param columns of the vector
+   * @param lastFrequencyReached whether the slowest frequency is 1 / 10000, as diffusers has it for DiT, or the next after it
    */
   record Sinusoid(
-      String output, Scalar scalar, float factor, String first, String second, int columns)
+      String output,
+      Scalar scalar,
+      float factor,
+      String first,
+      String second,
+      int columns,
+      boolean lastFrequencyReached)
       implements VectorOp {
     /** Columns of the table, half of them cosines. */
     public static final int TABLE_COLUMNS = 256;

@@ -1,6 +1,7 @@
 package dev.longtake.worker.engine.program;
 
 import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.model.NullText;
 import dev.longtake.worker.engine.model.PooledInput;
 import dev.longtake.worker.engine.model.VectorOp;
 import java.util.List;
@@ -19,8 +20,8 @@ final class VectorLowering {
 
   void lower() {
     PooledInput pooled = model.pooledText();
-    if (pooled != null && pooled.nullVector() != null) {
-      weights.tensor(pooled.nullVector(), 1, pooled.channels());
+    if (pooled != null && pooled.nullText() instanceof NullText.Stored(String tensor)) {
+      weights.tensor(tensor, 1, pooled.channels());
     }
     model.vectors().forEach(this::lower);
   }

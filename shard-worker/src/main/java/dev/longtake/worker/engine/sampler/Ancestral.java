@@ -27,11 +27,9 @@ public record Ancestral(int steps, int timesteps, boolean float32Tables, boolean
     for (int step = 0; step < steps; step++) {
       int index = table.index(step);
       double clip = table.posteriorMeanCoef1(index);
-      double latents =
-          clip * table.sqrtRecipAlphasCumprod(index) + table.posteriorMeanCoef2(index);
+      double latents = clip * table.sqrtRecipAlphasCumprod(index) + table.posteriorMeanCoef2(index);
       double prediction = -clip * table.sqrtRecipm1AlphasCumprod(index);
-      plan.add(
-          SamplerStep.of(table.timestep(index), latents, prediction, noise(table, index)));
+      plan.add(SamplerStep.of(table.timestep(index), latents, prediction, noise(table, index)));
     }
     return new SamplingPlan(plan, new AncestralFrames(table));
   }

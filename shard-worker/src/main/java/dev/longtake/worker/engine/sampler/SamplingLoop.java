@@ -132,7 +132,8 @@ public final class SamplingLoop implements AutoCloseable {
     }
     Matrix output =
         denoiser.predict(
-            new StepInput(latents, timesteps, reference, frames == null ? null : frames.generated(geometry)),
+            new StepInput(
+                latents, timesteps, reference, frames == null ? null : frames.generated(geometry)),
             "step " + (index + 1));
     take("model_out", index, output);
     guide(index, output);
@@ -186,8 +187,7 @@ public final class SamplingLoop implements AutoCloseable {
     }
   }
 
-  private void advance(
-      int index, SamplerStep step, @Nullable ClipFrames frames, Matrix output) {
+  private void advance(int index, SamplerStep step, @Nullable ClipFrames frames, Matrix output) {
     if (step.estimate() != null) {
       device.combine(
           prediction,

@@ -14,7 +14,8 @@ public record SamplingPlan(List<SamplerStep> steps, @Nullable FrameRule frames) 
   }
 
   boolean addsNoise() {
-    return frames != null || steps.stream().anyMatch(step -> !(step.noise() instanceof StepNoise.None));
+    return frames != null
+        || steps.stream().anyMatch(step -> !(step.noise() instanceof StepNoise.None));
   }
 
   boolean remembers() {

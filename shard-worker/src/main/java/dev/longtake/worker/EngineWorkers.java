@@ -1,7 +1,5 @@
 package dev.longtake.worker;
 
-import dev.longtake.common.checkpoint.Checkpoint;
-import dev.longtake.common.checkpoint.Checkpoints;
 import dev.longtake.common.model.ModelDefaults;
 import dev.longtake.common.model.ModelFingerprint;
 import dev.longtake.common.model.ModelFolder;
@@ -11,11 +9,7 @@ import dev.longtake.v1.IntRange;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.cpu.CpuDevice;
-import dev.longtake.worker.engine.model.CatalogModel;
-import dev.longtake.worker.engine.model.ModelCatalog;
-import dev.longtake.worker.engine.model.ModelDescription;
-import dev.longtake.worker.engine.program.Program;
-import dev.longtake.worker.engine.program.ProgramCheck;
+import dev.longtake.worker.engine.loading.OpenModel;
 import dev.longtake.worker.media.EncodedText;
 import dev.longtake.worker.media.FrameDecoder;
 import dev.longtake.worker.media.TextEncoder;
@@ -33,26 +27,22 @@ final class EngineWorkers implements WorkerFactory {
   @Override
   public WorkerNode open(Path folder, int threads, long memoryLimitBytes) {
     ModelFolder model = ModelFolder.open(folder);
-    Checkpoint checkpoint = Checkpoints.open(model.ditWeights());
+    // Every weight's name and shape is checked now, so that a bad checkpoint stops the worker and
+    // not a job.
+    OpenModel dit = OpenModel.open(model);
     Device device = null;
     TextEncoder encoder = null;
     try {
-      // Every weight's name and shape is checked now, so that a bad checkpoint stops the worker and
-      // not a job.
-      CatalogModel catalog = ModelCatalog.describe(model.dit(), checkpoint.names());
-      ModelDescription description = catalog.description();
-      Checkpoint weights = catalog.weights(checkpoint);
-      ProgramCheck.require(Program.compile(description, /* sequenceRanks= */ 1), weights);
-      ModelCard card = card(model, description, checkpoint);
+      ModelCard card = card(model, dit);
       encoder = model.textEncoder().isPresent() ? TextEncoder.open(model, threads) : null;
       device = CpuDevice.open(threads, memoryLimitBytes);
       var runner =
           new EngineOrderRunner(
               device,
-              description,
-              weights,
+              dit.description(),
+              dit.weights(),
               () -> model.vae().isPresent() ? FrameDecoder.open(model, threads) : null);
-      Resources resources = new Resources(runner, encoder, device, checkpoint);
+      Resources resources = new Resources(runner, encoder, device, dit);
       return new WorkerNode(
           card,
           device.name(),
@@ -62,20 +52,20 @@ final class EngineWorkers implements WorkerFactory {
           prompts(encoder),
           resources::close);
     } catch (Throwable e) {
-      close(device, encoder, checkpoint);
+      close(device, encoder, dit);
       throw e;
     }
   }
 
   private static void close(
-      @Nullable Device device, @Nullable TextEncoder encoder, Checkpoint checkpoint) {
+      @Nullable Device device, @Nullable TextEncoder encoder, OpenModel dit) {
     if (encoder != null) {
       encoder.close();
     }
     if (device != null) {
       device.close();
     }
-    checkpoint.close();
+    dit.close();
   }
 
   /** What a worker holds, closed in reverse order of opening. */
@@ -83,10 +73,10 @@ final class EngineWorkers implements WorkerFactory {
       EngineOrderRunner runner,
       @Nullable TextEncoder encoder,
       Device device,
-      Checkpoint checkpoint) {
+      OpenModel dit) {
     void close() {
       runner.close();
-      EngineWorkers.close(device, encoder, checkpoint);
+      EngineWorkers.close(device, encoder, dit);
     }
   }
 
@@ -106,17 +96,17 @@ final class EngineWorkers implements WorkerFactory {
   }
 
   private static ModelCard card(
-      ModelFolder model, ModelDescription description, Checkpoint checkpoint) {
+      ModelFolder model, OpenModel dit) {
     ModelDefaults defaults = model.defaults();
     long parameters =
-        checkpoint.names().stream()
-            .mapToLong(name -> checkpoint.info(name).orElseThrow().elements())
+        dit.file().names().stream()
+            .mapToLong(name -> dit.file().info(name).orElseThrow().elements())
             .sum();
     return ModelCard.newBuilder()
         .setName(model.name())
         .setFingerprint(ModelFingerprint.of(model))
-        .setArchitecture(description.architecture())
-        .setBlocks(description.blocks().size())
+        .setArchitecture(dit.description().architecture())
+        .setBlocks(dit.description().blocks().size())
         .setParameters(parameters)
         .setWidth(range(model.limits().width(), defaults.width()))
         .setHeight(range(model.limits().height(), defaults.height()))

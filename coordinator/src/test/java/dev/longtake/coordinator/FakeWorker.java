@@ -215,7 +215,7 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
     SamplingTask task = order.getSampling();
     switch (behaviour) {
       case FINISH, BUSY_ONCE -> {
-        steps(order, response, task.getSchedule().getSteps());
+        steps(order, response, task.getRectifiedFlow().getSteps());
         frames(order, response, /* wrongWidth= */ 0);
         report(order, response);
       }
@@ -232,7 +232,7 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
 
   private static void steps(WorkOrder order, StreamObserver<WorkEvent> response, int count) {
     if (order.getRank() == 0) {
-      int steps = order.getSampling().getSchedule().getSteps();
+      int steps = order.getSampling().getRectifiedFlow().getSteps();
       for (int step = 1; step <= count; step++) {
         response.onNext(
             WorkEvent.newBuilder()

@@ -198,9 +198,9 @@ final class GenerationTest {
     assertThat(task.getGeometry().getLatentWidth()).isEqualTo(4);
     assertThat(task.getGeometry().getLatentFrames()).isEqualTo(1);
     assertThat(task.getGeometry().getFps()).as("of an image").isEqualTo(120);
-    assertThat(task.getSchedule().getSteps()).isEqualTo(7);
-    assertThat(task.getSchedule().getTimesteps()).isEqualTo(1000);
-    assertThat(task.getGuidance()).isEqualTo(-1.5);
+    assertThat(task.getRectifiedFlow().getSteps()).isEqualTo(7);
+    assertThat(task.getRectifiedFlow().getTimesteps()).isEqualTo(1000);
+    assertThat(task.getGuidance().getStrength()).isEqualTo(-1.5);
     assertThat(task.getSeed()).isEqualTo(-1L);
     assertThat(task.getDecode()).isTrue();
     assertThat(task.getPrompts(0).getEmbedding().getShapeList()).containsExactly(3L, 2L);

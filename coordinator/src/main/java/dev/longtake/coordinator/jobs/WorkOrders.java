@@ -6,6 +6,7 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.coordinator.fleet.Member;
 import dev.longtake.coordinator.planner.Clips;
 import dev.longtake.v1.GenerationRequest;
+import dev.longtake.v1.Guidance;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.RectifiedFlow;
 import dev.longtake.v1.RowCondition;
@@ -42,13 +43,13 @@ final class WorkOrders {
         SamplingTask.newBuilder()
             .setGeometry(Clips.geometry(entry.card(), request))
             .addPrompts(RowCondition.newBuilder().setEmbedding(embedding))
-            .setSchedule(
+            .setRectifiedFlow(
                 RectifiedFlow.newBuilder()
                     .setSteps(request.getSteps())
                     .setTimesteps(TIMESTEPS)
                     .setDiscrete(false)
                     .setTransform(entry.card().getTimestepTransform()))
-            .setGuidance(request.getGuidance())
+            .setGuidance(Guidance.newBuilder().setStrength(request.getGuidance()))
             .setSeed(request.getSeed())
             .setDecode(true)
             .build();

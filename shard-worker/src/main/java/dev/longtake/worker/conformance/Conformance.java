@@ -7,6 +7,7 @@ import dev.longtake.worker.engine.model.ModelCatalog;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.BiFunction;
 import java.util.function.ToDoubleFunction;
 
@@ -44,18 +45,26 @@ public record Conformance(int workers, Precision precision) {
             (gang, run) ->
                 new ForwardConformance(gang, precision, tolerance(run)).run(golden.name(), run));
       }
-      if (kind.equals("sampler rflow")) {
+      if (RecordedConformance.knows(kind)) {
+        return recorded(golden);
+      }
+      Optional<SamplerFormat> format =
+          golden
+              .samplerModel()
+              .flatMap(architecture -> SamplerConformance.format(kind, architecture));
+      if (format.isPresent()) {
         return onGangs(
             golden,
             (gang, run) ->
-                new SamplerConformance(gang, precision, tolerance()).run(golden.name(), run));
+                new SamplerConformance(gang, format.get(), precision, tolerance())
+                    .run(golden.name(), run));
       }
       return golden.runs().stream()
           .map(run ->
               RunReport.later(
                   golden.name(),
                   run.name(),
-                  "%s comes later; this build runs %s and sampler rflow"
+                  "%s comes later; this build runs %s and their samplers"
                       .formatted(kind, String.join(", ", ModelCatalog.ARCHITECTURES))))
           .toList();
     }
@@ -65,6 +74,13 @@ public record Conformance(int workers, Precision precision) {
     // Kernels of one process; their tolerance is that of float32 whatever the products' precision.
     try (Device device = CpuDevice.open(1, DEVICE_BYTES)) {
       var conformance = new PrimitiveConformance(device, F32_TOLERANCE);
+      return golden.runs().stream().map(run -> conformance.run(golden.name(), run)).toList();
+    }
+  }
+
+  private static List<RunReport> recorded(GoldenCase golden) {
+    try (Device device = CpuDevice.open(1, DEVICE_BYTES)) {
+      var conformance = new RecordedConformance(device, F32_TOLERANCE);
       return golden.runs().stream().map(run -> conformance.run(golden.name(), run)).toList();
     }
   }

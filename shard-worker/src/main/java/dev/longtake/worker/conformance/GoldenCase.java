@@ -7,11 +7,13 @@ import com.google.gson.JsonParser;
 import dev.longtake.common.checkpoint.SafetensorsFile;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.model.ModelFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -94,6 +96,13 @@ final class GoldenCase implements AutoCloseable {
       return source.getAsJsonObject().get("class").getAsString();
     }
     return "primitives";
+  }
+
+  /** The architecture of the model that a sampler's case runs on; empty where it has none. */
+  Optional<String> samplerModel() {
+    return config.has("model")
+        ? Optional.of(ModelFolder.open(folder).dit().architecture())
+        : Optional.empty();
   }
 
   /** A copy of the case's configuration. */

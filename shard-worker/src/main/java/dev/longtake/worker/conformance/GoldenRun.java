@@ -135,10 +135,22 @@ final class GoldenRun {
     return changed;
   }
 
+  Optional<String> text(String scalar) {
+    return scalar(scalar).map(JsonElement::getAsString);
+  }
+
+  /** A list of integers; empty where there is none. */
+  List<Integer> integers(String scalar) {
+    return scalar(scalar)
+        .map(list -> list.getAsJsonArray().asList().stream().map(JsonElement::getAsInt).toList())
+        .orElse(List.of());
+  }
+
   private Optional<JsonElement> scalar(String key) {
     JsonElement scalars = description.get("scalars");
     return scalars == null || !scalars.isJsonObject()
         ? Optional.empty()
-        : Optional.ofNullable(scalars.getAsJsonObject().get(key));
+        : Optional.ofNullable(scalars.getAsJsonObject().get(key))
+            .filter(element -> !element.isJsonNull());
   }
 }

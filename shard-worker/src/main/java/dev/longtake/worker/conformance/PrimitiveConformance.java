@@ -13,7 +13,9 @@ import dev.longtake.worker.device.Rotation;
 import dev.longtake.worker.device.RowVectors;
 import dev.longtake.worker.engine.exec.Floats;
 import dev.longtake.worker.engine.exec.Tables;
+import dev.longtake.worker.engine.sampler.GuidedFlow;
 import dev.longtake.worker.engine.sampler.RectifiedFlow;
+import dev.longtake.worker.engine.sampler.Spacing;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -28,6 +30,7 @@ final class PrimitiveConformance {
   private static final double TRANSFORM_TOLERANCE = 5e-6;
 
   private static final float QK_EPSILON = 1e-6f;
+  private static final int TIMESTEPS = 1000;
 
   private final Device device;
   private final double tolerance;
@@ -49,6 +52,8 @@ final class PrimitiveConformance {
       case "patch_embed_3d" -> report(golden, run, "out", patchEmbedding(run), tolerance);
       case "timestep_transform" ->
           report(golden, run, "out", timestepTransform(run), TRANSFORM_TOLERANCE);
+      case "space_timesteps" -> report(golden, run, "out", spacing(run), 0);
+      case "mmdit_schedule" -> report(golden, run, "out", guidedFlow(run), tolerance);
       default ->
           RunReport.later(golden, run.name(), "belongs to a model or sampler that comes later");
     };
@@ -233,6 +238,20 @@ final class PrimitiveConformance {
     return arena.allocateFrom(ValueLayout.JAVA_FLOAT, values);
   }
 
+  private static float[] spacing(GoldenRun run) {
+    int[] kept = Spacing.EVENLY.kept(TIMESTEPS, (int) run.input("steps").values()[0]);
+    float[] values = new float[kept.length];
+    for (int i = 0; i < kept.length; i++) {
+      values[i] = kept[i];
+    }
+    return values;
+  }
+
+  private static float[] guidedFlow(GoldenRun run) {
+    double[] sizes = run.input("steps_seq_frames").values();
+    return new GuidedFlow((int) sizes[0], true).schedule((int) sizes[1], (int) sizes[2]);
+  }
+
   private static float[] timestepTransform(GoldenRun run) {
     double[] sizes = run.input("height_width_frames").values();
     float[] timesteps = run.input("t").floats();
@@ -243,7 +262,7 @@ final class PrimitiveConformance {
       all[i] =
           RectifiedFlow.transformed(
               timesteps[i % timesteps.length],
-              1000,
+              TIMESTEPS,
               sizes[3 * setting],
               sizes[3 * setting + 1],
               (int) sizes[3 * setting + 2]);

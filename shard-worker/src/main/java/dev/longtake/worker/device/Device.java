@@ -167,29 +167,6 @@ public interface Device extends AutoCloseable {
   void addLearnedNoise(Matrix target, Matrix variance, Matrix noise, float minLog, float maxLog);
 
   /**
-   * One guided Euler step on the rows that are active: {@code velocity = uncond + guidance * (cond - uncond)}, then
-   * {@code z += dt * velocity}. Rows that are not active keep their z.
-   *
-   * @param velocity written for all rows
-   * @param activeRows one per row
-   */
-  void guidedStep(
-      Matrix z,
-      Matrix cond,
-      Matrix uncond,
-      Matrix velocity,
-      float guidance,
-      float dt,
-      boolean[] activeRows);
-
-  /**
-   * {@code out = (1 - t) * signal + t * noise} on the rows that are active; the others keep what {@code out} held.
-   *
-   * @param out may be {@code signal} itself
-   */
-  void mixNoise(Matrix signal, Matrix noise, Matrix out, float t, boolean[] activeRows);
-
-  /**
    * Normal deviates of the counter-based generator {@link dev.longtake.common.noise.PhiloxNoise}: element (r, c) gets the
    * value with index {@code firstElement + r * columns + c}.
    *

@@ -19,10 +19,13 @@ import dev.longtake.worker.engine.exec.Condition;
 import dev.longtake.worker.engine.exec.Floats;
 import dev.longtake.worker.engine.exec.Geometry;
 import dev.longtake.worker.engine.exec.Network;
+import dev.longtake.worker.engine.exec.Predictions;
 import dev.longtake.worker.engine.exec.Weights;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.program.Program;
-import dev.longtake.worker.engine.sampler.RectifiedFlow;
+import dev.longtake.worker.engine.sampler.Guidance;
+import dev.longtake.worker.engine.sampler.NetworkDenoiser;
+import dev.longtake.worker.engine.sampler.Sampler;
 import dev.longtake.worker.engine.sampler.SamplingInput;
 import dev.longtake.worker.engine.sampler.SamplingListener;
 import dev.longtake.worker.engine.sampler.SamplingLoop;
@@ -30,6 +33,7 @@ import dev.longtake.worker.media.FrameDecoder;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -76,15 +80,30 @@ final class SamplingOrder {
         "decode",
         "Expected one sample and a model folder with a VAE to decode, but got %d samples and %s VAE"
             .formatted(samples, decoder == null ? "no" : "a"));
-    Geometry geometry = OrderGeometry.geometry(task.getGeometry(), model, 2 * samples, exchange);
-    SamplingInput input = input(geometry, samples);
+    Sampler sampler = OrderSampler.sampler(task, model);
+    Guidance guidance = OrderSampler.guidance(task, model);
+    Geometry geometry =
+        OrderGeometry.geometry(task.getGeometry(), model, guidance.branches() * samples, exchange);
+    SamplingInput input = input(geometry, sampler, guidance, samples);
     SliceTap tap = new SliceTap(device, geometry, task.getCaptureList(), events);
     long start = System.nanoTime();
     try (Network network =
             new Network(
-                device, program, weights, geometry, condition(samples, model), exchange, tap);
+                device,
+                program,
+                weights,
+                geometry,
+                condition(samples, guidance, model),
+                exchange,
+                tap);
+        Predictions predictions = new Predictions(device, model, geometry);
         SamplingLoop loop =
-            new SamplingLoop(device, network, model, geometry, input, new Listener(tap, model))) {
+            new SamplingLoop(
+                device,
+                new NetworkDenoiser(model, network, predictions),
+                geometry,
+                input,
+                new Listener(tap, model, sampler.steps()))) {
       network.prepare();
       Matrix latents = loop.run();
       long sampled = System.nanoTime();
@@ -101,8 +120,8 @@ final class SamplingOrder {
     }
   }
 
-  /** Conditional rows first, then the null ones. */
-  private Condition condition(int samples, ModelDescription model) {
+  /** Groups of rows, as {@link Guidance} orders them: the prompts, then the null conditions as often as they are needed. */
+  private Condition condition(int samples, Guidance guidance, ModelDescription model) {
     int given = task.getNullConditionsCount();
     require(
         given == 0 || given == samples,
@@ -113,11 +132,13 @@ final class SamplingOrder {
     for (int sample = 0; sample < samples; sample++) {
       branches.add(OrderConditions.branch(sample, task.getPrompts(sample), scalars, model));
     }
-    for (int sample = 0; sample < samples; sample++) {
-      branches.add(
-          given == 0
-              ? OrderConditions.nullBranch(branches.get(sample), model)
-              : OrderConditions.branch(sample, task.getNullConditions(sample), scalars, model));
+    for (int group = 1; group < guidance.branches(); group++) {
+      for (int sample = 0; sample < samples; sample++) {
+        branches.add(
+            given == 0
+                ? OrderConditions.nullBranch(branches.get(sample), model)
+                : OrderConditions.branch(sample, task.getNullConditions(sample), scalars, model));
+      }
     }
     return new Condition(branches, task.hasFrameMask());
   }
@@ -130,59 +151,53 @@ final class SamplingOrder {
         (float) clip.getPixelWidth(),
         (float) (clip.getPixelHeight() / clip.getPixelWidth()),
         clip.getPixelFrames(),
-        (float) task.getGuidance());
+        (float) task.getGuidance().getStrength());
   }
 
-  private SamplingInput input(Geometry geometry, int samples) {
-    var schedule = task.getSchedule();
+  private SamplingInput input(Geometry geometry, Sampler sampler, Guidance guidance, int samples) {
     require(
-        schedule.getSteps() >= 1 && schedule.getTimesteps() >= 1,
-        "schedule",
-        "Expected at least 1 step and 1 timestep, but got %d and %d"
-            .formatted(schedule.getSteps(), schedule.getTimesteps()));
-    int frames = geometry.patching().frames();
-    require(
-        !schedule.getTransform() || geometry.pixelFrames() == 1 || geometry.pixelFrames() >= 17,
-        "schedule",
-        "Expected 1 or at least 17 frames for the timestep transform, but got %d"
-            .formatted(geometry.pixelFrames()));
-    require(
-        Double.isFinite(task.getGuidance()),
-        "guidance",
-        "Expected a finite guidance, but got %s".formatted(task.getGuidance()));
-    RectifiedFlow flow =
-        new RectifiedFlow(
-            schedule.getSteps(),
-            schedule.getTimesteps(),
-            schedule.getDiscrete(),
-            schedule.getTransform());
+        !task.hasFrameMask() || sampler.plan(geometry).frames() != null,
+        "frame_mask",
+        "Expected no frame mask for schedule %s, only for rectified_flow and ancestral"
+            .formatted(task.getScheduleCase().name().toLowerCase(Locale.ROOT)));
     long[] clip = {
       samples,
       program.model().latentChannels(),
-      frames,
+      geometry.patching().frames(),
       geometry.patching().height(),
       geometry.patching().width()
     };
+    long[] steps = {sampler.steps(), clip[0], clip[1], clip[2], clip[3], clip[4]};
     return new SamplingInput(
         samples,
-        flow,
-        task.getGuidance(),
+        sampler,
+        guidance,
         task.getSeed(),
         task.hasLatents() ? ProtoTensors.floats(task.getLatents(), "latents", clip) : null,
         task.hasFrameMask()
-            ? ProtoTensors.floats(task.getFrameMask(), "frame_mask", samples, frames)
+            ? ProtoTensors.floats(task.getFrameMask(), "frame_mask", samples, clip[2])
             : null,
-        task.hasStepNoise()
-            ? ProtoTensors.floats(
-                task.getStepNoise(),
-                "step_noise",
-                schedule.getSteps(),
-                clip[0],
-                clip[1],
-                clip[2],
-                clip[3],
-                clip[4])
-            : null);
+        task.hasStepNoise() ? ProtoTensors.floats(task.getStepNoise(), "step_noise", steps) : null,
+        task.hasEditNoise() ? ProtoTensors.floats(task.getEditNoise(), "edit_noise", steps) : null,
+        reference(clip));
+  }
+
+  private float @Nullable [] reference(long[] clip) {
+    if (!task.hasReferenceLatents()) {
+      return null;
+    }
+    require(
+        !program.model().patches().reference().isEmpty(),
+        "reference_latents",
+        "Expected no reference latents, because the model sees none, but got some");
+    return ProtoTensors.floats(
+        task.getReferenceLatents(),
+        "reference_latents",
+        clip[0],
+        1 + clip[1],
+        clip[2],
+        clip[3],
+        clip[4]);
   }
 
   /** One frame after the other, so that a frame's bytes do not depend on who decodes its neighbours. */
@@ -223,10 +238,12 @@ final class SamplingOrder {
   private final class Listener implements SamplingListener {
     private final SliceTap tap;
     private final ModelDescription model;
+    private final int steps;
 
-    Listener(SliceTap tap, ModelDescription model) {
+    Listener(SliceTap tap, ModelDescription model, int steps) {
       this.tap = tap;
       this.model = model;
+      this.steps = steps;
     }
 
     @Override
@@ -239,10 +256,7 @@ final class SamplingOrder {
       if (exchange.rank() == 0) {
         events.accept(
             WorkEvent.newBuilder()
-                .setStepFinished(
-                    StepFinished.newBuilder()
-                        .setStep(step + 1)
-                        .setSteps(task.getSchedule().getSteps()))
+                .setStepFinished(StepFinished.newBuilder().setStep(step + 1).setSteps(steps))
                 .build());
       }
     }
@@ -254,7 +268,12 @@ final class SamplingOrder {
 
     @Override
     public void latents(String name, int step, Matrix latents) {
-      int channels = name.equals("model_out") ? model.outputChannels() : model.latentChannels();
+      int channels =
+          switch (name) {
+            case "model_out" -> model.outputChannels();
+            case "reference_latents" -> 1 + model.latentChannels();
+            default -> model.latentChannels();
+          };
       tap.latents(name + "/" + step, latents, channels);
     }
 

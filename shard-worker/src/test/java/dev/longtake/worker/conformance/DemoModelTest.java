@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longtake.common.checkpoint.SafetensorsFile;
 import dev.longtake.v1.ClipGeometry;
+import dev.longtake.v1.Guidance;
 import dev.longtake.v1.RectifiedFlow;
 import dev.longtake.v1.RowCondition;
 import dev.longtake.v1.SamplingTask;
@@ -72,8 +73,8 @@ class DemoModelTest {
                     .setPixelFrames(FRAMES)
                     .setFps(8))
             .addPrompts(prompt(reference))
-            .setSchedule(RectifiedFlow.newBuilder().setSteps(STEPS).setTimesteps(1000))
-            .setGuidance(3)
+            .setRectifiedFlow(RectifiedFlow.newBuilder().setSteps(STEPS).setTimesteps(1000))
+            .setGuidance(Guidance.newBuilder().setStrength(3))
             .addAllCapture(List.of("final", "z_out"));
     float[] start = floats(reference, "noise");
     if (reference.info("given_latents").isPresent()) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.ForwardRow;
 import dev.longtake.v1.ForwardTask;
+import dev.longtake.v1.Guidance;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.RectifiedFlow;
 import dev.longtake.v1.RowCondition;
@@ -151,10 +152,10 @@ class ShardedEqualityTest {
                 .setGeometry(geometry(frames, 5, 7))
                 .addPrompts(text(random))
                 .addPrompts(text(random))
-                .setSchedule(RectifiedFlow.newBuilder().setSteps(4).setTimesteps(1000))
-                .setGuidance(7)
+                .setRectifiedFlow(RectifiedFlow.newBuilder().setSteps(4).setTimesteps(1000))
+                .setGuidance(Guidance.newBuilder().setStrength(7))
                 .setSeed(seed)
                 .setFrameMask(ProtoTensors.of(mask, List.of(2L, (long) frames)))
-                .addAllCapture(List.of("final", "z_in", "v_pred")));
+                .addAllCapture(List.of("final", "z_in", "guided_pred")));
   }
 }

@@ -123,8 +123,6 @@ public abstract class DeviceContract extends ViewContract {
     device.attention(none, none, none, other, 2, zero, zero, 1);
     device.addRows(none, table, 1);
     device.activate(none, other, Activation.GELU_TANH);
-    device.guidedStep(none, none, none, other, 1, 1, new boolean[0]);
-    device.mixNoise(none, none, other, 1, new boolean[0]);
     device.noise(none, 1, 2, 3);
     device.copy(none, other);
     for (Pairing pairing : Pairing.values()) {
@@ -206,8 +204,6 @@ public abstract class DeviceContract extends ViewContract {
             () -> device.addRows(a, narrow, 1),
             () -> device.activate(a, narrow, Activation.NONE),
             () -> device.patchify(a, b, 1, new Patching(1, 2, 3, 1, 1, 1)),
-            () -> device.guidedStep(a, b, b, narrow, 1, 1, new boolean[6]),
-            () -> device.mixNoise(a, b, b, 1, new boolean[5]),
             () -> device.noise(half, 1, 2, 3),
             () -> device.noise(a, 1, 2, -1),
             () -> device.copy(a, half),
@@ -305,13 +301,6 @@ public abstract class DeviceContract extends ViewContract {
     device.activate(x, half, Activation.SILU);
     results.add(lab.read(half));
     device.noise(y, 5, 6, 7);
-    boolean[] active = new boolean[rows];
-    active[1] = true;
-    device.mixNoise(x, y, x, 0.4f, active);
-    device.guidedStep(
-        x, y, qkv.columns(0, columns), qkv.columns(columns, 2 * columns), 3, 0.1f, active);
-    results.add(lab.read(x));
-    results.add(lab.read(qkv));
     device.combine(x, List.of(new Term(x, lab.values(rows)), new Term(y, new float[] {0.6f})));
     device.addLearnedNoise(x, qkv.columns(0, columns), y, -5, -3);
     results.add(lab.read(x));

@@ -19,14 +19,6 @@ abstract class RowContract extends AttentionContract {
     return out.dtype() == DType.BF16 ? 4e-3 : 1e-6;
   }
 
-  private boolean[] activeRows(int rows) {
-    boolean[] active = new boolean[rows];
-    for (int r = 0; r < rows; r++) {
-      active[r] = lab.between(0, 2) > 0;
-    }
-    return active;
-  }
-
   @Test
   void shouldModulateWhenGroupsHaveVectorsOrNone() {
     for (int round = 0; round < 40; round++) {
@@ -219,54 +211,6 @@ abstract class RowContract extends AttentionContract {
       }
       assertSameBits(lab.read(x), before, rowsPerTableRow + " rows per table row");
     }
-  }
-
-  @Test
-  void shouldStepWhereRowsAreActive() {
-    int rows = 31;
-    int columns = 45;
-    Matrix z = lab.normal(rows, columns, DType.F32);
-    Matrix cond = lab.normal(rows, columns, DType.F32);
-    Matrix uncond = lab.normal(rows, columns, DType.F32);
-    Matrix velocity = lab.zeros(rows, columns, DType.F32);
-    boolean[] active = activeRows(rows);
-    double[] expectedZ = Reference.toDoubles(lab.read(z));
-    float[] before = lab.read(z);
-    float[] c = lab.read(cond);
-    float[] u = lab.read(uncond);
-
-    device.guidedStep(z, cond, uncond, velocity, 7.5f, -0.03f, active);
-
-    double[] expected = new double[c.length];
-    float[] after = lab.read(z);
-    for (int i = 0; i < c.length; i++) {
-      expected[i] = u[i] + 7.5 * ((double) c[i] - u[i]);
-      if (active[i / columns]) {
-        expectedZ[i] += -0.03f * expected[i];
-      } else {
-        assertThat(after[i]).isEqualTo(before[i]);
-      }
-    }
-    assertClose(lab.read(velocity), expected, 1e-6);
-    assertClose(after, expectedZ, 1e-6);
-  }
-
-  @Test
-  void shouldMixNoiseWhereRowsAreActive() {
-    int rows = 29;
-    int columns = 50;
-    Matrix signal = lab.normal(rows, columns, DType.F32);
-    Matrix noise = lab.normal(rows, columns, DType.F32);
-    boolean[] active = activeRows(rows);
-    double[] expected = Reference.toDoubles(lab.read(signal));
-    float[] n = lab.read(noise);
-    device.mixNoise(signal, noise, signal, 0.3f, active);
-    for (int i = 0; i < expected.length; i++) {
-      if (active[i / columns]) {
-        expected[i] = (1 - 0.3f) * expected[i] + 0.3f * n[i];
-      }
-    }
-    assertClose(lab.read(signal), expected, 1e-6);
   }
 
   @Test

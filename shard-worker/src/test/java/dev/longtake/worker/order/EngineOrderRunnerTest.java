@@ -9,6 +9,8 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.v1.ClipGeometry;
+import dev.longtake.v1.Ddim;
+import dev.longtake.v1.Guidance;
 import dev.longtake.v1.RectifiedFlow;
 import dev.longtake.v1.RowCondition;
 import dev.longtake.v1.SamplingTask;
@@ -71,8 +73,8 @@ class EngineOrderRunnerTest {
         SamplingTask.newBuilder()
             .setGeometry(geometry(4, 8, 8))
             .addPrompts(RowCondition.newBuilder().setNullTokens(3))
-            .setSchedule(RectifiedFlow.newBuilder().setSteps(3).setTimesteps(1000))
-            .setGuidance(3)
+            .setRectifiedFlow(RectifiedFlow.newBuilder().setSteps(3).setTimesteps(1000))
+            .setGuidance(Guidance.newBuilder().setStrength(3))
             .setSeed(7)
             .addCapture("final");
     runner.run(
@@ -146,9 +148,9 @@ class EngineOrderRunnerTest {
                         SamplingTask.newBuilder()
                             .setGeometry(geometry(4, 8, 8))
                             .addPrompts(RowCondition.newBuilder().setNullTokens(3))
-                            .setSchedule(
+                            .setRectifiedFlow(
                                 RectifiedFlow.newBuilder().setSteps(1000).setTimesteps(1000))
-                            .setGuidance(3))
+                            .setGuidance(Guidance.newBuilder().setStrength(3)))
                     .build(),
                 Exchange.solo(),
                 event -> {
@@ -175,19 +177,41 @@ class EngineOrderRunnerTest {
     assertRefused(task -> task.setPrompts(0, RowCondition.getDefaultInstance()), "null caption");
     assertRefused(task -> task.setGeometry(geometry(0, 8, 8)), "0, 8 and 8");
     assertRefused(
-        task -> task.setSchedule(RectifiedFlow.newBuilder().setTimesteps(1000)), "1 step", "0");
+        task -> task.setRectifiedFlow(RectifiedFlow.newBuilder().setTimesteps(1000)),
+        "1 step",
+        "0");
     assertRefused(
         task ->
-            task.setSchedule(
+            task.setRectifiedFlow(
                 RectifiedFlow.newBuilder().setSteps(3).setTimesteps(1000).setTransform(true)),
         "17 frames",
         "4");
-    assertRefused(task -> task.setGuidance(Double.NaN), "finite", "NaN");
+    assertRefused(
+        task -> task.setGuidance(Guidance.newBuilder().setStrength(Double.NaN)), "finite", "NaN");
     assertRefused(
         task -> task.setLatents(ProtoTensors.of(new float[8], List.of(2L, 4L))),
         "[1, 4, 4, 8, 8]",
         "[2, 4]");
     assertRefused(task -> task.setDecode(true), "VAE");
+    assertRefused(
+        task ->
+            task.setDdim(Ddim.newBuilder().setSteps(3).setTimesteps(1000))
+                .setFrameMask(ProtoTensors.of(new float[4], List.of(1L, 4L))),
+        "no frame mask",
+        "ddim");
+    assertRefused(
+        task -> task.setReferenceLatents(ProtoTensors.of(new float[8], List.of(2L, 4L))),
+        "no reference latents");
+    assertRefused(
+        task -> task.setStepNoise(ProtoTensors.of(new float[8], List.of(2L, 4L))),
+        "step_noise",
+        "[3, 1, 4, 4, 8, 8]",
+        "[2, 4]");
+    assertRefused(
+        task -> task.setEditNoise(ProtoTensors.of(new float[8], List.of(2L, 4L))),
+        "edit_noise",
+        "[3, 1, 4, 4, 8, 8]",
+        "[2, 4]");
   }
 
   @Test

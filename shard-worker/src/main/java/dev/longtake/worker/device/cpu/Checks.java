@@ -128,10 +128,6 @@ final class Checks {
     apart(name, vector, "output", out);
   }
 
-  static void active(boolean[] rows, Matrix matrix) {
-    equal("active rows", matrix.rows(), rows.length);
-  }
-
   /** Two views may be the same view or have nothing in common. */
   static void sameOrApart(String nameA, Matrix a, String nameB, Matrix b) {
     boolean same =

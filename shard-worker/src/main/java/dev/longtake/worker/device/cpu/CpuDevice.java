@@ -362,44 +362,6 @@ public final class CpuDevice implements Device {
   }
 
   @Override
-  public void guidedStep(
-      Matrix z,
-      Matrix cond,
-      Matrix uncond,
-      Matrix velocity,
-      float guidance,
-      float dt,
-      boolean[] activeRows) {
-    try (Turn _ = turn()) {
-      Checks.f32("z", z);
-      Checks.active(activeRows, z);
-      for (Matrix other : new Matrix[] {cond, uncond, velocity}) {
-        Checks.f32("velocity", other);
-        Checks.shape("velocity", other, z.rows(), z.columns());
-        Checks.apart("z", z, "velocity", other);
-      }
-      Checks.sameOrApart("cond", cond, "velocity", velocity);
-      Checks.sameOrApart("uncond", uncond, "velocity", velocity);
-      Elementwise.guidedStep(
-          workers, view(z), view(cond), view(uncond), view(velocity), guidance, dt, activeRows);
-    }
-  }
-
-  @Override
-  public void mixNoise(Matrix signal, Matrix noise, Matrix out, float t, boolean[] activeRows) {
-    try (Turn _ = turn()) {
-      Checks.f32("output", out);
-      Checks.active(activeRows, out);
-      for (Matrix other : new Matrix[] {signal, noise}) {
-        Checks.f32("signal and noise", other);
-        Checks.shape("signal and noise", other, out.rows(), out.columns());
-        Checks.sameOrApart("signal or noise", other, "output", out);
-      }
-      Elementwise.mixNoise(workers, view(signal), view(noise), view(out), t, activeRows);
-    }
-  }
-
-  @Override
   public void noise(Matrix out, long seed, long stream, long firstElement) {
     try (Turn _ = turn()) {
       Checks.f32("output", out);

@@ -152,60 +152,6 @@ final class Elementwise {
         });
   }
 
-  /** {@code velocity = uncond + guidance * (cond - uncond); z += dt * velocity} where active. */
-  static void guidedStep(
-      Workers workers,
-      View z,
-      View cond,
-      View uncond,
-      View velocity,
-      float guidance,
-      float dt,
-      boolean[] active) {
-    FloatVector weight = FloatVector.broadcast(Lanes.FLOATS, guidance);
-    FloatVector step = FloatVector.broadcast(Lanes.FLOATS, dt);
-    forRows(
-        workers,
-        z.rows(),
-        z.columns(),
-        TASK_ELEMENTS,
-        (thread, row) -> {
-          for (int c = 0; c < z.columns(); c += Lanes.COUNT) {
-            VectorMask<Float> mask = Lanes.tail(c, z.columns());
-            FloatVector base = Lanes.load(uncond.segment(), uncond.row(row) + c * 4L, mask);
-            FloatVector v =
-                Lanes.load(cond.segment(), cond.row(row) + c * 4L, mask)
-                    .sub(base)
-                    .fma(weight, base);
-            Lanes.store(v, velocity.segment(), velocity.row(row) + c * 4L, mask);
-            if (active[row]) {
-              long at = z.row(row) + c * 4L;
-              Lanes.store(v.fma(step, Lanes.load(z.segment(), at, mask)), z.segment(), at, mask);
-            }
-          }
-        });
-  }
-
-  /** {@code out = (1 - t) * signal + t * noise} where active. */
-  static void mixNoise(
-      Workers workers, View signal, View noise, View out, float t, boolean[] active) {
-    FloatVector noiseWeight = FloatVector.broadcast(Lanes.FLOATS, t);
-    forRows(
-        workers,
-        out.rows(),
-        out.columns(),
-        TASK_ELEMENTS,
-        (thread, row) -> {
-          for (int c = 0; active[row] && c < out.columns(); c += Lanes.COUNT) {
-            VectorMask<Float> mask = Lanes.tail(c, out.columns());
-            FloatVector kept =
-                Lanes.load(signal.segment(), signal.row(row) + c * 4L, mask).mul(1 - t);
-            FloatVector n = Lanes.load(noise.segment(), noise.row(row) + c * 4L, mask);
-            Lanes.store(n.fma(noiseWeight, kept), out.segment(), out.row(row) + c * 4L, mask);
-          }
-        });
-  }
-
   static void noise(Workers workers, View out, long seed, long stream, long firstElement) {
     int columns = out.columns();
     forRows(

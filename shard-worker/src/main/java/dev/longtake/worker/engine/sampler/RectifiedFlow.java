@@ -1,7 +1,11 @@
 package dev.longtake.worker.engine.sampler;
 
+import dev.longtake.worker.engine.exec.Geometry;
+import java.util.ArrayList;
+import java.util.List;
+
 /**
- * The schedule of Open-Sora 1.2 ({@code opensora/schedulers/rf}): t runs from {@code timesteps} (noise) towards 0 (clip), the
+ * The rectified flow of Open-Sora 1.2 ({@code opensora/schedulers/rf}): t runs from {@code timesteps} (noise) towards 0 (clip), the
  * network predicts clip minus noise. Computed in float32 like the reference, because t near 1000 is visible in the fifth digit.
  *
  * @param steps of the sampler
@@ -9,7 +13,8 @@ package dev.longtake.worker.engine.sampler;
  * @param discrete rounds each t to an integer, half to even
  * @param transform shifts t towards noise with resolution and length; undefined for 2 to 16 frames
  */
-public record RectifiedFlow(int steps, int timesteps, boolean discrete, boolean transform) {
+public record RectifiedFlow(int steps, int timesteps, boolean discrete, boolean transform)
+    implements Sampler {
   private static final float BASE_PIXELS = 512f * 512f;
 
   public RectifiedFlow {
@@ -17,6 +22,17 @@ public record RectifiedFlow(int steps, int timesteps, boolean discrete, boolean 
       throw new IllegalArgumentException(
           "Expected at least one step and one timestep, but got " + steps + ", " + timesteps);
     }
+  }
+
+  @Override
+  public SamplingPlan plan(Geometry geometry) {
+    float[] schedule =
+        schedule(geometry.pixelHeight(), geometry.pixelWidth(), geometry.pixelFrames());
+    List<SamplerStep> plan = new ArrayList<>();
+    for (int step = 0; step < steps; step++) {
+      plan.add(SamplerStep.of(schedule[step], 1, stepSize(schedule, step), StepNoise.NONE));
+    }
+    return new SamplingPlan(plan, new FlowFrames(schedule, timesteps));
   }
 
   /**

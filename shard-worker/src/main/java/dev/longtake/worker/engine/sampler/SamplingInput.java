@@ -3,20 +3,24 @@ package dev.longtake.worker.engine.sampler;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What to sample. Arrays are of the whole clip; a rank takes its part.
+ * What to sample. Arrays are of the whole clips, values of [samples, channels, frames, height, width]; a rank takes its part.
  *
- * @param samples clips at once; their branches are conditional rows first, then unconditional ones
+ * @param samples clips at once
  * @param seed of the noise; the sample's index is added
- * @param start [samples, channels, frames, height, width] instead of noise from the seed, or null
- * @param frameMask [samples, frames]: 1 generates a frame, 0 keeps it, between: edits it from where {@code 1000 * mask >= t}.
- *     Null: all are generated
- * @param stepNoise [steps, samples, channels, frames, height, width] for the frame mask, instead of the generator's, or null
+ * @param start latents instead of noise from the seed, or null
+ * @param frameMask [samples, frames]: 1 generates a frame, 0 keeps it, between: edits it, see {@link FrameRule}. Null: all are
+ *     generated
+ * @param stepNoise [steps, ...] that the sampler adds, instead of the generator's, or null
+ * @param editNoise [steps, ...] for edited frames, instead of the generator's, or null
+ * @param reference [samples, 1 + channels, frames, height, width], a mask and the masked reference latents, or null
  */
 public record SamplingInput(
     int samples,
-    RectifiedFlow flow,
-    double guidance,
+    Sampler sampler,
+    Guidance guidance,
     long seed,
     float @Nullable [] start,
     float @Nullable [] frameMask,
-    float @Nullable [] stepNoise) {}
+    float @Nullable [] stepNoise,
+    float @Nullable [] editNoise,
+    float @Nullable [] reference) {}

@@ -19,9 +19,10 @@ public interface SamplingListener {
   boolean wants(String name);
 
   /**
-   * Latents of this rank's frames: "z_in", "model_out", "v_pred", "z_out".
+   * Latents of this rank's frames: "z_in", "model_out", "guided_pred", "z_out", and at the start "reference_latents".
    *
-   * @param latents [rows * channels * frames, height * width], rows being samples, or branches for "model_out"
+   * @param latents [rows * channels * frames, height * width], rows being samples, or branches for "model_out" and
+   *     "reference_latents"
    */
   void latents(String name, int step, Matrix latents);
 

@@ -1,74 +1,94 @@
 package dev.longtake.worker.engine.sampler;
 
-import dev.longtake.common.partition.Range;
-import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.DeviceBuffer;
 import dev.longtake.worker.device.Matrix;
-import dev.longtake.worker.device.Patching;
+import dev.longtake.worker.device.Term;
 import dev.longtake.worker.engine.exec.Floats;
 import dev.longtake.worker.engine.exec.Geometry;
-import dev.longtake.worker.engine.exec.Network;
-import dev.longtake.worker.engine.exec.Predictions;
 import dev.longtake.worker.engine.exec.StepInput;
-import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.sampler.FrameRule.FrameState;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Rectified flow with classifier-free guidance on one rank: {@code z += dt * (v_null + g (v_cond - v_null))}. Latents stay with the
- * rank that has the frame, as rows {@code [sample, channel, frame]} and columns {@code [height * width]}.
+ * The loop of all samplers on one rank: asks the denoiser for predictions, guides them, and moves the latents as the sampler's table
+ * says. Latents stay with the rank that has the frame. Nothing but the denoiser exchanges anything.
  */
 public final class SamplingLoop implements AutoCloseable {
-  /** Noise streams: the start, then one per step. */
+  /** Noise streams: the start, then one per step for edited frames, and far from these one per step for the sampler. */
   private static final long START_STREAM = 0;
 
+  private static final long EDIT_STREAM = 1;
+  private static final long STEP_STREAM = 1L << 32;
+
   private final Device device;
-  private final Network network;
+  private final Denoiser denoiser;
   private final Geometry geometry;
   private final SamplingInput input;
   private final SamplingListener listener;
-  private final Predictions predictions;
-  private final int channels;
+  private final SamplingPlan plan;
+  private final ClipRows rows;
+  private final ClipRows outputRows;
   private final List<DeviceBuffer> owned = new ArrayList<>();
   private final Matrix latents;
   private final Matrix noise;
-  private final Matrix velocity;
+  private final @Nullable Matrix reference;
 
-  /** Allocates the loop's latents; closing frees them. The network stays the caller's. */
+  /** The guided prediction, or what the sampler made of it; swapped with {@link #remembered} where that is used. */
+  private Matrix prediction;
+
+  private Matrix remembered;
+
+  /** Allocates the loop's latents; closing frees them. The denoiser stays the caller's. */
   public SamplingLoop(
       Device device,
-      Network network,
-      ModelDescription model,
+      Denoiser denoiser,
       Geometry geometry,
       SamplingInput input,
       SamplingListener listener) {
     this.device = device;
-    this.network = network;
+    this.denoiser = denoiser;
     this.geometry = geometry;
     this.input = input;
     this.listener = listener;
-    this.channels = model.latentChannels();
+    this.plan = input.sampler().plan(geometry);
+    this.rows = new ClipRows(geometry, input.samples(), denoiser.latentChannels());
+    this.outputRows = new ClipRows(geometry, geometry.branches(), denoiser.outputChannels());
     try {
       latents = matrix();
-      velocity = matrix();
-      noise = input.frameMask() == null ? latents : matrix();
-      predictions = new Predictions(device, model, geometry);
+      prediction = matrix();
+      noise = plan.addsNoise() ? matrix() : latents;
+      remembered = plan.remembers() ? matrix() : prediction;
+      reference = input.reference() == null ? null : reference(input.reference());
     } catch (Throwable e) {
-      owned.forEach(DeviceBuffer::close);
+      close();
       throw e;
     }
   }
 
   private Matrix matrix() {
-    Patching local = geometry.localPatching();
-    int rows = input.samples() * channels * local.frames();
-    int columns = local.height() * local.width();
-    DeviceBuffer buffer = device.memory().allocate(4L * rows * columns, "latents");
+    return matrix(rows);
+  }
+
+  private Matrix matrix(ClipRows ofRows) {
+    DeviceBuffer buffer = ofRows.allocate(device);
     owned.add(buffer);
-    return Matrix.dense(buffer, rows, columns, DType.F32);
+    return ofRows.in(buffer);
+  }
+
+  /** The samples' mask and reference latents for every branch that sees them, zeros for the others. */
+  private Matrix reference(float[] ofSamples) {
+    ClipRows referenceRows = new ClipRows(geometry, geometry.branches(), 1 + rows.channels());
+    float[] ofBranches = new float[ofSamples.length * input.guidance().branches()];
+    for (int group = 0; group < input.guidance().branchesWithReference(); group++) {
+      System.arraycopy(ofSamples, 0, ofBranches, group * ofSamples.length, ofSamples.length);
+    }
+    Matrix target = matrix(referenceRows);
+    Floats.upload(device, referenceRows.localPart(ofBranches, 0), target);
+    return target;
   }
 
   /**
@@ -77,138 +97,163 @@ public final class SamplingLoop implements AutoCloseable {
    * @return this rank's final latents, valid until close
    */
   public Matrix run() {
-    float[] schedule =
-        input
-            .flow()
-            .schedule(geometry.pixelHeight(), geometry.pixelWidth(), geometry.pixelFrames());
-    start();
-    FrameMask mask = new FrameMask(input, geometry);
-    for (int step = 0; step < schedule.length; step++) {
+    fill(latents, input.start(), 0, START_STREAM);
+    if (reference != null) {
+      take("reference_latents", 0, reference);
+    }
+    for (int step = 0; step < plan.steps().size(); step++) {
       listener.stepStarting(step);
-      step(step, schedule, mask);
+      step(step, plan.steps().get(step));
       listener.stepFinished(step);
     }
     return latents;
   }
 
-  private void start() {
-    float[] given = input.start();
+  /** The {@code index}-th of given values, or else noise. */
+  private void fill(Matrix target, float @Nullable [] given, int index, long stream) {
     if (given == null) {
-      fillNoise(latents, START_STREAM);
+      rows.fillNoise(device, target, input.seed(), stream);
     } else {
-      Floats.upload(device, localPart(given, 0), latents);
+      Floats.upload(device, rows.localPart(given, index), target);
     }
   }
 
-  private void step(int step, float[] schedule, FrameMask mask) {
-    float t = schedule[step];
-    boolean @Nullable [][] active = mask.active(t);
-    boolean[] noisy = mask.becomesNoisy(active);
-    if (noisy != null) {
-      stepNoise(step);
-      float portion = t / input.flow().timesteps();
-      device.mixNoise(latents, noise, latents, portion, rowsOf(noisy));
+  private void step(int index, SamplerStep step) {
+    ClipFrames frames = frames(index);
+    if (frames != null && plan.frames() != null && frames.any(FrameState::noised)) {
+      addEditNoise(index, frames, plan.frames());
     }
-    take("z_in", step, latents);
-    takeSchedule(step, t, active);
+    take("z_in", index, latents);
     float[] timesteps = new float[geometry.branches()];
-    Arrays.fill(timesteps, t);
-    Matrix patches =
-        network.step(
-            new StepInput(latents, timesteps, /* reference= */ null, mask.perBranch(active)),
-            "step " + (step + 1));
-    Matrix output = predictions.unpatchify(patches);
-    take("model_out", step, output);
-    advance(output, input.flow().stepSize(schedule, step), active);
-    take("v_pred", step, velocity);
-    take("z_out", step, latents);
+    Arrays.fill(timesteps, step.timestep());
+    takeValues("timesteps", index, Arrays.copyOf(timesteps, input.samples()));
+    if (frames != null) {
+      takeValues("x_mask", index, frames.generatedFlags());
+    }
+    Matrix output =
+        denoiser.predict(
+            new StepInput(
+                latents, timesteps, reference, frames == null ? null : frames.generated(geometry)),
+            "step " + (index + 1));
+    take("model_out", index, output);
+    guide(index, output);
+    take("guided_pred", index, prediction);
+    advance(index, step, frames, output);
+    take("z_out", index, latents);
   }
 
-  private void advance(Matrix output, float dt, boolean @Nullable [][] active) {
-    int rows = channels * geometry.localPatching().frames();
+  private @Nullable ClipFrames frames(int step) {
+    float[] mask = input.frameMask();
+    FrameRule rule = plan.frames();
+    return mask == null || rule == null
+        ? null
+        : ClipFrames.at(step, rule, mask, geometry.patching().frames());
+  }
+
+  private void addEditNoise(int step, ClipFrames frames, FrameRule rule) {
+    fill(noise, input.editNoise(), step, EDIT_STREAM + step);
+    device.combine(
+        latents,
+        List.of(
+            new Term(latents, frames.perRow(rows, FrameState::noised, rule.signal(step), 1)),
+            new Term(noise, frames.perRow(rows, FrameState::noised, rule.noise(step), 0))));
+  }
+
+  /** The branches' weighted sum, sample by sample. */
+  private void guide(int step, Matrix output) {
+    int channels = rows.channels();
+    float[][] weights = new float[input.guidance().branches()][rows.rowsPerClip()];
+    for (int row = 0; row < rows.rowsPerClip(); row++) {
+      double[] ofRow =
+          input
+              .guidance()
+              .weights(
+                  step,
+                  plan.steps().size(),
+                  rows.channel(row),
+                  rows.globalFrame(row),
+                  geometry.patching().frames());
+      for (int branch = 0; branch < weights.length; branch++) {
+        weights[branch][row] = (float) ofRow[branch];
+      }
+    }
     for (int sample = 0; sample < input.samples(); sample++) {
-      boolean[] activeRows = new boolean[rows];
-      for (int row = 0; row < rows; row++) {
-        activeRows[row] = active == null || active[sample][globalFrame(row)];
+      List<Term> terms = new ArrayList<>();
+      for (int branch = 0; branch < weights.length; branch++) {
+        int clip = branch * input.samples() + sample;
+        terms.add(new Term(outputRows.channels(output, clip, 0, channels), weights[branch]));
       }
-      int from = sample * rows;
-      device.guidedStep(
-          latents.rows(from, from + rows),
-          predictions.firstChannels(output, sample, channels),
-          predictions.firstChannels(output, input.samples() + sample, channels),
-          velocity.rows(from, from + rows),
-          (float) input.guidance(),
-          dt,
-          activeRows);
+      device.combine(rows.channels(prediction, sample, 0, channels), terms);
     }
   }
 
-  private int globalFrame(int row) {
-    Range frames = geometry.latentFrames();
-    return frames.start() + row % frames.size();
-  }
-
-  /** From [sample * frames + frame] of the whole clip to this rank's latent rows. */
-  private boolean[] rowsOf(boolean[] frameFlags) {
-    boolean[] rows = new boolean[latents.rows()];
-    int rowsPerSample = channels * geometry.localPatching().frames();
-    for (int row = 0; row < rows.length; row++) {
-      int sample = row / rowsPerSample;
-      rows[row] = frameFlags[sample * geometry.patching().frames() + globalFrame(row)];
+  private void advance(int index, SamplerStep step, @Nullable ClipFrames frames, Matrix output) {
+    if (step.estimate() != null) {
+      device.combine(
+          prediction,
+          List.of(
+              term(latents, step.estimate().latents()),
+              term(prediction, step.estimate().prediction())));
     }
-    return rows;
-  }
-
-  private void stepNoise(int step) {
-    float[] given = input.stepNoise();
-    if (given == null) {
-      fillNoise(noise, START_STREAM + 1 + step);
-    } else {
-      Floats.upload(device, localPart(given, step), noise);
+    List<Term> terms = new ArrayList<>();
+    terms.add(new Term(latents, coefficients(frames, step.latents(), 1)));
+    terms.add(new Term(prediction, coefficients(frames, step.prediction(), 0)));
+    if (step.previous() != 0) {
+      terms.add(new Term(remembered, coefficients(frames, step.previous(), 0)));
+    }
+    switch (step.noise()) {
+      case StepNoise.None _ -> device.combine(latents, terms);
+      case StepNoise.Fixed fixed -> {
+        fill(noise, input.stepNoise(), index, STEP_STREAM + index);
+        terms.add(new Term(noise, coefficients(frames, fixed.deviation(), 0)));
+        device.combine(latents, terms);
+      }
+      case StepNoise.Learned learned -> {
+        fill(noise, input.stepNoise(), index, STEP_STREAM + index);
+        device.combine(latents, terms);
+        addLearnedNoise(learned, frames, output);
+      }
+    }
+    if (step.estimate() != null) {
+      Matrix estimate = prediction;
+      prediction = remembered;
+      remembered = estimate;
     }
   }
 
-  /** Noise of the global elements, so that it does not depend on who holds them. */
-  private void fillNoise(Matrix target, long stream) {
-    Patching whole = geometry.patching();
-    Range frames = geometry.latentFrames();
-    int pixels = whole.height() * whole.width();
+  private static Term term(Matrix values, float coefficient) {
+    return new Term(values, new float[] {coefficient});
+  }
+
+  /** One for all rows, or another for the rows of frames that the step leaves alone. */
+  private float[] coefficients(@Nullable ClipFrames frames, float updated, float left) {
+    return frames == null
+        ? new float[] {updated}
+        : frames.perRow(rows, FrameState::updated, updated, left);
+  }
+
+  /** The variance is in the channels after the prediction, and that of the prompt's branch counts. */
+  private void addLearnedNoise(
+      StepNoise.Learned learned, @Nullable ClipFrames frames, Matrix output) {
+    int channels = rows.channels();
+    if (frames != null) {
+      // Frames that the step leaves alone get none of it.
+      device.combine(
+          noise, List.of(new Term(noise, frames.perRow(rows, FrameState::updated, 1, 0))));
+    }
     for (int sample = 0; sample < input.samples(); sample++) {
-      for (int channel = 0; channel < channels; channel++) {
-        int row = (sample * channels + channel) * frames.size();
-        long first = ((long) channel * whole.frames() + frames.start()) * pixels;
-        device.noise(target.rows(row, row + frames.size()), input.seed() + sample, stream, first);
-      }
+      device.addLearnedNoise(
+          rows.channels(latents, sample, 0, channels),
+          outputRows.channels(output, sample, channels, 2 * channels),
+          rows.channels(noise, sample, 0, channels),
+          learned.minLog(),
+          learned.maxLog());
     }
   }
 
-  /** This rank's frames of the {@code index}-th [samples, channels, frames, height * width] in an array. */
-  private float[] localPart(float[] whole, int index) {
-    Range frames = geometry.latentFrames();
-    int pixels = latents.columns();
-    int blocks = input.samples() * channels;
-    int wholeFrames = geometry.patching().frames();
-    float[] part = new float[blocks * frames.size() * pixels];
-    for (int block = 0; block < blocks; block++) {
-      int from = ((index * blocks + block) * wholeFrames + frames.start()) * pixels;
-      System.arraycopy(whole, from, part, block * frames.size() * pixels, frames.size() * pixels);
-    }
-    return part;
-  }
-
-  private void takeSchedule(int step, float t, boolean @Nullable [][] active) {
-    if (listener.wants("timesteps")) {
-      float[] timesteps = new float[input.samples()];
-      Arrays.fill(timesteps, t);
-      listener.values("timesteps", step, timesteps);
-    }
-    if (active != null && listener.wants("x_mask")) {
-      int frames = geometry.patching().frames();
-      float[] flags = new float[input.samples() * frames];
-      for (int i = 0; i < flags.length; i++) {
-        flags[i] = active[i / frames][i % frames] ? 1 : 0;
-      }
-      listener.values("x_mask", step, flags);
+  private void takeValues(String name, int step, float[] values) {
+    if (listener.wants(name)) {
+      listener.values(name, step, values);
     }
   }
 
@@ -220,7 +265,6 @@ public final class SamplingLoop implements AutoCloseable {
 
   @Override
   public void close() {
-    predictions.close();
     owned.forEach(DeviceBuffer::close);
   }
 }

@@ -1,4 +1,4 @@
-/** Sampling schedules and the loop that turns noise into latents. */
+/** Samplers, guidance, and the one loop that turns noise into latents with them. */
 @NullMarked
 package dev.longtake.worker.engine.sampler;
 

@@ -1,7 +1,5 @@
 package dev.longtake.worker;
 
-import dev.longtake.common.checkpoint.Checkpoint;
-import dev.longtake.common.checkpoint.Checkpoints;
 import dev.longtake.common.model.ModelDefaults;
 import dev.longtake.common.model.ModelFingerprint;
 import dev.longtake.common.model.ModelFolder;
@@ -13,12 +11,9 @@ import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Sampler;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.cpu.CpuDevice;
-import dev.longtake.worker.engine.model.CatalogModel;
-import dev.longtake.worker.engine.model.ModelCatalog;
+import dev.longtake.worker.engine.loading.OpenModel;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.model.NullText;
-import dev.longtake.worker.engine.program.Program;
-import dev.longtake.worker.engine.program.ProgramCheck;
 import dev.longtake.worker.media.EncodedText;
 import dev.longtake.worker.media.FrameDecoder;
 import dev.longtake.worker.media.TextEncoder;
@@ -36,29 +31,25 @@ final class EngineWorkers implements WorkerFactory {
   @Override
   public WorkerNode open(Path folder, int threads, long memoryLimitBytes) {
     ModelFolder model = ModelFolder.open(folder);
-    Checkpoint checkpoint = Checkpoints.open(model.ditWeights());
+    // Every weight's name and shape is checked now, so that a bad checkpoint stops the worker and
+    // not a job.
+    OpenModel dit = OpenModel.open(model);
     Device device = null;
     TextEncoder encoder = null;
     try {
-      // Every weight's name and shape is checked now, so that a bad checkpoint stops the worker and
-      // not a job.
-      CatalogModel catalog = ModelCatalog.describe(model.dit(), checkpoint.names());
-      ModelDescription description = catalog.description();
-      Checkpoint weights = catalog.weights(checkpoint);
-      ProgramCheck.require(Program.compile(description, /* sequenceRanks= */ 1), weights);
-      ModelCard card = card(model, description, checkpoint);
+      ModelCard card = card(model, dit);
       encoder =
-          model.textEncoder().isPresent() && readsPrompts(description)
+          model.textEncoder().isPresent() && readsPrompts(dit.description())
               ? TextEncoder.open(model, threads)
               : null;
       device = CpuDevice.open(threads, memoryLimitBytes);
       var runner =
           new EngineOrderRunner(
               device,
-              description,
-              weights,
+              dit.description(),
+              dit.weights(),
               () -> model.vae().isPresent() ? FrameDecoder.open(model, threads) : null);
-      Resources resources = new Resources(runner, encoder, device, checkpoint);
+      Resources resources = new Resources(runner, encoder, device, dit);
       return new WorkerNode(
           card,
           device.name(),
@@ -68,7 +59,7 @@ final class EngineWorkers implements WorkerFactory {
           prompts(encoder),
           resources::close);
     } catch (Throwable e) {
-      close(device, encoder, checkpoint);
+      close(device, encoder, dit);
       throw e;
     }
   }
@@ -79,14 +70,14 @@ final class EngineWorkers implements WorkerFactory {
   }
 
   private static void close(
-      @Nullable Device device, @Nullable TextEncoder encoder, Checkpoint checkpoint) {
+      @Nullable Device device, @Nullable TextEncoder encoder, OpenModel dit) {
     if (encoder != null) {
       encoder.close();
     }
     if (device != null) {
       device.close();
     }
-    checkpoint.close();
+    dit.close();
   }
 
   /** What a worker holds, closed in reverse order of opening. */
@@ -94,10 +85,10 @@ final class EngineWorkers implements WorkerFactory {
       EngineOrderRunner runner,
       @Nullable TextEncoder encoder,
       Device device,
-      Checkpoint checkpoint) {
+      OpenModel dit) {
     void close() {
       runner.close();
-      EngineWorkers.close(device, encoder, checkpoint);
+      EngineWorkers.close(device, encoder, dit);
     }
   }
 
@@ -117,17 +108,17 @@ final class EngineWorkers implements WorkerFactory {
   }
 
   private static ModelCard card(
-      ModelFolder model, ModelDescription description, Checkpoint checkpoint) {
+      ModelFolder model, OpenModel dit) {
     ModelDefaults defaults = model.defaults();
     long parameters =
-        checkpoint.names().stream()
-            .mapToLong(name -> checkpoint.info(name).orElseThrow().elements())
+        dit.file().names().stream()
+            .mapToLong(name -> dit.file().info(name).orElseThrow().elements())
             .sum();
     return ModelCard.newBuilder()
         .setName(model.name())
         .setFingerprint(ModelFingerprint.of(model))
-        .setArchitecture(description.architecture())
-        .setBlocks(description.blocks().size())
+        .setArchitecture(dit.description().architecture())
+        .setBlocks(dit.description().blocks().size())
         .setParameters(parameters)
         .setWidth(range(model.limits().width(), defaults.width()))
         .setHeight(range(model.limits().height(), defaults.height()))
@@ -143,8 +134,8 @@ final class EngineWorkers implements WorkerFactory {
         .setSampler(sampler(defaults.sampler()))
         .setGuidedChannels(defaults.guidedChannels())
         .setEncodesNullText(
-            description.text() != null
-                && description.text().nullText() instanceof NullText.Encoded)
+            dit.description().text() != null
+                && dit.description().text().nullText() instanceof NullText.Encoded)
         .build();
   }
 

@@ -67,8 +67,7 @@ final class Positions {
         for (int branch = 0; branch < layout.branches(); branch++) {
           int first =
               textTokens(branch) + layout.frames().start() * geometry.patching().patchesPerFrame();
-          addSequence(
-              sequence, branch, first, patches.rows(branch * count, (branch + 1) * count));
+          addSequence(sequence, branch, first, patches.rows(branch * count, (branch + 1) * count));
         }
       }
     }
@@ -79,10 +78,7 @@ final class Positions {
     for (int branch = 0; branch < layout.branches(); branch++) {
       Range rows = layout.textRows(branch);
       addSequence(
-          sequence,
-          branch,
-          layout.text().get(branch).start(),
-          text.rows(rows.start(), rows.end()));
+          sequence, branch, layout.text().get(branch).start(), text.rows(rows.start(), rows.end()));
     }
   }
 
@@ -110,8 +106,7 @@ final class Positions {
   }
 
   private Matrix upload(float[] table) {
-    Matrix matrix =
-        buffers.matrix(table.length / model.channels(), model.channels(), "positions");
+    Matrix matrix = buffers.matrix(table.length / model.channels(), model.channels(), "positions");
     Floats.upload(device, table, matrix);
     return matrix;
   }
@@ -136,8 +131,7 @@ final class Positions {
     Patching patching = geometry.patching();
     double scale = grid.scale();
     if (grid.inputSquareSize() > 0) {
-      scale *=
-          Math.sqrt(geometry.pixelHeight() * geometry.pixelWidth()) / grid.inputSquareSize();
+      scale *= Math.sqrt(geometry.pixelHeight() * geometry.pixelWidth()) / grid.inputSquareSize();
     }
     double cells = Math.sqrt(patching.patchesPerFrame());
     double base =

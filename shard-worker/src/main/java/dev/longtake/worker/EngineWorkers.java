@@ -1,21 +1,19 @@
 package dev.longtake.worker;
 
-import dev.longtake.common.checkpoint.Checkpoint;
-import dev.longtake.common.checkpoint.Checkpoints;
 import dev.longtake.common.model.ModelDefaults;
 import dev.longtake.common.model.ModelFingerprint;
 import dev.longtake.common.model.ModelFolder;
+import dev.longtake.common.model.SamplerKind;
 import dev.longtake.common.model.ModelLimits.IntLimit;
 import dev.longtake.v1.EncodeTextResponse;
 import dev.longtake.v1.IntRange;
 import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.Sampler;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.cpu.CpuDevice;
-import dev.longtake.worker.engine.model.CatalogModel;
-import dev.longtake.worker.engine.model.ModelCatalog;
+import dev.longtake.worker.engine.loading.OpenModel;
 import dev.longtake.worker.engine.model.ModelDescription;
-import dev.longtake.worker.engine.program.Program;
-import dev.longtake.worker.engine.program.ProgramCheck;
+import dev.longtake.worker.engine.model.NullText;
 import dev.longtake.worker.media.EncodedText;
 import dev.longtake.worker.media.FrameDecoder;
 import dev.longtake.worker.media.TextEncoder;
@@ -33,26 +31,25 @@ final class EngineWorkers implements WorkerFactory {
   @Override
   public WorkerNode open(Path folder, int threads, long memoryLimitBytes) {
     ModelFolder model = ModelFolder.open(folder);
-    Checkpoint checkpoint = Checkpoints.open(model.ditWeights());
+    // Every weight's name and shape is checked now, so that a bad checkpoint stops the worker and
+    // not a job.
+    OpenModel dit = OpenModel.open(model);
     Device device = null;
     TextEncoder encoder = null;
     try {
-      // Every weight's name and shape is checked now, so that a bad checkpoint stops the worker and
-      // not a job.
-      CatalogModel catalog = ModelCatalog.describe(model.dit(), checkpoint.names());
-      ModelDescription description = catalog.description();
-      Checkpoint weights = catalog.weights(checkpoint);
-      ProgramCheck.require(Program.compile(description, /* sequenceRanks= */ 1), weights);
-      ModelCard card = card(model, description, checkpoint);
-      encoder = model.textEncoder().isPresent() ? TextEncoder.open(model, threads) : null;
+      ModelCard card = card(model, dit);
+      encoder =
+          model.textEncoder().isPresent() && readsPrompts(dit.description())
+              ? TextEncoder.open(model, threads)
+              : null;
       device = CpuDevice.open(threads, memoryLimitBytes);
       var runner =
           new EngineOrderRunner(
               device,
-              description,
-              weights,
+              dit.description(),
+              dit.weights(),
               () -> model.vae().isPresent() ? FrameDecoder.open(model, threads) : null);
-      Resources resources = new Resources(runner, encoder, device, checkpoint);
+      Resources resources = new Resources(runner, encoder, device, dit);
       return new WorkerNode(
           card,
           device.name(),
@@ -62,20 +59,25 @@ final class EngineWorkers implements WorkerFactory {
           prompts(encoder),
           resources::close);
     } catch (Throwable e) {
-      close(device, encoder, checkpoint);
+      close(device, encoder, dit);
       throw e;
     }
   }
 
+  /** Classes and pooled texts are not what the text encoder makes. */
+  private static boolean readsPrompts(ModelDescription description) {
+    return description.text() != null && description.pooledText() == null;
+  }
+
   private static void close(
-      @Nullable Device device, @Nullable TextEncoder encoder, Checkpoint checkpoint) {
+      @Nullable Device device, @Nullable TextEncoder encoder, OpenModel dit) {
     if (encoder != null) {
       encoder.close();
     }
     if (device != null) {
       device.close();
     }
-    checkpoint.close();
+    dit.close();
   }
 
   /** What a worker holds, closed in reverse order of opening. */
@@ -83,10 +85,10 @@ final class EngineWorkers implements WorkerFactory {
       EngineOrderRunner runner,
       @Nullable TextEncoder encoder,
       Device device,
-      Checkpoint checkpoint) {
+      OpenModel dit) {
     void close() {
       runner.close();
-      EngineWorkers.close(device, encoder, checkpoint);
+      EngineWorkers.close(device, encoder, dit);
     }
   }
 
@@ -95,7 +97,7 @@ final class EngineWorkers implements WorkerFactory {
       return null;
     }
     return prompt -> {
-      EncodedText text = encoder.encode(prompt);
+      EncodedText text = prompt.isEmpty() ? encoder.encodeEmpty() : encoder.encode(prompt);
       return EncodeTextResponse.newBuilder()
           .addAllTokenIds(Arrays.stream(text.tokenIds()).boxed().toList())
           .setEmbedding(
@@ -106,17 +108,17 @@ final class EngineWorkers implements WorkerFactory {
   }
 
   private static ModelCard card(
-      ModelFolder model, ModelDescription description, Checkpoint checkpoint) {
+      ModelFolder model, OpenModel dit) {
     ModelDefaults defaults = model.defaults();
     long parameters =
-        checkpoint.names().stream()
-            .mapToLong(name -> checkpoint.info(name).orElseThrow().elements())
+        dit.file().names().stream()
+            .mapToLong(name -> dit.file().info(name).orElseThrow().elements())
             .sum();
     return ModelCard.newBuilder()
         .setName(model.name())
         .setFingerprint(ModelFingerprint.of(model))
-        .setArchitecture(description.architecture())
-        .setBlocks(description.blocks().size())
+        .setArchitecture(dit.description().architecture())
+        .setBlocks(dit.description().blocks().size())
         .setParameters(parameters)
         .setWidth(range(model.limits().width(), defaults.width()))
         .setHeight(range(model.limits().height(), defaults.height()))
@@ -129,7 +131,23 @@ final class EngineWorkers implements WorkerFactory {
         .setSpatialCompression(defaults.spatialCompression())
         .setTemporalCompression(defaults.temporalCompression())
         .setTimestepTransform(defaults.timestepTransform())
+        .setSampler(sampler(defaults.sampler()))
+        .setGuidedChannels(defaults.guidedChannels())
+        .setEncodesNullText(
+            dit.description().text() != null
+                && dit.description().text().nullText() instanceof NullText.Encoded)
         .build();
+  }
+
+  private static Sampler sampler(SamplerKind kind) {
+    return switch (kind) {
+      case RFLOW -> Sampler.SAMPLER_RECTIFIED_FLOW;
+      case OPEN_SORA_2 -> Sampler.SAMPLER_GUIDED_FLOW;
+      case IDDPM -> Sampler.SAMPLER_ANCESTRAL;
+      case IDDPM_FLOAT32 -> Sampler.SAMPLER_ANCESTRAL_FLOAT32;
+      case DDIM -> Sampler.SAMPLER_DDIM;
+      case DPM_SOLVER -> Sampler.SAMPLER_DPM_SOLVER;
+    };
   }
 
   private static IntRange range(IntLimit limit, int defaultValue) {

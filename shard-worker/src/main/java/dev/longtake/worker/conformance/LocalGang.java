@@ -1,40 +1,35 @@
 package dev.longtake.worker.conformance;
 
-import dev.longtake.common.checkpoint.Checkpoint;
-import dev.longtake.common.checkpoint.Checkpoints;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.cpu.CpuDevice;
 import dev.longtake.worker.engine.Exchange;
-import dev.longtake.worker.engine.model.CatalogModel;
-import dev.longtake.worker.engine.model.ModelCatalog;
+import dev.longtake.worker.engine.loading.OpenModel;
 import dev.longtake.worker.order.EngineOrderRunner;
 import java.nio.file.Path;
 import java.util.Map;
 
 /** One worker in this process. */
 final class LocalGang implements Gang {
-  private final Checkpoint checkpoint;
+  private final OpenModel model;
   private final Device device;
   private final EngineOrderRunner runner;
 
-  private LocalGang(Checkpoint checkpoint, Device device, EngineOrderRunner runner) {
-    this.checkpoint = checkpoint;
+  private LocalGang(OpenModel model, Device device, EngineOrderRunner runner) {
+    this.model = model;
     this.device = device;
     this.runner = runner;
   }
 
   static LocalGang open(Path folder) {
-    ModelFolder model = ModelFolder.open(folder);
-    Checkpoint checkpoint = Checkpoints.open(model.ditWeights());
-    CatalogModel catalog = ModelCatalog.describe(model.dit(), checkpoint.names());
+    OpenModel model = OpenModel.open(ModelFolder.open(folder));
     Device device = CpuDevice.open(Runtime.getRuntime().availableProcessors(), Long.MAX_VALUE);
     EngineOrderRunner runner =
         new EngineOrderRunner(
-            device, catalog.description(), catalog.weights(checkpoint), () -> null);
-    return new LocalGang(checkpoint, device, runner);
+            device, model.description(), model.weights(), () -> null);
+    return new LocalGang(model, device, runner);
   }
 
   @Override
@@ -56,6 +51,6 @@ final class LocalGang implements Gang {
   public void close() {
     runner.close();
     device.close();
-    checkpoint.close();
+    model.close();
   }
 }

@@ -1,14 +1,11 @@
 package dev.longtake.worker.conformance;
 
-import dev.longtake.common.checkpoint.Checkpoint;
-import dev.longtake.common.checkpoint.Checkpoints;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.cpu.CpuDevice;
-import dev.longtake.worker.engine.model.CatalogModel;
-import dev.longtake.worker.engine.model.ModelCatalog;
+import dev.longtake.worker.engine.loading.OpenModel;
 import dev.longtake.worker.order.EngineOrderRunner;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -27,7 +24,7 @@ final class ThreadGang implements Gang {
   private static final Set<String> KEPT = Set.of("weights", "scratch");
 
   private final List<Device> devices = new ArrayList<>();
-  private final List<Checkpoint> checkpoints = new ArrayList<>();
+  private final List<OpenModel> models = new ArrayList<>();
   private final List<EngineOrderRunner> runners = new ArrayList<>();
   private final ExecutorService threads = Executors.newCachedThreadPool();
 
@@ -35,13 +32,12 @@ final class ThreadGang implements Gang {
     ModelFolder model = ModelFolder.open(folder);
     for (int rank = 0; rank < ranks; rank++) {
       Device device = CpuDevice.open(threadsPerRank, 1L << 32);
-      Checkpoint checkpoint = Checkpoints.open(model.ditWeights());
-      CatalogModel catalog = ModelCatalog.describe(model.dit(), checkpoint.names());
+      OpenModel open = OpenModel.open(model);
       devices.add(device);
-      checkpoints.add(checkpoint);
+      models.add(open);
       runners.add(
           new EngineOrderRunner(
-              device, catalog.description(), catalog.weights(checkpoint), () -> null));
+              device, open.description(), open.weights(), () -> null));
     }
   }
 
@@ -102,6 +98,6 @@ final class ThreadGang implements Gang {
     threads.shutdownNow();
     runners.forEach(EngineOrderRunner::close);
     devices.forEach(Device::close);
-    checkpoints.forEach(Checkpoint::close);
+    models.forEach(OpenModel::close);
   }
 }

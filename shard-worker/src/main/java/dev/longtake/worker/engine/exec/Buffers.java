@@ -1,8 +1,8 @@
 package dev.longtake.worker.engine.exec;
 
 import dev.longtake.common.tensor.DType;
-import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.DeviceBuffer;
+import dev.longtake.worker.device.DeviceMemory;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.program.Instruction;
@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * and values {@code 4 bytes * 2C} more for each token of the clip; so linear in tokens.
  */
 final class Buffers implements AutoCloseable {
-  private final Device device;
+  private final DeviceMemory memory;
   private final List<DeviceBuffer> owned = new ArrayList<>();
   private final Map<Value, Matrix> small = new HashMap<>();
   private final DeviceBuffer narrow;
@@ -36,15 +36,13 @@ final class Buffers implements AutoCloseable {
   private final Program program;
   private final int hiddenColumns;
 
-  /**
-   * @param maxRows of tokens under any split
-   * @param keyRows of gathered or reduced keys
-   */
-  Buffers(Device device, Program program, int maxRows, int keyRows, Condition condition) {
-    this.device = device;
+  Buffers(DeviceMemory memory, Program program, JobRows job, Condition condition) {
+    this.memory = memory;
     this.program = program;
     this.model = program.model();
     long channels = model.channels();
+    int maxRows = job.maxRows();
+    int keyRows = job.keyRows();
     boolean switches = program.step().stream().anyMatch(i -> i instanceof Instruction.SwitchSplit);
     boolean keys = program.step().stream().anyMatch(i -> i.writes().equals(Value.KEY_VALUE));
     try {
@@ -139,7 +137,7 @@ final class Buffers implements AutoCloseable {
   }
 
   private DeviceBuffer allocate(long floats, String tag) {
-    DeviceBuffer buffer = device.memory().allocate(floats * Float.BYTES, tag);
+    DeviceBuffer buffer = memory.allocate(floats * Float.BYTES, tag);
     owned.add(buffer);
     return buffer;
   }
@@ -201,11 +199,6 @@ final class Buffers implements AutoCloseable {
       prediction = predictionSpare;
       predictionSpare = old;
     }
-  }
-
-  /** The widest value that is ever switched. */
-  int maxSwitchedColumns() {
-    return Math.max(model.channels(), predictionColumns());
   }
 
   @Override

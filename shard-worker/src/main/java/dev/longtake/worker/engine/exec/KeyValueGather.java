@@ -34,9 +34,15 @@ final class KeyValueGather implements AutoCloseable {
     this.exchange = exchange;
     stages = new MemorySegment[geometry.ranks()];
     for (int rank = 0; geometry.ranks() > 1 && rank < stages.length; rank++) {
-      long rows = pieces(rank).stream().mapToLong(Range::size).sum();
-      stages[rank] = arena.allocate(rows * columns * Float.BYTES, 64);
+      stages[rank] = arena.allocate(stageBytes(geometry, sequence, rank, columns), 64);
     }
+  }
+
+  /** Host memory of one rank's payload. */
+  static long stageBytes(Geometry geometry, JointSequence sequence, int ofRank, int columns) {
+    return pieces(geometry, sequence, ofRank).stream().mapToLong(Range::size).sum()
+        * columns
+        * Float.BYTES;
   }
 
   /**
@@ -71,6 +77,10 @@ final class KeyValueGather implements AutoCloseable {
 
   /** A rank's rows in the joint sequence, in the order they travel. */
   private List<Range> pieces(int ofRank) {
+    return pieces(geometry, sequence, ofRank);
+  }
+
+  private static List<Range> pieces(Geometry geometry, JointSequence sequence, int ofRank) {
     List<Range> pieces = new ArrayList<>();
     boolean text = !sequence.textRanges(ofRank).isEmpty();
     for (int branch = 0; branch < geometry.branches(); branch++) {

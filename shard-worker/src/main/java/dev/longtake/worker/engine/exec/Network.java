@@ -59,17 +59,12 @@ public final class Network implements AutoCloseable {
     this.weights = weights;
     this.geometry = geometry;
     this.condition = condition;
-    sequence = new JointSequence(geometry, condition, model.textIsSequence());
-    home =
-        new TokenLayout(
-            geometry.branches(),
-            geometry.layout(Split.FRAME).frames(),
-            geometry.layout(Split.FRAME).patches(),
-            sequence.textRanges(geometry.rank()));
+    JobRows job = new JobRows(program, geometry, condition);
+    sequence = job.sequence();
+    home = job.home();
     layout = home;
     taps = new Taps(tap, sequence.packedText(geometry.rank()));
-    int maxRows = Math.max(home.rows(), geometry.maxRows());
-    buffers = new Buffers(device, program, maxRows, keyRows(), condition);
+    buffers = new Buffers(device.memory(), program, job, condition);
     try {
       vectors = new Vectors(device, weights, buffers, condition, model, tap);
       modulators = new Modulators(device, model, buffers, vectors);
@@ -78,36 +73,12 @@ public final class Network implements AutoCloseable {
       attentions =
           new Attentions(
               device, model, weights, geometry, buffers, vectors, positions, sequence, taps);
-      splitSwitch = new SplitSwitch(device, geometry, exchange, switchedColumns());
-      gather =
-          new KeyValueGather(
-              device, geometry, sequence, exchange, gathers() ? 2 * model.channels() : 0);
+      splitSwitch = new SplitSwitch(device, geometry, exchange, job.switchedColumns());
+      gather = new KeyValueGather(device, geometry, sequence, exchange, job.gatheredColumns());
     } catch (Throwable e) {
       buffers.close();
       throw e;
     }
-  }
-
-  /** Columns of the widest value whose split changes; 0 where none does. */
-  private int switchedColumns() {
-    boolean switches = program.step().stream().anyMatch(i -> i instanceof Instruction.SwitchSplit);
-    return switches ? buffers.maxSwitchedColumns() : 0;
-  }
-
-  private boolean gathers() {
-    return program.step().stream().anyMatch(i -> i instanceof Instruction.GatherKeyValue);
-  }
-
-  /** Rows of gathered or reduced keys. */
-  private int keyRows() {
-    int rows = gathers() ? sequence.rows() : 0;
-    for (Instruction instruction : program.step()) {
-      if (instruction instanceof Instruction.ReduceKeyValue reduce) {
-        int frames = home.branches() * home.frames().size();
-        rows = Math.max(rows, frames * Attentions.reducedTokens(geometry, reduce.factor()));
-      }
-    }
-    return rows;
   }
 
   /** Runs what depends on the condition alone. Call once, before the first step. */

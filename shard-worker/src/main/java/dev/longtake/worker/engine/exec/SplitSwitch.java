@@ -30,9 +30,14 @@ final class SplitSwitch implements AutoCloseable {
     this.device = device;
     this.geometry = geometry;
     this.exchange = exchange;
-    long bytes = geometry.ranks() == 1 ? 0 : (long) geometry.maxRows() * maxColumns * Float.BYTES;
+    long bytes = stageBytes(geometry, maxColumns);
     outgoingStage = arena.allocate(bytes, 64);
     incomingStage = arena.allocate(bytes, 64);
+  }
+
+  /** Host memory of one of the two stages. */
+  static long stageBytes(Geometry geometry, int maxColumns) {
+    return geometry.ranks() == 1 ? 0 : (long) geometry.maxRows() * maxColumns * Float.BYTES;
   }
 
   /** Both matrices dense F32 with the same columns; their rows are those of the splits' layouts. */

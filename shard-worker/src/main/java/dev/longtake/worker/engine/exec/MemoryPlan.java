@@ -1,0 +1,90 @@
+package dev.longtake.worker.engine.exec;
+
+import dev.longtake.common.tensor.DType;
+import dev.longtake.worker.device.DeviceBuffer;
+import dev.longtake.worker.device.DeviceMemory;
+import dev.longtake.worker.engine.program.LinearSpec;
+import dev.longtake.worker.engine.program.Program;
+import dev.longtake.worker.engine.program.TensorSpec;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * What one rank needs for a job, found out by the executor's own arithmetic without allocating it. Position tables, latents and a
+ * device's scratch come on top; they are small beside the rest.
+ *
+ * @param weightBytes of all weights, packed layouts' padding left out
+ * @param activationBytes of everything per token, and of texts and vectors
+ * @param stagingBytes of host memory that exchanges pass through
+ */
+public record MemoryPlan(long weightBytes, long activationBytes, long stagingBytes) {
+
+  /** For one rank's share of a clip; {@code blockType} is that of {@link Weights#load}. */
+  public static MemoryPlan of(
+      Program program, DType blockType, Geometry geometry, Condition condition) {
+    JobRows job = new JobRows(program, geometry, condition);
+    Counted memory = new Counted();
+    new Buffers(memory, program, job, condition).close();
+    return new MemoryPlan(
+        weightBytes(program, blockType), memory.usedBytes(), stagingBytes(geometry, job));
+  }
+
+  /** The sum. */
+  public long totalBytes() {
+    return weightBytes + activationBytes + stagingBytes;
+  }
+
+  private static long weightBytes(Program program, DType blockType) {
+    long bytes = 0;
+    for (LinearSpec spec : program.linears()) {
+      DType type = spec.reducible() ? blockType : DType.F32;
+      bytes +=
+          (long) spec.outputColumns() * spec.inputColumns() * type.sizeBytes()
+              + 4L * spec.outputColumns();
+    }
+    for (TensorSpec spec : program.tensors()) {
+      bytes += spec.shape().stream().mapToLong(Integer::longValue).reduce(4, (a, b) -> a * b);
+    }
+    return bytes;
+  }
+
+  private static long stagingBytes(Geometry geometry, JobRows job) {
+    long bytes = 2 * SplitSwitch.stageBytes(geometry, job.switchedColumns());
+    for (int rank = 0; geometry.ranks() > 1 && rank < geometry.ranks(); rank++) {
+      bytes += KeyValueGather.stageBytes(geometry, job.sequence(), rank, job.gatheredColumns());
+    }
+    return bytes;
+  }
+
+  /** Memory that is only counted. */
+  private static final class Counted implements DeviceMemory {
+    private final Map<String, Long> bytesByTag = new TreeMap<>();
+
+    /** A number of bytes; nobody writes to them. */
+    private record Bytes(long sizeBytes) implements DeviceBuffer {
+      @Override
+      public void close() {}
+    }
+
+    @Override
+    public DeviceBuffer allocate(long sizeBytes, String tag) {
+      bytesByTag.merge(tag, sizeBytes, Long::sum);
+      return new Bytes(sizeBytes);
+    }
+
+    @Override
+    public long usedBytes() {
+      return bytesByTag.values().stream().mapToLong(Long::longValue).sum();
+    }
+
+    @Override
+    public long peakBytes() {
+      return usedBytes();
+    }
+
+    @Override
+    public Map<String, Long> usedBytesByTag() {
+      return Map.copyOf(bytesByTag);
+    }
+  }
+}

@@ -92,15 +92,14 @@ record RandomForward(ModelDescription model, List<String> captures) {
     TextInput text = model.text();
     if (text != null) {
       int count = Math.min(tokens, text.maxTokens());
-      if (!(text.nullText() instanceof NullText.Encoded) && random.nextInt(4) == 0) {
+      if (hasNull(text.nullText()) && random.nextInt(4) == 0) {
         condition.setNullTokens(count);
       } else {
         condition.setEmbedding(normal(random, count, text.channels()));
       }
     }
     PooledInput pooled = model.pooledText();
-    if (pooled != null
-        && (pooled.nullText() instanceof NullText.Encoded || random.nextInt(4) > 0)) {
+    if (pooled != null && !(hasNull(pooled.nullText()) && random.nextInt(4) == 0)) {
       condition.setPooledText(normal(random, pooled.channels()));
     }
     if (model.classes() > 0 && random.nextInt(4) > 0) {
@@ -118,6 +117,10 @@ record RandomForward(ModelDescription model, List<String> captures) {
         .setAspectRatio(random.nextFloat() + 0.5f)
         .setFrames(1 + random.nextInt(60))
         .setGuidance(1 + random.nextInt(7));
+  }
+
+  private static boolean hasNull(NullText nullText) {
+    return !(nullText instanceof NullText.Encoded);
   }
 
   private static Tensor mask(Random random, int rows, int frames) {

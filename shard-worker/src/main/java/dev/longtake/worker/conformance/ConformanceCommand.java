@@ -28,6 +28,7 @@ import picocli.CommandLine.Spec;
 public final class ConformanceCommand implements Callable<Integer> {
   private static final int FELL_SHORT = 1;
   private static final int UNREADABLE = 2;
+  private static final String BOTH = "both";
 
   @Spec private @Nullable CommandSpec spec;
 
@@ -48,9 +49,12 @@ public final class ConformanceCommand implements Callable<Integer> {
 
   @Option(
       names = "--precision",
-      paramLabel = "f32|bf16",
+      paramLabel = "f32|bf16|both",
       defaultValue = "f32",
-      description = "Of the blocks' matrix products (default: ${DEFAULT-VALUE}).")
+      description = {
+        "Of the blocks' matrix products (default: ${DEFAULT-VALUE}).",
+        "'both' prints the errors of bf16 beside those of f32."
+      })
   private String precision = "f32";
 
   @Option(names = "--json", description = "Print the result as JSON.")
@@ -64,15 +68,21 @@ public final class ConformanceCommand implements Callable<Integer> {
     PrintWriter err = spec.commandLine().getErr();
     List<RunReport> reports = new ArrayList<>();
     try {
-      Conformance conformance = new Conformance(requireWorkers(), parse(precision));
-      for (Path folder : folders) {
-        reports.addAll(conformance.check(folder));
-      }
       PrintWriter out = spec.commandLine().getOut();
-      if (json) {
-        ConformanceReport.printJson(out, conformance, reports);
+      if (precision.equals(BOTH)) {
+        requireNoJson();
+        reports.addAll(check(Precision.PRECISION_F32));
+        List<RunReport> reduced = check(Precision.PRECISION_BF16);
+        PrecisionReport.print(out, List.copyOf(reports), reduced);
+        reports.addAll(reduced);
       } else {
-        ConformanceReport.print(out, reports);
+        Precision parsed = parse(precision);
+        reports.addAll(check(parsed));
+        if (json) {
+          ConformanceReport.printJson(out, new Conformance(workers, parsed), reports);
+        } else {
+          ConformanceReport.print(out, reports);
+        }
       }
     } catch (LongtakeException e) {
       err.println("longtake conformance: " + e.getMessage());
@@ -80,6 +90,22 @@ public final class ConformanceCommand implements Callable<Integer> {
       return e.code().category() == ErrorCode.Category.USER ? UNREADABLE : FELL_SHORT;
     }
     return reports.stream().anyMatch(RunReport::failed) ? FELL_SHORT : 0;
+  }
+
+  private List<RunReport> check(Precision of) {
+    Conformance conformance = new Conformance(requireWorkers(), of);
+    List<RunReport> reports = new ArrayList<>();
+    for (Path folder : folders) {
+      reports.addAll(conformance.check(folder));
+    }
+    return reports;
+  }
+
+  private void requireNoJson() {
+    if (json) {
+      throw LongtakeException.invalidField(
+          "--json", "Expected --json with --precision f32 or bf16, one at a time, but got both");
+    }
   }
 
   private int requireWorkers() {
@@ -96,7 +122,7 @@ public final class ConformanceCommand implements Callable<Integer> {
       case "bf16" -> Precision.PRECISION_BF16;
       default ->
           throw LongtakeException.invalidField(
-              "--precision", "Expected precision f32 or bf16, but got '%s'".formatted(name));
+              "--precision", "Expected precision f32, bf16 or both, but got '%s'".formatted(name));
     };
   }
 

@@ -11,6 +11,8 @@ import dev.longtake.v1.Precision;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.cpu.CpuDevice;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -22,6 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.FieldSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine;
 
 /** All models and single functions against their reference. */
 class ConformanceTest {
@@ -94,9 +97,7 @@ class ConformanceTest {
   @ParameterizedTest
   @FieldSource("MODELS")
   void shouldComeCloseInBfloat16(String golden) {
-    try (Device device = CpuDevice.open(1, 1 << 20)) {
-      assumeTrue(device.supports(DType.BF16), "this processor has no bfloat16 products");
-    }
+    assumeBfloat16();
     List<RunReport> reports = check(golden, 1, Precision.PRECISION_BF16);
 
     assertComplete(golden, reports);
@@ -153,6 +154,30 @@ class ConformanceTest {
 
   private static JsonObject source(JsonObject config) {
     return config.getAsJsonObject("source");
+  }
+
+  private static void assumeBfloat16() {
+    try (Device device = CpuDevice.open(1, 1 << 20)) {
+      assumeTrue(device.supports(DType.BF16), "this processor has no bfloat16 products");
+    }
+  }
+
+  @Test
+  void shouldPrintBothPrecisionsBesideEachOther() {
+    assumeBfloat16();
+    StringWriter out = new StringWriter();
+
+    int status =
+        new CommandLine(new ConformanceCommand())
+            .setOut(new PrintWriter(out))
+            .execute(
+                "--precision", "both", GoldenFolders.golden("stdit_v3_hd72").toString());
+
+    assertThat(status).isZero();
+    assertThat(out.toString())
+        .containsPattern(
+            "output +f32 +[0-9.e-]+ pass  bf16 +[0-9.e-]+ = +0\\.[0-9]+ spacings pass")
+        .contains("2 runs in both precisions: 0 failed in f32, 0 in bf16");
   }
 
   @Test

@@ -157,8 +157,8 @@ final class Packing {
   private void narrowPairs(MemorySegment part, int count, int[] stage, int place) {
     int[] to = places;
     for (int i = 0; i < count; i++) {
-      int low = Short.toUnsignedInt(Bfloat16.fromFloat(part.getAtIndex(FLOAT, 2 * i)));
-      int high = Bfloat16.fromFloat(part.getAtIndex(FLOAT, 2 * i + 1));
+      int low = Short.toUnsignedInt(Bfloat16.fromFloat(part.getAtIndex(FLOAT, 2L * i)));
+      int high = Bfloat16.fromFloat(part.getAtIndex(FLOAT, 2L * i + 1));
       stage[to[i] + place] = low | high << Short.SIZE;
     }
   }

@@ -7,11 +7,11 @@ import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
 /** A number of bytes as people write it: {@code 8G}, {@code 512M}, {@code 64K}, {@code 4096}; powers of 1024. */
-record ByteSize(long bytes) {
+public record ByteSize(long bytes) {
   private static final Pattern FORM = Pattern.compile("(\\d{1,15})([KMGT]?)(I?B)?");
 
   /** For picocli. */
-  static final class Converter implements ITypeConverter<ByteSize> {
+  public static final class Converter implements ITypeConverter<ByteSize> {
     @Override
     public ByteSize convert(String value) {
       Matcher match = FORM.matcher(value.toUpperCase(Locale.ROOT));

@@ -4,6 +4,7 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import dev.longtake.common.tensor.DType;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -27,7 +28,35 @@ public final class SafetensorsWriter {
   /** The header is padded to this, so that every tensor is aligned to its element size. */
   private static final int HEADER_ALIGNMENT_BYTES = 8;
 
-  private record Tensor(String name, DType dtype, List<Long> shape, MemorySegment bytes) {}
+  /** Where a tensor's bytes come from, piece by piece and front to back, when its file is written. */
+  @FunctionalInterface
+  public interface Contents {
+    /**
+     * Writes some of the tensor's bytes, row-major and little-endian.
+     *
+     * @param offsetBytes of the first, a multiple of the element size, as is the target's size
+     * @param target filled completely
+     */
+    void write(long offsetBytes, MemorySegment target);
+  }
+
+  /** A tensor to be written. */
+  record Tensor(String name, DType dtype, List<Long> shape, Contents contents) {
+    /**
+     * @throws IllegalArgumentException when the name is reserved
+     */
+    Tensor {
+      shape = List.copyOf(shape);
+      if (name.equals(SafetensorsHeader.METADATA)) {
+        throw new IllegalArgumentException(
+            "Expected a tensor's name, but got the reserved " + name);
+      }
+    }
+
+    long sizeBytes() {
+      return shape.stream().reduce((long) dtype.sizeBytes(), Math::multiplyExact);
+    }
+  }
 
   private final TreeMap<String, Tensor> tensors = new TreeMap<>();
   private final TreeMap<String, String> metadata = new TreeMap<>();
@@ -45,20 +74,24 @@ public final class SafetensorsWriter {
    * @throws IllegalArgumentException when the size is another, or the name is taken or reserved
    */
   public SafetensorsWriter add(String name, DType dtype, List<Long> shape, MemorySegment bytes) {
-    long sizeBytes = dtype.sizeBytes();
-    for (long extent : shape) {
-      sizeBytes = Math.multiplyExact(sizeBytes, extent);
-    }
-    if (sizeBytes != bytes.byteSize()) {
+    Tensor tensor =
+        new Tensor(
+            name,
+            dtype,
+            shape,
+            (at, target) -> MemorySegment.copy(bytes, at, target, 0, target.byteSize()));
+    if (tensor.sizeBytes() != bytes.byteSize()) {
       throw new IllegalArgumentException(
           "Expected %d bytes for %s %s %s, but got %d"
-              .formatted(sizeBytes, name, dtype, shape, bytes.byteSize()));
+              .formatted(tensor.sizeBytes(), name, dtype, shape, bytes.byteSize()));
     }
-    if (name.equals(SafetensorsHeader.METADATA)) {
-      throw new IllegalArgumentException("Expected a tensor's name, but got the reserved " + name);
-    }
-    if (tensors.putIfAbsent(name, new Tensor(name, dtype, List.copyOf(shape), bytes)) != null) {
-      throw new IllegalArgumentException("Expected each name once, but got " + name + " again");
+    return add(tensor);
+  }
+
+  SafetensorsWriter add(Tensor tensor) {
+    if (tensors.putIfAbsent(tensor.name(), tensor) != null) {
+      throw new IllegalArgumentException(
+          "Expected each name once, but got " + tensor.name() + " again");
     }
     return this;
   }
@@ -82,16 +115,17 @@ public final class SafetensorsWriter {
     List<Tensor> ordered = new ArrayList<>(tensors.values());
     ordered.sort(
         Comparator.comparingInt((Tensor t) -> -t.dtype().sizeBytes()).thenComparing(Tensor::name));
-    try (FileChannel channel =
-        FileChannel.open(
-            file,
-            StandardOpenOption.CREATE,
-            StandardOpenOption.WRITE,
-            StandardOpenOption.TRUNCATE_EXISTING)) {
+    try (Arena arena = Arena.ofConfined();
+        FileChannel channel =
+            FileChannel.open(
+                file,
+                StandardOpenOption.CREATE,
+                StandardOpenOption.WRITE,
+                StandardOpenOption.TRUNCATE_EXISTING)) {
       writeAll(channel, ByteBuffer.wrap(header(ordered)));
-      ByteBuffer chunk = ByteBuffer.allocate(CHUNK_BYTES);
+      MemorySegment chunk = arena.allocate(CHUNK_BYTES, Long.BYTES);
       for (Tensor tensor : ordered) {
-        writeBytes(channel, chunk, tensor.bytes());
+        writeContents(channel, chunk, tensor);
       }
     }
   }
@@ -109,7 +143,7 @@ public final class SafetensorsWriter {
       JsonObject entry = new JsonObject();
       entry.addProperty("dtype", tensor.dtype().name());
       entry.add("shape", array(tensor.shape()));
-      long end = offsetBytes + tensor.bytes().byteSize();
+      long end = offsetBytes + tensor.sizeBytes();
       entry.add("data_offsets", array(List.of(offsetBytes, end)));
       root.add(tensor.name(), entry);
       offsetBytes = end;
@@ -129,13 +163,13 @@ public final class SafetensorsWriter {
     return array;
   }
 
-  private static void writeBytes(FileChannel channel, ByteBuffer chunk, MemorySegment bytes)
+  private static void writeContents(FileChannel channel, MemorySegment chunk, Tensor tensor)
       throws IOException {
-    for (long at = 0; at < bytes.byteSize(); at += CHUNK_BYTES) {
-      int length = (int) Math.min(CHUNK_BYTES, bytes.byteSize() - at);
-      chunk.clear().limit(length);
-      MemorySegment.copy(bytes, at, MemorySegment.ofBuffer(chunk), 0, length);
-      writeAll(channel, chunk);
+    long sizeBytes = tensor.sizeBytes();
+    for (long at = 0; at < sizeBytes; at += CHUNK_BYTES) {
+      MemorySegment part = chunk.asSlice(0, Math.min(CHUNK_BYTES, sizeBytes - at));
+      tensor.contents().write(at, part);
+      writeAll(channel, part.asByteBuffer());
     }
   }
 

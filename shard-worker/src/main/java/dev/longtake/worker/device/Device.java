@@ -42,16 +42,28 @@ public interface Device extends AutoCloseable {
   /**
    * Packs a linear layer.
    *
-   * @param weight [N, K] row-major F32 in host memory, only read during the call
+   * @param weight [N, K] row-major in host memory, only read during the call
+   * @param weightType F32 or BF16, whatever the input type is; rounded to nearest, ties to even, where that has fewer digits
    * @param bias [N] F32 or null for none
    * @param inputType F32 or BF16
    */
   PackedLinear pack(
       MemorySegment weight,
+      DType weightType,
       @Nullable MemorySegment bias,
       int outputColumns,
       int inputColumns,
       DType inputType);
+
+  /** Packs a linear layer whose weight is F32. */
+  default PackedLinear pack(
+      MemorySegment weight,
+      @Nullable MemorySegment bias,
+      int outputColumns,
+      int inputColumns,
+      DType inputType) {
+    return pack(weight, DType.F32, bias, outputColumns, inputColumns, inputType);
+  }
 
   /**
    * {@code out = activation(in * W^T + bias)}.

@@ -39,7 +39,7 @@ final class AttentionBenchmark implements Benchmark {
   }
 
   @Override
-  public List<Figure> run() {
+  public List<Figure> run(BenchOptions options) {
     double fewer = bytesPerToken(TOKENS);
     double more = bytesPerToken(MORE_TOKENS);
     return List.of(

@@ -1,6 +1,7 @@
 package dev.longtake.ops.bench;
 
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -35,6 +36,25 @@ public final class BenchCommand implements Callable<Integer> {
   @Option(names = "--json", description = "Print the figures as JSON.")
   boolean isJson;
 
+  @Option(
+      names = "--tokens",
+      paramLabel = "N",
+      split = ",",
+      description = "For attention-memory: lengths of the sequence.")
+  List<Integer> tokens = List.of();
+
+  @Option(
+      names = "--channels",
+      paramLabel = "C",
+      description = "For attention-memory: width of the model.")
+  int channels;
+
+  @Option(
+      names = "--model",
+      paramLabel = "DIR",
+      description = "For load: a model's folder (default: one is made, which takes 5 GB).")
+  @Nullable Path model;
+
   private final List<Benchmark> benchmarks;
 
   /** With all benchmarks. */
@@ -56,11 +76,11 @@ public final class BenchCommand implements Callable<Integer> {
     if (isList) {
       for (Benchmark benchmark : benchmarks) {
         out.print(
-            String.format(Locale.ROOT, "%-12s %s%n", benchmark.name(), benchmark.description()));
+            String.format(Locale.ROOT, "%-17s %s%n", benchmark.name(), benchmark.description()));
       }
     } else {
       Benchmark benchmark = find(command);
-      var report = new Report(benchmark.name(), Machine.current(), benchmark.run());
+      var report = new Report(benchmark.name(), Machine.current(), benchmark.run(new BenchOptions(tokens, channels, model)));
       out.print(isJson ? report.json() : report.text());
     }
     out.flush();

@@ -15,5 +15,5 @@ public interface Benchmark {
    *
    * @throws dev.longtake.common.error.LongtakeException when what is measured fails
    */
-  List<Figure> run();
+  List<Figure> run(BenchOptions options);
 }

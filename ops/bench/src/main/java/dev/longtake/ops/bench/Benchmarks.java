@@ -7,6 +7,10 @@ final class Benchmarks {
   private Benchmarks() {}
 
   static List<Benchmark> all() {
-    return List.of(new DemoBenchmark(), new AttentionBenchmark());
+    return List.of(
+        new DemoBenchmark(),
+        new AttentionBenchmark(),
+        new AttentionMemoryBenchmark(),
+        new LoadBenchmark());
   }
 }

@@ -8,10 +8,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 
 /** What a new user sees first: the whole {@code longtake demo}, from the command to the MP4 and the last process's end. */
 final class DemoBenchmark implements Benchmark {
@@ -35,10 +33,10 @@ final class DemoBenchmark implements Benchmark {
   }
 
   @Override
-  public List<Figure> run() {
+  public List<Figure> run(BenchOptions options) {
     Path script = script();
-    Path folder = temporaryFolder();
-    try {
+    try (TemporaryFolder temporary = TemporaryFolder.create()) {
+      Path folder = temporary.path();
       // Builds what is missing, so that the build is not measured.
       measure(script, List.of("--version"), folder, Sampling.NONE);
       var demo = new ArrayList<>(DEMO);
@@ -54,8 +52,6 @@ final class DemoBenchmark implements Benchmark {
       figures.add(new Figure("demo.rss_bytes", rssBytes, "bytes", Goal.atMost(GOAL_RSS_BYTES)));
       figures.add(new Figure("demo.pss_bytes", pssBytes, "bytes", Goal.none()));
       return figures;
-    } finally {
-      delete(folder);
     }
   }
 
@@ -135,23 +131,5 @@ final class DemoBenchmark implements Benchmark {
                   .formatted(home));
     }
     return script;
-  }
-
-  private static Path temporaryFolder() {
-    try {
-      return Files.createTempDirectory("longtake-bench-");
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-  }
-
-  private static void delete(Path folder) {
-    try (Stream<Path> files = Files.walk(folder)) {
-      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-        Files.deleteIfExists(file);
-      }
-    } catch (IOException e) {
-      // The system empties its temporary folder.
-    }
   }
 }

@@ -16,7 +16,12 @@ class BenchCommandTest {
   private final StringWriter out = new StringWriter();
   private final StringWriter err = new StringWriter();
 
-  private record Fixed(String name, List<Figure> run) implements Benchmark {
+  private record Fixed(String name, List<Figure> figures) implements Benchmark {
+    @Override
+    public List<Figure> run(BenchOptions options) {
+      return figures;
+    }
+
     @Override
     public String description() {
       return "gives what it is told";

@@ -5,6 +5,7 @@ import dev.longtake.client.cli.StatusCommand;
 import dev.longtake.common.process.Logs;
 import dev.longtake.coordinator.CoordinatorCommand;
 import dev.longtake.ops.bench.BenchCommand;
+import dev.longtake.ops.model.MakeModelCommand;
 import dev.longtake.worker.WorkerMain;
 import dev.longtake.worker.conformance.ConformanceCommand;
 import java.util.List;
@@ -53,7 +54,8 @@ public final class Longtake {
         new CoordinatorCommand(),
         WorkerMain.command(),
         new ConformanceCommand(),
-        new BenchCommand());
+        new BenchCommand(),
+        new MakeModelCommand());
   }
 
   /** From the jar's manifest. */

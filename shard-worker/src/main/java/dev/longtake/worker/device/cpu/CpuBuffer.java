@@ -48,6 +48,13 @@ final class CpuBuffer implements DeviceBuffer {
     return segment;
   }
 
+  /** Makes one of several equal parts of the buffer resident, because it is about to be written as a whole. */
+  void populate(int part, int parts) {
+    MemorySegment all = segment();
+    long from = sizeBytes * part / parts;
+    SystemMemory.populate(all.asSlice(from, sizeBytes * (part + 1) / parts - from));
+  }
+
   @Override
   public long sizeBytes() {
     return sizeBytes;

@@ -135,13 +135,17 @@ public final class CpuDevice implements Device {
   @Override
   public PackedLinear pack(
       MemorySegment weight,
+      DType weightType,
       @Nullable MemorySegment bias,
       int outputColumns,
       int inputColumns,
       DType inputType) {
     Checks.atLeast("output columns", 1, outputColumns);
     Checks.atLeast("input columns", 1, inputColumns);
-    Checks.room("weight", weight, (long) outputColumns * inputColumns * Float.BYTES);
+    if (weightType != DType.F32 && weightType != DType.BF16) {
+      throw Checks.refused("weights in F32 or BF16", weightType);
+    }
+    Checks.room("weight", weight, (long) outputColumns * inputColumns * weightType.sizeBytes());
     if (bias != null) {
       Checks.room("bias", bias, (long) outputColumns * Float.BYTES);
     }
@@ -149,8 +153,17 @@ public final class CpuDevice implements Device {
       throw Checks.refused("F32, or BF16 where the processor has it", inputType);
     }
     try (Turn _ = turn()) {
-      return linear.pack(weight, bias, outputColumns, inputColumns, inputType);
+      return linear.pack(
+          anyThreads(weight), weightType, bias, outputColumns, inputColumns, inputType);
     }
+  }
+
+  /** The same memory for all threads of the device: the caller's may be confined to its own, which waits for them. */
+  @SuppressWarnings("restricted") // the size is the segment's own
+  private static MemorySegment anyThreads(MemorySegment segment) {
+    return segment.isNative()
+        ? MemorySegment.ofAddress(segment.address()).reinterpret(segment.byteSize())
+        : segment;
   }
 
   private CpuPackedLinear own(PackedLinear layer, Matrix in) {

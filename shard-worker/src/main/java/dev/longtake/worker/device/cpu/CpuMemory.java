@@ -4,34 +4,16 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.worker.device.DeviceBuffer;
 import dev.longtake.worker.device.DeviceMemory;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
-/**
- * Memory of the process outside the Java heap. It comes from the C library and not from an arena, because arenas count
- * against the limit of direct memory, and because {@code calloc} hands out large blocks without touching them.
- */
-@SuppressWarnings("restricted") // native memory and calls are what this class is for
+/** Memory of the process outside the Java heap, with a limit and an account. */
 final class CpuMemory implements DeviceMemory {
   static final int ALIGNMENT_BYTES = 64;
-
-  private static final Linker LINKER = Linker.nativeLinker();
-  private static final MethodHandle CALLOC =
-      LINKER.downcallHandle(
-          LINKER.defaultLookup().findOrThrow("calloc"),
-          FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
-  private static final MethodHandle FREE =
-      LINKER.downcallHandle(
-          LINKER.defaultLookup().findOrThrow("free"),
-          FunctionDescriptor.ofVoid(ValueLayout.ADDRESS));
 
   private final long limitBytes;
   // All below are guarded by this.
@@ -57,7 +39,7 @@ final class CpuMemory implements DeviceMemory {
     if (sizeBytes > freeBytes) {
       throw outOfMemory(sizeBytes, tag, freeBytes + " of " + limitBytes + " are free");
     }
-    MemorySegment block = calloc(sizeBytes);
+    MemorySegment block = SystemMemory.allocate(sizeBytes + ALIGNMENT_BYTES);
     if (block.address() == 0) {
       throw outOfMemory(sizeBytes, tag, "the operating system refused");
     }
@@ -82,7 +64,7 @@ final class CpuMemory implements DeviceMemory {
     usedBytes -= buffer.sizeBytes();
     usedBytesByTag.computeIfPresent(
         buffer.tag(), (tag, used) -> used == buffer.sizeBytes() ? null : used - buffer.sizeBytes());
-    free(block);
+    SystemMemory.free(block);
   }
 
   /**
@@ -128,21 +110,5 @@ final class CpuMemory implements DeviceMemory {
   @Override
   public synchronized Map<String, Long> usedBytesByTag() {
     return Map.copyOf(usedBytesByTag);
-  }
-
-  private static MemorySegment calloc(long sizeBytes) {
-    try {
-      return (MemorySegment) CALLOC.invokeExact(1L, sizeBytes + ALIGNMENT_BYTES);
-    } catch (Throwable e) {
-      throw new AssertionError("calloc throws nothing", e);
-    }
-  }
-
-  private static void free(MemorySegment block) {
-    try {
-      FREE.invokeExact(block);
-    } catch (Throwable e) {
-      throw new AssertionError("free throws nothing", e);
-    }
   }
 }

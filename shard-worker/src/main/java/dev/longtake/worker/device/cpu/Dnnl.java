@@ -38,6 +38,12 @@ final class Dnnl {
   private static final int SCRATCHPAD_USER = 1;
   private static final int QUERY_WEIGHTS = 131;
   private static final int QUERY_SCRATCHPAD = 136;
+  private static final int QUERY_STRIDES = 14;
+  private static final int QUERY_FORMAT_KIND = 262;
+  private static final int QUERY_INNER_COUNT = 263;
+  private static final int QUERY_INNER_SIZES = 264;
+  private static final int QUERY_INNER_AXES = 265;
+  private static final int FORMAT_BLOCKED = 2;
   private static final int ISA_AVX2_VNNI_2 = 0x1f;
   private static final int ISA_AVX512_BF16 = 0xe7;
 
@@ -66,19 +72,12 @@ final class Dnnl {
   private static final MethodHandle DESC_DESTROY = status("dnnl_memory_desc_destroy", ADDRESS);
   private static final MethodHandle DESC_SIZE =
       function("dnnl_memory_desc_get_size", FunctionDescriptor.of(JAVA_LONG, ADDRESS));
+  private static final MethodHandle DESC_QUERY =
+      status("dnnl_memory_desc_query", ADDRESS, JAVA_INT, ADDRESS);
   private static final MethodHandle MATMUL_DESC =
       status(
           "dnnl_matmul_primitive_desc_create",
           ADDRESS,
-          ADDRESS,
-          ADDRESS,
-          ADDRESS,
-          ADDRESS,
-          ADDRESS,
-          ADDRESS);
-  private static final MethodHandle REORDER_DESC =
-      status(
-          "dnnl_reorder_primitive_desc_create",
           ADDRESS,
           ADDRESS,
           ADDRESS,
@@ -198,6 +197,44 @@ final class Dnnl {
   }
 
   /**
+   * A layout of a matrix as nested blocks.
+   *
+   * @param strides from one outermost block to the next along each axis, in elements
+   * @param sizes of the blocks inside, from the outermost to the innermost
+   * @param axes 0 or 1: along which each of them lies
+   */
+  record Blocks(long[] strides, long[] sizes, long[] axes) {}
+
+  /** How a matrix is laid out. */
+  static Blocks blocks(MemorySegment descriptor) {
+    int kind = queryInt(descriptor, QUERY_FORMAT_KIND);
+    if (kind != FORMAT_BLOCKED) {
+      throw new LongtakeException(
+          ErrorCode.INTERNAL,
+          "Expected oneDNN to keep weights in blocks, but it wants format kind " + kind);
+    }
+    int count = queryInt(descriptor, QUERY_INNER_COUNT);
+    return new Blocks(
+        queryLongs(descriptor, QUERY_STRIDES, 2),
+        queryLongs(descriptor, QUERY_INNER_SIZES, count),
+        queryLongs(descriptor, QUERY_INNER_AXES, count));
+  }
+
+  private static int queryInt(MemorySegment descriptor, int what) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment out = arena.allocate(JAVA_INT);
+      check("describe memory", () -> (int) DESC_QUERY.invokeExact(descriptor, what, out));
+      return out.get(JAVA_INT, 0);
+    }
+  }
+
+  private static long[] queryLongs(MemorySegment descriptor, int what, int count) {
+    MemorySegment list =
+        create("description", out -> (int) DESC_QUERY.invokeExact(descriptor, what, out));
+    return list.reinterpret((long) count * Long.BYTES).toArray(JAVA_LONG);
+  }
+
+  /**
    * A primitive descriptor of {@code dst = src * weights + bias} that takes its scratchpad from the caller: the library's
    * own is shared between threads.
    *
@@ -221,11 +258,6 @@ final class Dnnl {
     } finally {
       check("destroy attributes", () -> (int) ATTR_DESTROY.invokeExact(attributes));
     }
-  }
-
-  static MemorySegment reorder(MemorySegment engine, MemorySegment from, MemorySegment to) {
-    return create(
-        "reorder", out -> (int) REORDER_DESC.invokeExact(out, from, engine, to, engine, NULL));
   }
 
   /** The layout of the weights that a matmul wants, as a copy. */

@@ -1,9 +1,10 @@
 package dev.longtake.worker.device.cpu;
 
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.Activation;
 import dev.longtake.worker.device.RowVectors;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -41,7 +42,7 @@ final class Linear implements AutoCloseable {
   private final MemorySegment engine;
   private final List<MemorySegment> streams = new ArrayList<>();
   private final List<Scratch> scratch = new ArrayList<>();
-  private final Map<Layout, MemorySegment> layouts = new HashMap<>();
+  private final Map<Layout, WeightLayout> layouts = new HashMap<>();
   private final Map<Matmul.Shape, Matmul> products = new HashMap<>();
 
   Linear(CpuMemory memory, Workers workers) {
@@ -55,8 +56,12 @@ final class Linear implements AutoCloseable {
     }
   }
 
+  /**
+   * @param weight [outputColumns, inputColumns], readable by any thread
+   */
   CpuPackedLinear pack(
       MemorySegment weight,
+      DType weightType,
       @Nullable MemorySegment bias,
       int outputColumns,
       int inputColumns,
@@ -64,30 +69,29 @@ final class Linear implements AutoCloseable {
     Dnnl.singleThreaded();
     int type = inputType == DType.BF16 ? Dnnl.BF16 : Dnnl.F32;
     int productColumns = Math.max(outputColumns, CpuPackedLinear.LEAST_COLUMNS);
-    MemorySegment layout = layout(inputColumns, productColumns, type);
-    long weightBytes = Math.ceilDiv(Dnnl.sizeBytes(layout), ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+    WeightLayout layout = layout(inputColumns, productColumns, type);
+    if (inputType == DType.BF16 && !layout.hasRowPairs()) {
+      throw new LongtakeException(
+          ErrorCode.INTERNAL,
+          "Expected oneDNN to keep bfloat16 weights in pairs, but not on this processor; run in f32");
+    }
+    long weightBytes = Math.ceilDiv(layout.sizeBytes(), ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
     for (Scratch own : scratch) {
       own.input = grown(own.input, (long) TILE_ROWS * inputColumns * inputType.sizeBytes());
       own.product = grown(own.product, (long) TILE_ROWS * productColumns * Float.BYTES);
     }
+    // Zeroed, which is what the columns and the padding hold that nothing is copied to.
     CpuBuffer buffer =
         memory.allocate(weightBytes + (bias == null ? 0 : productColumns * 4L), WEIGHTS);
     try {
-      if (weight.isNative() && productColumns == outputColumns) {
-        reorder(weight, inputColumns, productColumns, layout, buffer.segment());
-      } else {
-        long rowBytes = inputColumns * 4L;
-        try (CpuBuffer copy = memory.allocate(productColumns * rowBytes, SCRATCH)) {
-          MemorySegment.copy(weight, 0, copy.segment(), 0, outputColumns * rowBytes);
-          reorder(copy.segment(), inputColumns, productColumns, layout, buffer.segment());
-        }
+      new Packing(weight, weightType, buffer, inputType, layout, inputColumns, outputColumns)
+          .run(workers);
+      if (bias != null) {
+        MemorySegment.copy(bias, 0, buffer.segment(), weightBytes, outputColumns * 4L);
       }
     } catch (RuntimeException e) {
       buffer.close();
       throw e;
-    }
-    if (bias != null) {
-      MemorySegment.copy(bias, 0, buffer.segment(), weightBytes, outputColumns * 4L);
     }
     return new CpuPackedLinear(
         buffer,
@@ -98,29 +102,12 @@ final class Linear implements AutoCloseable {
         bias == null ? 0 : weightBytes);
   }
 
-  private MemorySegment layout(int inputColumns, int outputColumns, int type) {
+  private WeightLayout layout(int inputColumns, int outputColumns, int type) {
     return layouts.computeIfAbsent(
         new Layout(inputColumns, outputColumns, type),
-        key -> Matmul.favouriteWeights(engine, TILE_ROWS, inputColumns, outputColumns, type));
-  }
-
-  /** From [N, K] row-major F32, which is W^T, to W [K, N] in oneDNN's layout and type. */
-  private void reorder(
-      MemorySegment weight, int k, int n, MemorySegment layout, MemorySegment target) {
-    MemorySegment source = Dnnl.matrix(k, n, Dnnl.F32, 1, k);
-    MemorySegment descriptor = Dnnl.reorder(engine, source, layout);
-    MemorySegment primitive = Dnnl.primitive(descriptor);
-    MemorySegment[] memories = {Dnnl.memory(engine, source), Dnnl.memory(engine, layout)};
-    Dnnl.bind(memories[0], weight.address());
-    Dnnl.bind(memories[1], target.address());
-    try (Arena arena = Arena.ofConfined()) {
-      int[] kinds = {Dnnl.ARG_SRC, Dnnl.ARG_DST};
-      Dnnl.execute(primitive, streams.getFirst(), Dnnl.arguments(arena, kinds, memories));
-    }
-    List.of(memories).forEach(Dnnl::destroyMemory);
-    Dnnl.destroyPrimitive(primitive);
-    Dnnl.destroyPrimitiveDescriptor(descriptor);
-    Dnnl.destroyDescriptor(source);
+        key ->
+            WeightLayout.of(
+                Matmul.favouriteWeights(engine, TILE_ROWS, inputColumns, outputColumns, type)));
   }
 
   private CpuBuffer grown(@Nullable CpuBuffer buffer, long sizeBytes) {
@@ -251,7 +238,7 @@ final class Linear implements AutoCloseable {
     Matmul product =
         products.computeIfAbsent(
             new Matmul.Shape(rows, k, n, type, inputStride, outputStride, layer.hasBias()),
-            shape -> new Matmul(engine, streams, shape, layout(k, n, type)));
+            shape -> new Matmul(engine, streams, shape, layout(k, n, type).descriptor()));
     for (Scratch own : scratch) {
       own.scratchpad = grown(own.scratchpad, product.scratchpadBytes());
     }
@@ -329,7 +316,7 @@ final class Linear implements AutoCloseable {
   @Override
   public void close() {
     products.values().forEach(Matmul::close);
-    layouts.values().forEach(Dnnl::destroyDescriptor);
+    layouts.values().forEach(WeightLayout::close);
     streams.forEach(Dnnl::destroyStream);
     Dnnl.destroyEngine(engine);
     for (Scratch own : scratch) {

@@ -16,6 +16,8 @@ import org.jspecify.annotations.Nullable;
 
 /** The position tables of a job, on the device; allocated from {@code buffers}, which own them. */
 final class Positions {
+  private static final int UPLOAD_TOKENS = 4096;
+
   private final Device device;
   private final ModelDescription model;
   private final Weights weights;
@@ -103,9 +105,18 @@ final class Positions {
     return (int) Math.ceil(Math.sqrt(Math.max(length, sequence.tokens())));
   }
 
+  /** In parts: a clip's table is too large to exist a second time on the host. */
   private Matrix upload(SequencePlace place) {
-    return upload(
-        Tables.sequencePositions(place.first(), place.tokens(), place.side(), model.channels()));
+    Matrix all = buffers.matrix(place.tokens(), model.channels(), "positions");
+    for (int from = 0; from < place.tokens(); from += UPLOAD_TOKENS) {
+      int to = Math.min(place.tokens(), from + UPLOAD_TOKENS);
+      Floats.upload(
+          device,
+          Tables.sequencePositions(
+              place.first() + from, to - from, place.side(), model.channels()),
+          all.rows(from, to));
+    }
+    return all;
   }
 
   private Matrix upload(float[] table) {

@@ -51,13 +51,23 @@ public final class Weights implements AutoCloseable {
   }
 
   private PackedLinear pack(Device device, Checkpoint checkpoint, LinearSpec spec) {
-    // A weight that is not float32 in the file is converted into this scratch, which ends with the
-    // call.
+    // What the file is mapped or converted into ends with the call, so that it never adds up.
     try (Arena scratch = Arena.ofConfined()) {
-      MemorySegment weight = checkpoint.f32(spec.layer() + ".weight", scratch, longs(spec.shape()));
+      String name = spec.layer() + ".weight";
+      checkpoint.requireFloat(name, longs(spec.shape()));
+      boolean bfloat = checkpoint.info(name).orElseThrow().dtype() == DType.BF16;
+      MemorySegment weight =
+          bfloat
+              ? checkpoint.bytes(name, scratch)
+              : checkpoint.f32(name, scratch, longs(spec.shape()));
       MemorySegment bias = checkpoint.f32(spec.layer() + ".bias", scratch, spec.outputColumns());
-      DType type = spec.reducible() ? blockType : DType.F32;
-      return device.pack(weight, bias, spec.outputColumns(), spec.inputColumns(), type);
+      return device.pack(
+          weight,
+          bfloat ? DType.BF16 : DType.F32,
+          bias,
+          spec.outputColumns(),
+          spec.inputColumns(),
+          spec.type(blockType));
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.longtake.worker.engine.program;
 
+import dev.longtake.common.tensor.DType;
 import java.util.List;
 
 /**
@@ -15,5 +16,10 @@ public record LinearSpec(String layer, List<Integer> shape, boolean reducible) {
 
   public int inputColumns() {
     return shape.stream().skip(1).reduce(1, (a, b) -> a * b);
+  }
+
+  /** What the product reads, where the blocks' products read {@code blockType}. */
+  public DType type(DType blockType) {
+    return reducible ? blockType : DType.F32;
   }
 }

@@ -1,5 +1,6 @@
 package dev.longtake.worker.engine.program;
 
+import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.engine.model.ModelDescription;
 import java.util.List;
 
@@ -31,5 +32,22 @@ public record Program(
     Hoisting.Parts parts = Hoisting.split(all);
     return new Program(
         model, parts.condition(), parts.step(), lowering.linears(), lowering.tensors());
+  }
+
+  /**
+   * Bytes of all its weights as a device holds them, without padding: the blocks' layers in {@code blockType}, everything else
+   * in float32.
+   */
+  public long weightBytes(DType blockType) {
+    long bytes = 0;
+    for (LinearSpec linear : linears) {
+      long outputs = linear.outputColumns();
+      bytes += outputs * linear.inputColumns() * linear.type(blockType).sizeBytes();
+      bytes += outputs * DType.F32.sizeBytes();
+    }
+    for (TensorSpec tensor : tensors) {
+      bytes += tensor.elements() * DType.F32.sizeBytes();
+    }
+    return bytes;
   }
 }

@@ -1,0 +1,190 @@
+package dev.longtake.ops.bench;
+
+import com.google.protobuf.util.Durations;
+import dev.longtake.common.checkpoint.Checkpoints;
+import dev.longtake.common.checkpoint.ShardedCheckpoint;
+import dev.longtake.common.model.ModelFolder;
+import dev.longtake.common.tensor.DType;
+import dev.longtake.ops.model.RandomModel;
+import dev.longtake.v1.ClipGeometry;
+import dev.longtake.v1.ForwardRow;
+import dev.longtake.v1.ForwardTask;
+import dev.longtake.v1.Precision;
+import dev.longtake.v1.RowCondition;
+import dev.longtake.v1.WorkFinished;
+import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.model.TextInput;
+import dev.longtake.worker.engine.program.Program;
+import dev.longtake.worker.order.ProtoTensors;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+
+/**
+ * How a full-size model gets into a worker: time against that of reading its files twice, memory against its weights. One worker,
+ * which holds all blocks; the files are in the system's cache both times, as they were just read.
+ */
+final class LoadBenchmark implements Benchmark {
+  private static final double TIME_GOAL = 1;
+  private static final double MEMORY_GOAL = 1.15;
+  private static final int READ_BYTES = 8 << 20;
+
+  /** The smallest that loads and runs comfortably: the heap counts as resident memory. */
+  private static final String HEAP = "128m";
+
+  private static final int TEXT_TOKENS = 8;
+  private static final int FRAMES = 2;
+  private static final int SIDE = 16;
+
+  @Override
+  public String name() {
+    return "load";
+  }
+
+  @Override
+  public String description() {
+    return "A worker process loads Open-Sora 1.2 at full size with random weights, or --model DIR,"
+        + " in float32 and in bfloat16, and evaluates it once on a small clip: time against reading"
+        + " the (cached) files twice, resident memory against the weights. One worker holds all"
+        + " blocks";
+  }
+
+  @Override
+  public List<Figure> run(BenchOptions options) {
+    try (TemporaryFolder folder = TemporaryFolder.create()) {
+      Path model = options.model();
+      if (model == null) {
+        model = folder.path().resolve("model");
+        RandomModel.stdit3Full().write(model, DType.F32, RandomModel.SHARD_BYTES, 1);
+      }
+      ModelFolder opened = ModelFolder.open(model);
+      Program program = RandomModel.read(opened.dit().file()).program();
+      List<Figure> figures = new ArrayList<>();
+      // Once uncounted, so that all that follows finds the files in the cache.
+      double bytes = read(opened);
+      figures.add(figure("file_bytes", bytes, "bytes", Goal.none()));
+      measure(figures, "f32", Precision.PRECISION_F32, DType.F32, program, opened, folder.path());
+      measure(figures, "bf16", Precision.PRECISION_BF16, DType.BF16, program, opened, folder.path());
+      return figures;
+    }
+  }
+
+  private static void measure(
+      List<Figure> figures,
+      String suffix,
+      Precision precision,
+      DType type,
+      Program program,
+      ModelFolder model,
+      Path logs) {
+    try (WorkerProcess worker = WorkerProcess.start(model.root(), logs, HEAP)) {
+      double before = secondsToRead(model);
+      WorkFinished finished = worker.run(task(program.model()), precision);
+      // Once before and once after, so that a machine that is busy for a while is busy for both.
+      double twice = before + secondsToRead(model);
+      double load = seconds(finished.getLoad());
+      double weights = program.weightBytes(type);
+      figures.add(figure(suffix + ".read_twice_seconds", twice, "s", Goal.none()));
+      figures.add(figure(suffix + ".seconds", load, "s", Goal.none()));
+      figures.add(
+          figure(suffix + ".ratio_to_reading_twice", load / twice, "ratio", Goal.atMost(TIME_GOAL)));
+      figures.add(figure(suffix + ".weight_bytes", weights, "bytes", Goal.none()));
+      figures.add(figure(suffix + ".rss_bytes", worker.residentBytes(), "bytes", Goal.none()));
+      figures.add(
+          figure(
+              suffix + ".rss_per_weight",
+              worker.peakResidentBytes() / weights,
+              "ratio",
+              Goal.atMost(MEMORY_GOAL)));
+      figures.add(
+          figure(suffix + ".step_seconds", seconds(finished.getCompute()), "s", Goal.none()));
+    }
+  }
+
+  private static double seconds(com.google.protobuf.Duration duration) {
+    return Durations.toNanos(duration) / 1e9;
+  }
+
+  private static Figure figure(String name, double value, String unit, Goal goal) {
+    return new Figure("load." + name, value, unit, goal);
+  }
+
+  private static double secondsToRead(ModelFolder model) {
+    long start = System.nanoTime();
+    read(model);
+    return (System.nanoTime() - start) / 1e9;
+  }
+
+  /** Reads all weights from the first byte to the last, and says how many bytes they are. */
+  private static long read(ModelFolder model) {
+    Path weights = model.ditWeights();
+    List<Path> files =
+        Checkpoints.isIndex(weights) ? ShardedCheckpoint.files(weights) : List.of(weights);
+    ByteBuffer buffer = ByteBuffer.allocateDirect(READ_BYTES);
+    long bytes = 0;
+    for (Path file : files) {
+      try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+        for (int read = channel.read(buffer); read >= 0; read = channel.read(buffer.clear())) {
+          bytes += read;
+        }
+        buffer.clear();
+      } catch (IOException e) {
+        throw new UncheckedIOException("Cannot read " + file, e);
+      }
+    }
+    return bytes;
+  }
+
+  /** A small clip. */
+  private static ForwardTask task(ModelDescription model) {
+    Random random = new Random(1);
+    ForwardRow.Builder row =
+        ForwardRow.newBuilder()
+            .setTimestep(500)
+            .setFps(24)
+            .setHeight(8 * SIDE)
+            .setWidth(8 * SIDE)
+            .setAspectRatio(1)
+            .setFrames(FRAMES)
+            .setGuidance(4);
+    TextInput text = model.text();
+    if (text != null) {
+      row.setCondition(
+          RowCondition.newBuilder()
+              .setEmbedding(
+                  tensor(random, List.of((long) TEXT_TOKENS, (long) text.channels()))));
+    }
+    return ForwardTask.newBuilder()
+        .setGeometry(
+            ClipGeometry.newBuilder()
+                .setLatentFrames(FRAMES)
+                .setLatentHeight(SIDE)
+                .setLatentWidth(SIDE)
+                .setPixelHeight(8.0 * SIDE)
+                .setPixelWidth(8.0 * SIDE)
+                .setPixelFrames(FRAMES)
+                .setFps(24))
+        .setLatents(
+            tensor(
+                random,
+                List.of(1L, (long) model.latentChannels(), (long) FRAMES, (long) SIDE, (long) SIDE)))
+        .addRows(row)
+        .addCapture("output")
+        .build();
+  }
+
+  private static dev.longtake.v1.Tensor tensor(Random random, List<Long> shape) {
+    float[] values =
+        new float[shape.stream().mapToInt(Long::intValue).reduce(1, Math::multiplyExact)];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) random.nextGaussian();
+    }
+    return ProtoTensors.of(values, shape);
+  }
+}

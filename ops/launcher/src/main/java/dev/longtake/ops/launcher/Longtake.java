@@ -7,6 +7,7 @@ import dev.longtake.coordinator.CoordinatorCommand;
 import dev.longtake.ops.bench.BenchCommand;
 import dev.longtake.worker.WorkerMain;
 import dev.longtake.worker.conformance.ConformanceCommand;
+import dev.longtake.worker.inspect.InspectCommand;
 import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -52,6 +53,7 @@ public final class Longtake {
         new StatusCommand(),
         new CoordinatorCommand(),
         WorkerMain.command(),
+        new InspectCommand(),
         new ConformanceCommand(),
         new BenchCommand());
   }

@@ -7,9 +7,10 @@ import java.util.Set;
 
 /** Models whose checkpoints have tensors of the same names, in one of the published layouts. */
 @SuppressWarnings("ImmutableEnumChecker") // its lists are made by List.of
-enum Family {
+public enum Family {
   MMDIT(
       "MMDiT (Open-Sora 2.0)",
+      "rectified flow, shifted by size and length",
       List.of("MMDiTModel"),
       List.of(
           "img_in.weight",
@@ -21,6 +22,7 @@ enum Family {
       ""),
   STDIT3(
       "STDiT3 (Open-Sora 1.2)",
+      "rectified flow",
       List.of("STDiT3"),
       List.of(
           Names.PATCHES,
@@ -32,6 +34,7 @@ enum Family {
       ""),
   STDIT2(
       "STDiT2 (Open-Sora 1.1)",
+      "IDDPM",
       List.of("STDiT2"),
       List.of(
           Names.PATCHES,
@@ -44,17 +47,20 @@ enum Family {
       ""),
   STDIT1(
       "STDiT (Open-Sora 1.0)",
+      "IDDPM",
       List.of("STDiT"),
       List.of(Names.PATCHES, Names.SHARED_VECTORS, Names.TEMPORAL, Names.TEXT, Names.FINAL),
       "t_block_temp.1.weight"),
   PIXART(
       "PixArt",
+      "DPM-Solver++",
       List.of("PixArt", "PixArtMS", "PixArt_Sigma", "PixArtMS_Sigma"),
       List.of(
           Names.PATCHES, Names.SHARED_VECTORS, "blocks.0.attn.qkv.weight", Names.TEXT, Names.FINAL),
       Names.TEMPORAL),
   MARCH(
       "DiT (Open-Sora, March 2024)",
+      "DDPM",
       List.of("DiT"),
       List.of(
           "video_embedder.proj.weight",
@@ -64,6 +70,7 @@ enum Family {
       ""),
   DIT(
       "DiT or Latte",
+      "IDDPM",
       List.of("DiT", "Latte"),
       List.of(
           Names.PATCHES,
@@ -74,6 +81,7 @@ enum Family {
       ""),
   DIFFUSERS_DIT(
       "DiT in the layout of diffusers",
+      "DDIM",
       List.of("DiTTransformer2DModel"),
       List.of(
           Names.DIFFUSERS_PATCHES,
@@ -83,6 +91,7 @@ enum Family {
       ""),
   DIFFUSERS_LATTE(
       "Latte in the layout of diffusers",
+      "DDIM",
       List.of("LatteTransformer3DModel", "LatteT2V"),
       List.of(
           Names.DIFFUSERS_PATCHES,
@@ -93,6 +102,7 @@ enum Family {
       ""),
   DIFFUSERS_PIXART(
       "PixArt in the layout of diffusers",
+      "DPM-Solver++",
       List.of("PixArtTransformer2DModel"),
       List.of(
           Names.DIFFUSERS_PATCHES,
@@ -114,25 +124,32 @@ enum Family {
   }
 
   private final String title;
+  private final String sampler;
   private final List<String> architectures;
   private final List<String> required;
   private final String forbidden;
 
   /**
+   * @param sampler that the published models of the family are run with
    * @param architectures as configurations name them
    * @param required tensors that all checkpoints of the family have
    * @param forbidden a tensor that tells another family from this, or empty
    */
   Family(
-      String title, List<String> architectures, List<String> required, String forbidden) {
+      String title,
+      String sampler,
+      List<String> architectures,
+      List<String> required,
+      String forbidden) {
     this.title = title;
+    this.sampler = sampler;
     this.architectures = architectures;
     this.required = required;
     this.forbidden = forbidden;
   }
 
   /** The family that a checkpoint's tensors belong to; absent when they fit none. */
-  static Optional<Family> of(Set<String> names) {
+  public static Optional<Family> of(Set<String> names) {
     return Arrays.stream(values()).filter(family -> family.fits(names)).findFirst();
   }
 
@@ -158,8 +175,18 @@ enum Family {
   }
 
   /** For people. */
-  String title() {
+  public String title() {
     return title;
+  }
+
+  /** The sampler that published models of the family come with. */
+  public String sampler() {
+    return sampler;
+  }
+
+  /** Whether names and partition of the tensors are those of diffusers, not of the model's authors. */
+  public boolean isDiffusers() {
+    return this == DIFFUSERS_DIT || this == DIFFUSERS_LATTE || this == DIFFUSERS_PIXART;
   }
 
   boolean hasArchitecture(String architecture) {

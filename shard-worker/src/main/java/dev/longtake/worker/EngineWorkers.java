@@ -4,12 +4,16 @@ import dev.longtake.common.model.ModelDefaults;
 import dev.longtake.common.model.ModelFingerprint;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.common.model.ModelLimits.IntLimit;
+import dev.longtake.common.model.SamplerKind;
 import dev.longtake.v1.EncodeTextResponse;
 import dev.longtake.v1.IntRange;
 import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.Sampler;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.cpu.CpuDevice;
 import dev.longtake.worker.engine.loading.OpenModel;
+import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.model.NullText;
 import dev.longtake.worker.media.EncodedText;
 import dev.longtake.worker.media.FrameDecoder;
 import dev.longtake.worker.media.TextEncoder;
@@ -34,7 +38,10 @@ final class EngineWorkers implements WorkerFactory {
     TextEncoder encoder = null;
     try {
       ModelCard card = card(model, dit);
-      encoder = model.textEncoder().isPresent() ? TextEncoder.open(model, threads) : null;
+      encoder =
+          model.textEncoder().isPresent() && readsPrompts(dit.description())
+              ? TextEncoder.open(model, threads)
+              : null;
       device = CpuDevice.open(threads, memoryLimitBytes);
       var runner =
           new EngineOrderRunner(
@@ -57,8 +64,12 @@ final class EngineWorkers implements WorkerFactory {
     }
   }
 
-  private static void close(
-      @Nullable Device device, @Nullable TextEncoder encoder, OpenModel dit) {
+  /** Classes and pooled texts are not what the text encoder makes. */
+  private static boolean readsPrompts(ModelDescription description) {
+    return description.text() != null && description.pooledText() == null;
+  }
+
+  private static void close(@Nullable Device device, @Nullable TextEncoder encoder, OpenModel dit) {
     if (encoder != null) {
       encoder.close();
     }
@@ -70,10 +81,7 @@ final class EngineWorkers implements WorkerFactory {
 
   /** What a worker holds, closed in reverse order of opening. */
   private record Resources(
-      EngineOrderRunner runner,
-      @Nullable TextEncoder encoder,
-      Device device,
-      OpenModel dit) {
+      EngineOrderRunner runner, @Nullable TextEncoder encoder, Device device, OpenModel dit) {
     void close() {
       runner.close();
       EngineWorkers.close(device, encoder, dit);
@@ -85,7 +93,7 @@ final class EngineWorkers implements WorkerFactory {
       return null;
     }
     return prompt -> {
-      EncodedText text = encoder.encode(prompt);
+      EncodedText text = prompt.isEmpty() ? encoder.encodeEmpty() : encoder.encode(prompt);
       return EncodeTextResponse.newBuilder()
           .addAllTokenIds(Arrays.stream(text.tokenIds()).boxed().toList())
           .setEmbedding(
@@ -95,8 +103,7 @@ final class EngineWorkers implements WorkerFactory {
     };
   }
 
-  private static ModelCard card(
-      ModelFolder model, OpenModel dit) {
+  private static ModelCard card(ModelFolder model, OpenModel dit) {
     ModelDefaults defaults = model.defaults();
     long parameters =
         dit.file().names().stream()
@@ -119,7 +126,23 @@ final class EngineWorkers implements WorkerFactory {
         .setSpatialCompression(defaults.spatialCompression())
         .setTemporalCompression(defaults.temporalCompression())
         .setTimestepTransform(defaults.timestepTransform())
+        .setSampler(sampler(defaults.sampler()))
+        .setGuidedChannels(defaults.guidedChannels())
+        .setEncodesNullText(
+            dit.description().text() != null
+                && dit.description().text().nullText() instanceof NullText.Encoded)
         .build();
+  }
+
+  private static Sampler sampler(SamplerKind kind) {
+    return switch (kind) {
+      case RFLOW -> Sampler.SAMPLER_RECTIFIED_FLOW;
+      case OPEN_SORA_2 -> Sampler.SAMPLER_GUIDED_FLOW;
+      case IDDPM -> Sampler.SAMPLER_ANCESTRAL;
+      case IDDPM_FLOAT32 -> Sampler.SAMPLER_ANCESTRAL_FLOAT32;
+      case DDIM -> Sampler.SAMPLER_DDIM;
+      case DPM_SOLVER -> Sampler.SAMPLER_DPM_SOLVER;
+    };
   }
 
   private static IntRange range(IntLimit limit, int defaultValue) {

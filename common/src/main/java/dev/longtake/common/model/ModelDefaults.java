@@ -9,6 +9,7 @@ package dev.longtake.common.model;
  * @param fps frames per second of the video, which the model is told too
  * @param steps of the sampler
  * @param guidance scale of classifier-free guidance
+ * @param guidedChannels guidance acts on the first channels only; 0 for all
  * @param timestepTransform whether timesteps are shifted with resolution and length, as in Open-Sora 1.2
  * @param numTimesteps the timestep of pure noise
  * @param spatialCompression pixels per latent, along each image side
@@ -22,7 +23,9 @@ public record ModelDefaults(
     int width,
     double fps,
     int steps,
+    SamplerKind sampler,
     double guidance,
+    int guidedChannels,
     boolean timestepTransform,
     int numTimesteps,
     int spatialCompression,
@@ -39,7 +42,9 @@ public record ModelDefaults(
         /* width= */ 256,
         /* fps= */ 24,
         /* steps= */ 30,
+        SamplerKind.RFLOW,
         /* guidance= */ 7,
+        /* guidedChannels= */ 0,
         /* timestepTransform= */ true,
         /* numTimesteps= */ 1000,
         /* spatialCompression= */ 8,

@@ -14,7 +14,6 @@ import java.util.Optional;
 record ModelIndex(Path root, JsonFields index) {
   private static final int MAX_SIDE_PIXELS = 2048;
   private static final int MAX_FRAMES = 1024;
-  private static final String SCHEDULER = "rflow";
 
   ModelFolder open() {
     String name = index.requireString("name");
@@ -82,13 +81,7 @@ record ModelIndex(Path root, JsonFields index) {
   }
 
   private ModelDefaults defaults() {
-    // Another sampler would run, and give a wrong video.
-    index
-        .string("scheduler")
-        .filter(scheduler -> !scheduler.equals(SCHEDULER))
-        .ifPresent(scheduler -> {
-          throw index.wrong("scheduler", "\"%s\"".formatted(SCHEDULER), scheduler);
-        });
+    SamplerKind sampler = sampler();
     double fps = index.requireDouble("fps");
     if (fps <= 0) {
       throw index.wrong("fps", "a number above 0", Double.toString(fps));
@@ -99,14 +92,25 @@ record ModelIndex(Path root, JsonFields index) {
         index.requireIntFrom(1, "width"),
         fps,
         index.requireIntFrom(1, "num_sampling_steps"),
+        sampler,
         index.requireDouble("cfg_scale"),
-        index.requireBoolean("use_timestep_transform"),
+        index.intFrom(0, "guided_channels").orElse(0),
+        sampler == SamplerKind.RFLOW && index.requireBoolean("use_timestep_transform"),
         index.intFrom(1, "num_timesteps").orElse(1000),
         index.requireIntFrom(1, "spatial_compression"),
         index.requireIntFrom(1, "temporal_compression"),
         index.requireIntFrom(1, "latent_channels"),
         index.requireIntFrom(1, "model_max_length"),
         index.intFrom(0, "condition_frame_length").orElse(0));
+  }
+
+  /** Another than the model was made for would run, and give a wrong video. */
+  private SamplerKind sampler() {
+    String label = index.string("scheduler").orElse(SamplerKind.RFLOW.label());
+    return SamplerKind.of(label)
+        .orElseThrow(() ->
+            index.wrong(
+                "scheduler", "one of " + String.join(", ", SamplerKind.labels()), label));
   }
 
   /** For a model that names none: what its autoencoder can express, up to sizes that somebody may want. */

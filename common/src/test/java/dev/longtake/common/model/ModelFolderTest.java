@@ -55,7 +55,21 @@ final class ModelFolderTest {
     assertThat(model.defaults())
         .isEqualTo(
             new ModelDefaults(
-                16, 64, 64, 8, 30, 3, /* timestepTransform= */ false, 1000, 8, 1, 4, 32, 8));
+                16,
+                64,
+                64,
+                8,
+                30,
+                SamplerKind.RFLOW,
+                3,
+                /* guidedChannels= */ 0,
+                /* timestepTransform= */ false,
+                1000,
+                8,
+                1,
+                4,
+                32,
+                8));
     assertThat(model.limits())
         .isEqualTo(
             new ModelLimits(
@@ -239,7 +253,7 @@ final class ModelFolderTest {
         "fps                    | 0                        | a number above 0",
         "cfg_scale              | \"3\"                    | a finite number",
         "use_timestep_transform | 0                        | true or false",
-        "scheduler              | \"ddim\"                 | \"rflow\"",
+        "scheduler              | \"euler\"                | one of rflow",
         "limits                 | [1]                      | an object as \"limits\"",
         "limits.width           | null                     | \"limits.width\"",
         "limits.width.min       | 300                      | at least 300 as \"limits.width.max\"",

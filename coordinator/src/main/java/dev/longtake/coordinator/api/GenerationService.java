@@ -3,6 +3,7 @@ package dev.longtake.coordinator.api;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.coordinator.fleet.Fleet;
+import dev.longtake.coordinator.jobs.EncodedPrompt;
 import dev.longtake.coordinator.jobs.JobEntry;
 import dev.longtake.coordinator.jobs.JobStates;
 import dev.longtake.coordinator.jobs.JobStore;
@@ -18,7 +19,6 @@ import dev.longtake.v1.ListJobsRequest;
 import dev.longtake.v1.ListJobsResponse;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.SubmitRequest;
-import dev.longtake.v1.Tensor;
 import dev.longtake.v1.VideoChunk;
 import dev.longtake.v1.WatchRequest;
 import io.grpc.stub.ServerCallStreamObserver;
@@ -68,9 +68,9 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
     GenerationRequest complete = validator.complete(request.getRequest(), card);
     jobs.requireRoom();
     long startNanos = nanoTime.getAsLong();
-    Tensor embedding = encoder.encode(complete.getPrompt());
+    EncodedPrompt prompt = encoder.encode(complete.getPrompt(), card);
     Duration encoding = Duration.ofNanos(nanoTime.getAsLong() - startNanos);
-    JobEntry entry = jobs.submit(new NewJob(complete, card, embedding, encoding));
+    JobEntry entry = jobs.submit(new NewJob(complete, card, prompt, encoding));
     response.onNext(entry.snapshot());
     response.onCompleted();
   }

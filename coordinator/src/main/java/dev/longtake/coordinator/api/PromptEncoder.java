@@ -5,7 +5,9 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.fleet.Member;
+import dev.longtake.coordinator.jobs.EncodedPrompt;
 import dev.longtake.v1.EncodeTextRequest;
+import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Tensor;
 import dev.longtake.v1.WorkerGrpc;
 import io.grpc.StatusRuntimeException;
@@ -35,10 +37,10 @@ final class PromptEncoder {
   /**
    * Blocks until a worker has answered.
    *
-   * @return [tokens, text channels], float32
+   * @param card of the model, which may need the empty prompt's embedding too
    * @throws LongtakeException INVALID_REQUEST for the prompt, NO_WORKERS, QUEUE_FULL, or what the workers failed with
    */
-  Tensor encode(String prompt) {
+  EncodedPrompt encode(String prompt, ModelCard card) {
     if (!permits.tryAcquire()) {
       throw new LongtakeException(
           ErrorCode.QUEUE_FULL,
@@ -46,19 +48,27 @@ final class PromptEncoder {
               .formatted(MAX_CONCURRENT));
     }
     try {
-      return encodeOnAny(prompt, fleet.members());
+      List<Member> members = fleet.members();
+      Tensor embedding =
+          encodeOnAny(EncodeTextRequest.newBuilder().setPrompt(prompt).build(), members);
+      return new EncodedPrompt(
+          embedding,
+          card.getEncodesNullText()
+              ? Optional.of(
+                  encodeOnAny(EncodeTextRequest.newBuilder().setNullText(true).build(), members))
+              : Optional.empty());
     } finally {
       permits.release();
     }
   }
 
-  private Tensor encodeOnAny(String prompt, List<Member> members) {
+  private Tensor encodeOnAny(EncodeTextRequest request, List<Member> members) {
     Optional<LongtakeException> last = Optional.empty();
     for (Member member : members) {
       try {
         return WorkerGrpc.newBlockingStub(member.channel())
             .withDeadlineAfter(timeout.toNanos(), TimeUnit.NANOSECONDS)
-            .encodeText(EncodeTextRequest.newBuilder().setPrompt(prompt).build())
+            .encodeText(request)
             .getEmbedding();
       } catch (StatusRuntimeException e) {
         LongtakeException failure = GrpcErrors.fromStatus(e, member.toString());

@@ -8,7 +8,6 @@ import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Plan;
-import dev.longtake.v1.Tensor;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -35,14 +34,14 @@ public final class JobEntry {
   // Guarded by this.
   private final List<JobEvent> events = new ArrayList<>();
   private Job job;
-  private @Nullable Tensor embedding;
+  private @Nullable EncodedPrompt prompt;
   private @Nullable Path videoFile;
   private int queuePosition = -1;
 
   JobEntry(String id, NewJob submitted, InstantSource clock, long nowNanos) {
     this.clock = clock;
     this.card = submitted.card();
-    this.embedding = submitted.embedding();
+    this.prompt = submitted.prompt();
     this.textEncoderTime = submitted.textEncoderTime();
     this.submittedNanos = nowNanos;
     this.job =
@@ -104,9 +103,9 @@ public final class JobEntry {
     void close();
   }
 
-  /** [tokens, text channels], float32. Empty once the job is terminal: finished jobs keep no tensors. */
-  synchronized Optional<Tensor> embedding() {
-    return Optional.ofNullable(embedding);
+  /** Empty once the job is terminal: finished jobs keep no tensors. */
+  synchronized Optional<EncodedPrompt> prompt() {
+    return Optional.ofNullable(prompt);
   }
 
   Duration textEncoderTime() {
@@ -187,7 +186,7 @@ public final class JobEntry {
       }
     }
     job = ended.build();
-    embedding = null;
+    prompt = null;
     append(JobEvent.newBuilder().setEnded(job));
     return true;
   }

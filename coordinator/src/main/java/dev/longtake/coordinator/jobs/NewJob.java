@@ -2,7 +2,6 @@ package dev.longtake.coordinator.jobs;
 
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.ModelCard;
-import dev.longtake.v1.Tensor;
 import java.time.Duration;
 
 /**
@@ -10,8 +9,8 @@ import java.time.Duration;
  *
  * @param request validated, with every default filled in
  * @param card of the model it was checked against
- * @param embedding the encoded prompt, [tokens, text channels], float32
+ * @param prompt encoded
  * @param textEncoderTime how long encoding took
  */
 public record NewJob(
-    GenerationRequest request, ModelCard card, Tensor embedding, Duration textEncoderTime) {}
+    GenerationRequest request, ModelCard card, EncodedPrompt prompt, Duration textEncoderTime) {}

@@ -8,10 +8,8 @@ import dev.longtake.coordinator.planner.Clips;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Guidance;
 import dev.longtake.v1.Job;
-import dev.longtake.v1.RectifiedFlow;
 import dev.longtake.v1.RowCondition;
 import dev.longtake.v1.SamplingTask;
-import dev.longtake.v1.Tensor;
 import dev.longtake.v1.WorkOrder;
 import java.time.Duration;
 import java.util.List;
@@ -20,9 +18,6 @@ import java.util.List;
 final class WorkOrders {
   /** Jobs have one attempt: a failed one is reported, and submitted again by the user. */
   private static final long ATTEMPT = 1;
-
-  /** The t of pure noise in Open-Sora's schedule. */
-  private static final int TIMESTEPS = 1000;
 
   private WorkOrders() {}
 
@@ -34,25 +29,25 @@ final class WorkOrders {
   static WorkOrder order(JobEntry entry, List<Member> gang, int rank, Duration exchangeTimeout) {
     Job job = entry.snapshot();
     GenerationRequest request = job.getRequest();
-    Tensor embedding =
+    EncodedPrompt prompt =
         entry
-            .embedding()
+            .prompt()
             .orElseThrow(() ->
                 new LongtakeException(ErrorCode.CANCELED, "The job ended before it was ordered"));
-    SamplingTask task =
-        SamplingTask.newBuilder()
+    SamplingTask.Builder task =
+        Schedules.schedule(entry.card(), request.getSteps())
             .setGeometry(Clips.geometry(entry.card(), request))
-            .addPrompts(RowCondition.newBuilder().setEmbedding(embedding))
-            .setRectifiedFlow(
-                RectifiedFlow.newBuilder()
-                    .setSteps(request.getSteps())
-                    .setTimesteps(TIMESTEPS)
-                    .setDiscrete(false)
-                    .setTransform(entry.card().getTimestepTransform()))
-            .setGuidance(Guidance.newBuilder().setStrength(request.getGuidance()))
+            .addPrompts(RowCondition.newBuilder().setEmbedding(prompt.embedding()))
+            .setGuidance(
+                Guidance.newBuilder()
+                    .setStrength(request.getGuidance())
+                    .setGuidedChannels(entry.card().getGuidedChannels()))
             .setSeed(request.getSeed())
-            .setDecode(true)
-            .build();
+            .setDecode(true);
+    prompt
+        .nullText()
+        .ifPresent(nullText ->
+            task.addNullConditions(RowCondition.newBuilder().setEmbedding(nullText)));
     return WorkOrder.newBuilder()
         .setJobId(job.getId())
         .setAttempt(ATTEMPT)

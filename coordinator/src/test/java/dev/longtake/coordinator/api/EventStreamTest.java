@@ -2,6 +2,7 @@ package dev.longtake.coordinator.api;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longtake.coordinator.jobs.EncodedPrompt;
 import dev.longtake.coordinator.jobs.JobEntry;
 import dev.longtake.coordinator.jobs.JobStore;
 import dev.longtake.coordinator.jobs.NewJob;
@@ -14,6 +15,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -26,7 +28,7 @@ final class EventStreamTest {
         new NewJob(
             GenerationRequest.getDefaultInstance(),
             ModelCard.getDefaultInstance(),
-            Tensor.getDefaultInstance(),
+            new EncodedPrompt(Tensor.getDefaultInstance(), Optional.empty()),
             Duration.ZERO));
   }
 

@@ -21,6 +21,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -36,7 +37,7 @@ final class JobStoreTest {
         new NewJob(
             GenerationRequest.getDefaultInstance(),
             ModelCard.getDefaultInstance(),
-            Tensor.getDefaultInstance(),
+            new EncodedPrompt(Tensor.getDefaultInstance(), Optional.empty()),
             Duration.ZERO));
   }
 
@@ -84,7 +85,7 @@ final class JobStoreTest {
     store.progress(entry, JobEvent.StepDone.newBuilder().setStep(1).build());
     assertThat(entry.snapshot().getState()).isEqualTo(JobState.JOB_STATE_CANCELED);
     assertThat(entry.snapshot().getStepsDone()).isZero();
-    assertThat(entry.embedding()).as("ended jobs keep no tensors").isEmpty();
+    assertThat(entry.prompt()).as("ended jobs keep no tensors").isEmpty();
   }
 
   @Test

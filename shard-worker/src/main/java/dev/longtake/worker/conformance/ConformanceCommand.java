@@ -16,8 +16,7 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /**
- * {@code longtake conformance}: exit status 0 when every run that can be made passes, 1 when one falls short, 2 when a case can't
- * be read.
+ * {@code longtake conformance}: exit status 0 when every run passes, 1 when one falls short, 2 when a case can't be read.
  */
 @Command(
     name = "conformance",

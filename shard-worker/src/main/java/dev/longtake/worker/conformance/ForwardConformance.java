@@ -42,12 +42,12 @@ final class ForwardConformance {
     for (String name : names) {
       float[] ours = family.ours(name, captured);
       if (ours == null) {
-        notCompared.put(name, "the engine does not have this tensor");
+        notCompared.put(name, family.whyNotCompared(name));
       } else {
         checks.add(
             TensorCheck.compare(name, ours, family.reference(name), tolerance.applyAsDouble(name)));
       }
     }
-    return new RunReport(golden, run.name(), checks, notCompared, "");
+    return new RunReport(golden, run.name(), checks, notCompared);
   }
 }

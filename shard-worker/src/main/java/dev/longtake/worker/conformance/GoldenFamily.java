@@ -24,6 +24,11 @@ interface GoldenFamily {
   /** The engine's names of what a reference tensor is made of; empty when the engine has nothing of the kind. */
   List<String> captures(String name);
 
+  /** Why a reference tensor has no counterpart. */
+  default String whyNotCompared(String name) {
+    return "the engine does not have this tensor";
+  }
+
   /** The reference's values that can be compared: real tokens only. */
   double[] reference(String name);
 

@@ -86,7 +86,7 @@ final class RecordedConformance {
         notCompared.put(name, "a prediction that was recorded, not computed here");
       }
     }
-    return new RunReport(golden, run.name(), checks, notCompared, "");
+    return new RunReport(golden, run.name(), checks, notCompared);
   }
 
   private static DpmSolver dpmSolver(GoldenRun run) {

@@ -58,7 +58,7 @@ final class SamplerConformance {
         notCompared.put(name, "the engine does not have this tensor");
       }
     }
-    return new RunReport(golden, run.name(), checks, notCompared, "");
+    return new RunReport(golden, run.name(), checks, notCompared);
   }
 
   /** Without the steps: a captured tensor comes for every step. */

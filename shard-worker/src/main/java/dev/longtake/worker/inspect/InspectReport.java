@@ -23,7 +23,8 @@ import java.util.stream.Collectors;
 
 /** Prints an inspection, for people or for scripts. */
 final class InspectReport {
-  private static final Gson GSON = new GsonBuilder().setPrettyPrinting().disableHtmlEscaping().create();
+  private static final Gson GSON =
+      new GsonBuilder().setPrettyPrinting().disableHtmlEscaping().create();
 
   /** Of a list of tensors; JSON has them all. */
   private static final int MAX_LISTED = 12;
@@ -82,10 +83,11 @@ final class InspectReport {
   private String sampler() {
     if (inspection.folder().vae().isPresent()) {
       ModelDefaults defaults = inspection.folder().defaults();
-      return "rectified flow, %d steps, guidance %s".formatted(defaults.steps(), defaults.guidance());
+      return "%s, %d steps, guidance %s"
+          .formatted(defaults.sampler().label(), defaults.steps(), defaults.guidance());
     }
     return Family.of(inspection.model().file().names())
-        .map(family -> family.sampler() + ", as published")
+        .map(family -> family.sampler().label() + ", as published")
         .orElse("not known");
   }
 
@@ -145,8 +147,7 @@ final class InspectReport {
     for (ParameterGroup group : inspection.parameters()) {
       String each =
           group.blocks() > 1 ? " (%,d each)".formatted(group.parameters() / group.blocks()) : "";
-      out.printf(
-          Locale.ROOT, "    %-24s %,18d%s%n", group.name(), group.parameters(), each);
+      out.printf(Locale.ROOT, "    %-24s %,18d%s%n", group.name(), group.parameters(), each);
     }
   }
 
@@ -168,9 +169,7 @@ final class InspectReport {
                 clip.height(),
                 clip.branches(),
                 precision(),
-                workers == 1
-                    ? "1 worker"
-                    : "each of %d workers at most".formatted(workers)));
+                workers == 1 ? "1 worker" : "each of %d workers at most".formatted(workers)));
     MemoryPlan most =
         inspection.memory().stream()
             .max(Comparator.comparingLong(MemoryPlan::totalBytes))

@@ -108,12 +108,12 @@ record Inspection(
     if (!inventory.unknown().isEmpty()) {
       lines.add(
           "%s has %s, which no %s has"
-              .formatted(
-                  file, counted(inventory.unknown()), model.description().architecture()));
+              .formatted(file, counted(inventory.unknown()), model.description().architecture()));
     }
     positions.stream()
         .filter(check -> !check.agrees())
-        .forEach(check -> lines.add("%s in %s %s".formatted(check.tensor(), file, check.verdict())));
+        .forEach(
+            check -> lines.add("%s in %s %s".formatted(check.tensor(), file, check.verdict())));
     return lines;
   }
 

@@ -30,7 +30,8 @@ record ParameterGroup(String name, int blocks, long parameters) {
     }
     parameters.put(FINAL, 0L);
     for (TensorSpec spec : ProgramCheck.weights(program)) {
-      long elements = spec.shape().stream().mapToLong(Integer::longValue).reduce(1, (a, b) -> a * b);
+      long elements =
+          spec.shape().stream().mapToLong(Integer::longValue).reduce(1, (a, b) -> a * b);
       parameters.merge(part(program.model(), spec.name()), elements, Long::sum);
     }
     return ranges(parameters);

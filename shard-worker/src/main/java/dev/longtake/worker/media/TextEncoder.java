@@ -89,6 +89,15 @@ public final class TextEncoder implements AutoCloseable {
           "Expected a prompt of at most %d tokens (about one a word, and one for the end), but it has %d; shorten it"
               .formatted(maxTokens, ids.length));
     }
+    return encode(ids);
+  }
+
+  /** Encodes the empty prompt, which is the null text of models without one of their own. */
+  public EncodedText encodeEmpty() {
+    return encode(tokenizer.encode(""));
+  }
+
+  private EncodedText encode(long[] ids) {
     return network.run((environment, session) -> encode(environment, session, ids));
   }
 

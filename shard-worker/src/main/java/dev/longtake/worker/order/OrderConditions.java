@@ -97,6 +97,10 @@ final class OrderConditions {
   private static float @Nullable [] pooledText(
       RowCondition condition, @Nullable PooledInput input) {
     if (!condition.hasPooledText()) {
+      require(
+          input == null || !(input.nullText() instanceof NullText.Encoded),
+          "pooled_text",
+          "Expected a pooled text for every row, because the model has none of its own, but got none");
       return null;
     }
     require(

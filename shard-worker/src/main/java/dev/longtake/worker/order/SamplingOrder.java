@@ -187,7 +187,7 @@ final class SamplingOrder {
       return null;
     }
     require(
-        !program.model().patches().reference().isEmpty(),
+        program.model().patches().hasReference(),
         "reference_latents",
         "Expected no reference latents, because the model sees none, but got some");
     return ProtoTensors.floats(

@@ -7,7 +7,9 @@ import dev.longtake.v1.EncodeTextResponse;
 @FunctionalInterface
 public interface PromptEncoder {
   /**
-   * Encodes one prompt, which is not blank.
+   * Encodes one prompt.
+   *
+   * @param prompt not blank, or empty for the null text
    *
    * @throws LongtakeException INVALID_REQUEST (field {@code prompt}) when it has more tokens than the model takes
    */

@@ -87,10 +87,14 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
       if (encoder == null) {
         throw new LongtakeException(
             ErrorCode.INVALID_MODEL,
-            "Expected a model with a text encoder, but the folder of %s has none; send embeddings or start a worker with a complete model"
-                .formatted(node.model().getName()));
+            "Expected a model that a text encoder drives, but %s (%s) has none, or is conditioned on classes or a pooled text; send conditions of its kind or start a worker with a complete model"
+                .formatted(node.model().getName(), node.model().getArchitecture()));
       }
-      if (request.getPrompt().isBlank()) {
+      if (request.getNullText() && !request.getPrompt().isEmpty()) {
+        throw LongtakeException.invalidField(
+            "null_text", "Expected no prompt beside null_text, but got one; leave one of them out");
+      }
+      if (request.getPrompt().isBlank() && !request.getNullText()) {
         throw LongtakeException.invalidField(
             "prompt", "Expected a prompt that says what the video shows, but it is empty");
       }

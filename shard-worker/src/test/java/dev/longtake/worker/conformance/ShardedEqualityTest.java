@@ -1,128 +1,143 @@
 package dev.longtake.worker.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.longtake.common.tensor.DType;
 import dev.longtake.v1.ClipGeometry;
-import dev.longtake.v1.ForwardRow;
-import dev.longtake.v1.ForwardTask;
 import dev.longtake.v1.Guidance;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.RectifiedFlow;
 import dev.longtake.v1.RowCondition;
 import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.WorkOrder;
+import dev.longtake.worker.device.Device;
+import dev.longtake.worker.device.cpu.CpuDevice;
 import dev.longtake.worker.order.ProtoTensors;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.FieldSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The same bits for any number of workers, at sizes that nothing divides. */
 class ShardedEqualityTest {
-  private static final List<String> TENSORS =
-      List.of("x_embed", "spatial_blocks.0.out", "temporal_blocks.1.out", "final_layer", "output");
+  /** Cases, and cases whose weights another class reads too. */
+  static final List<String> MODELS = new ArrayList<>(ConformanceTest.MODELS);
 
-  /** Random sizes, texts and masks; the same for the same seed. */
-  private static WorkOrder.Builder forward(long seed, Precision precision) {
-    Random random = new Random(seed);
-    int rows = 1 + random.nextInt(3);
-    int frames = 1 + random.nextInt(7);
-    int height = 1 + random.nextInt(9);
-    int width = 1 + random.nextInt(9);
-    ForwardTask.Builder task =
-        ForwardTask.newBuilder()
-            .setGeometry(geometry(frames, height, width))
-            .setLatents(
-                ProtoTensors.of(
-                    normal(random, rows * 4 * frames * height * width),
-                    List.of((long) rows, 4L, (long) frames, (long) height, (long) width)))
-            .addAllCapture(TENSORS);
-    for (int row = 0; row < rows; row++) {
-      task.addRows(
-          ForwardRow.newBuilder()
-              .setTimestep(random.nextFloat() * 1000)
-              .setFps(8 + random.nextInt(20))
-              .setCondition(random.nextInt(4) == 0 ? nullText(3) : text(random)));
+  static {
+    MODELS.add("dit3d_text_latte as Latte");
+    MODELS.add("pixart as PixArt");
+  }
+
+  private static final String AS = " as ";
+  private static final int[] RANKS = {2, 3, 5, 7};
+
+  @TempDir Path temporary = Path.of("");
+
+  private Path folder(String model) throws IOException {
+    int as = model.indexOf(AS);
+    if (as < 0) {
+      return GoldenFolders.golden(model);
     }
-    if (random.nextBoolean()) {
-      boolean[] mask = new boolean[rows * frames];
-      for (int i = 0; i < mask.length; i++) {
-        mask[i] = random.nextBoolean();
-      }
-      task.setFrameMask(ProtoTensors.of(mask, List.of((long) rows, (long) frames)));
-    }
-    return WorkOrder.newBuilder().setPrecision(precision).setForward(task);
+    GoldenCopy copy = GoldenCopy.of(model.substring(0, as), temporary);
+    String architecture = model.substring(as + AS.length());
+    copy.changeConfig(
+        config -> config.getAsJsonObject("source").addProperty("class", architecture));
+    return copy.folder();
   }
 
-  private static ClipGeometry geometry(int frames, int height, int width) {
-    return ClipGeometry.newBuilder()
-        .setLatentFrames(frames)
-        .setLatentHeight(height)
-        .setLatentWidth(width)
-        .setPixelHeight(height * 8)
-        .setPixelWidth(width * 8)
-        .setPixelFrames(frames)
-        .setFps(8)
-        .build();
-  }
-
-  private static RowCondition text(Random random) {
-    int tokens = 1 + random.nextInt(12);
-    return RowCondition.newBuilder()
-        .setEmbedding(ProtoTensors.of(normal(random, tokens * 32), List.of((long) tokens, 32L)))
-        .build();
-  }
-
-  private static RowCondition nullText(int tokens) {
-    return RowCondition.newBuilder().setNullTokens(tokens).build();
-  }
-
-  private static float[] normal(Random random, int count) {
-    float[] values = new float[count];
-    for (int i = 0; i < count; i++) {
-      values[i] = (float) random.nextGaussian();
-    }
-    return values;
-  }
-
-  private static void assertSameBits(Map<String, Captured> ours, Map<String, Captured> alone) {
-    assertThat(ours.keySet()).isEqualTo(alone.keySet());
+  private static void assertSameBits(
+      Map<String, Captured> ours, Map<String, Captured> alone, String what) {
+    assertThat(ours.keySet()).as(what).isEqualTo(alone.keySet());
     alone.forEach((name, expected) -> {
       Captured captured = ours.get(name);
-      assertThat(captured).as(name).isNotNull();
+      assertThat(captured).as("%s, %s", what, name).isNotNull();
       if (captured != null) {
-        assertThat(captured.shape()).as(name).isEqualTo(expected.shape());
+        assertThat(captured.shape()).as("%s, %s", what, name).isEqualTo(expected.shape());
         // Arrays of floats compare bit by bit for everything but NaN payloads.
-        assertThat(captured.values()).as(name).isEqualTo(expected.values());
+        assertThat(captured.values()).as("%s, %s", what, name).isEqualTo(expected.values());
       }
     });
   }
 
-  @ParameterizedTest
-  @ValueSource(ints = {2, 3, 5, 7})
-  void shouldGiveTheSameBitsForAnyNumberOfRanks(int ranks) {
-    try (ThreadGang alone = new ThreadGang(GoldenFolders.golden("stdit_v3"), 1, 1);
-        ThreadGang gang = new ThreadGang(GoldenFolders.golden("stdit_v3"), ranks, 1)) {
-      for (long seed = 1; seed <= 12; seed++) {
-        Map<String, Captured> expected = alone.run(forward(seed, Precision.PRECISION_F32));
-        Map<String, Captured> ours = gang.run(forward(seed, Precision.PRECISION_F32));
-        assertThat(expected.keySet()).as("seed %d", seed).containsAll(TENSORS);
-        assertSameBits(ours, expected);
-        assertThat(gang.activationBytes()).as("left behind, seed %d", seed).isZero();
+  /** Runs orders on one rank and on gangs of every size; every captured tensor must be the same. */
+  private static void assertSameOnAllGangs(Path folder, Map<String, WorkOrder.Builder> orders) {
+    Map<String, Map<String, Captured>> expected = new LinkedHashMap<>();
+    try (ThreadGang alone = new ThreadGang(folder, 1, 1)) {
+      orders.forEach((what, order) -> {
+        Map<String, Captured> captured = alone.run(order);
+        assertThat(captured).as(what).containsKey("output").hasSizeGreaterThan(5);
+        captured.values().forEach(tensor ->
+            assertThat(sum(tensor)).as("%s, %s", what, tensor.shape()).isFinite());
+        expected.put(what, captured);
+      });
+    }
+    for (int ranks : RANKS) {
+      try (ThreadGang gang = new ThreadGang(folder, ranks, 1)) {
+        orders.forEach((what, order) -> {
+          assertSameBits(
+              gang.run(order), expected.getOrDefault(what, Map.of()), what + ", ranks " + ranks);
+          assertThat(gang.activationBytes()).as("left behind, %s", what).isZero();
+        });
       }
     }
   }
 
+  private static double sum(Captured tensor) {
+    double sum = 0;
+    for (float value : tensor.values()) {
+      sum += value;
+    }
+    return sum;
+  }
+
+  @ParameterizedTest
+  @FieldSource("MODELS")
+  void shouldGiveTheSameBitsForAnyNumberOfRanks(String model) throws IOException {
+    Path folder = folder(model);
+    RandomForward forward = RandomForward.of(folder);
+    Map<String, WorkOrder.Builder> orders = new LinkedHashMap<>();
+    for (long seed = 1; seed <= 6; seed++) {
+      orders.put("seed " + seed, forward.order(seed, Precision.PRECISION_F32));
+    }
+    orders.put("one frame and token", forward.tiny(7));
+    assertSameOnAllGangs(folder, orders);
+  }
+
+  @ParameterizedTest
+  @FieldSource("MODELS")
+  void shouldGiveTheSameBitsInBfloat16(String model) throws IOException {
+    try (Device device = CpuDevice.open(1, 1 << 20)) {
+      assumeTrue(device.supports(DType.BF16), "this processor has no bfloat16 products");
+    }
+    Path folder = folder(model);
+    RandomForward forward = RandomForward.of(folder);
+    Map<String, WorkOrder.Builder> orders = new LinkedHashMap<>();
+    for (long seed = 11; seed <= 12; seed++) {
+      orders.put("seed " + seed, forward.order(seed, Precision.PRECISION_BF16));
+    }
+    assertSameOnAllGangs(folder, orders);
+  }
+
   @Test
   void shouldGiveTheSameBitsForAnyNumberOfThreads() {
-    try (ThreadGang alone = new ThreadGang(GoldenFolders.golden("stdit_v3"), 1, 1);
-        ThreadGang threads = new ThreadGang(GoldenFolders.golden("stdit_v3"), 2, 3)) {
-      for (long seed = 21; seed <= 25; seed++) {
-        assertSameBits(
-            threads.run(forward(seed, Precision.PRECISION_F32)),
-            alone.run(forward(seed, Precision.PRECISION_F32)));
+    for (String model : List.of("stdit_v3", "mmdit_v2_liger_unfused")) {
+      Path folder = GoldenFolders.golden(model);
+      RandomForward forward = RandomForward.of(folder);
+      try (ThreadGang alone = new ThreadGang(folder, 1, 1);
+          ThreadGang threads = new ThreadGang(folder, 2, 3)) {
+        for (long seed = 21; seed <= 25; seed++) {
+          WorkOrder.Builder order = forward.order(seed, Precision.PRECISION_F32);
+          assertSameBits(threads.run(order), alone.run(order), model + ", seed " + seed);
+        }
       }
     }
   }
@@ -133,7 +148,7 @@ class ShardedEqualityTest {
     try (ThreadGang alone = new ThreadGang(GoldenFolders.golden("stdit_v3"), 1, 1);
         ThreadGang gang = new ThreadGang(GoldenFolders.golden("stdit_v3"), ranks, 1)) {
       for (long seed = 31; seed <= 33; seed++) {
-        assertSameBits(gang.run(sampling(seed)), alone.run(sampling(seed)));
+        assertSameBits(gang.run(sampling(seed)), alone.run(sampling(seed)), "seed " + seed);
       }
     }
   }
@@ -149,7 +164,15 @@ class ShardedEqualityTest {
     return WorkOrder.newBuilder()
         .setSampling(
             SamplingTask.newBuilder()
-                .setGeometry(geometry(frames, 5, 7))
+                .setGeometry(
+                    ClipGeometry.newBuilder()
+                        .setLatentFrames(frames)
+                        .setLatentHeight(5)
+                        .setLatentWidth(7)
+                        .setPixelHeight(40)
+                        .setPixelWidth(56)
+                        .setPixelFrames(frames)
+                        .setFps(8))
                 .addPrompts(text(random))
                 .addPrompts(text(random))
                 .setRectifiedFlow(RectifiedFlow.newBuilder().setSteps(4).setTimesteps(1000))
@@ -157,5 +180,11 @@ class ShardedEqualityTest {
                 .setSeed(seed)
                 .setFrameMask(ProtoTensors.of(mask, List.of(2L, (long) frames)))
                 .addAllCapture(List.of("final", "z_in", "guided_pred")));
+  }
+
+  private static RowCondition text(Random random) {
+    return RowCondition.newBuilder()
+        .setEmbedding(RandomForward.normal(random, 1 + random.nextInt(12), 32))
+        .build();
   }
 }

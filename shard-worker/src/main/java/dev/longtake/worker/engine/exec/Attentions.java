@@ -72,7 +72,11 @@ final class Attentions {
     } else {
       // Text tokens have no place in the clip and are not turned.
       normRotate(instruction, part.rows(rows.start(), layout.textRows()), /* rotation= */ null);
-      normRotate(instruction, rows(part, layout.rows(Stream.PATCHES)), positions.rotation(layout));
+      Range patches = layout.rows(Stream.PATCHES);
+      // With fewer frames than ranks, a rank may hold text only, and no position.
+      if (!patches.isEmpty()) {
+        normRotate(instruction, rows(part, patches), positions.rotation(layout));
+      }
     }
     if (instruction.rotary()) {
       taps.take(instruction.rotatedName(), instruction.stream(), rows(part, rows), layout);

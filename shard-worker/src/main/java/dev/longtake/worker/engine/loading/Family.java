@@ -1,5 +1,6 @@
 package dev.longtake.worker.engine.loading;
 
+import dev.longtake.common.model.SamplerKind;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -10,7 +11,7 @@ import java.util.Set;
 public enum Family {
   MMDIT(
       "MMDiT (Open-Sora 2.0)",
-      "rectified flow, shifted by size and length",
+      SamplerKind.OPEN_SORA_2,
       List.of("MMDiTModel"),
       List.of(
           "img_in.weight",
@@ -22,7 +23,7 @@ public enum Family {
       ""),
   STDIT3(
       "STDiT3 (Open-Sora 1.2)",
-      "rectified flow",
+      SamplerKind.RFLOW,
       List.of("STDiT3"),
       List.of(
           Names.PATCHES,
@@ -34,7 +35,7 @@ public enum Family {
       ""),
   STDIT2(
       "STDiT2 (Open-Sora 1.1)",
-      "IDDPM",
+      SamplerKind.IDDPM_FLOAT32,
       List.of("STDiT2"),
       List.of(
           Names.PATCHES,
@@ -47,20 +48,20 @@ public enum Family {
       ""),
   STDIT1(
       "STDiT (Open-Sora 1.0)",
-      "IDDPM",
+      SamplerKind.IDDPM,
       List.of("STDiT"),
       List.of(Names.PATCHES, Names.SHARED_VECTORS, Names.TEMPORAL, Names.TEXT, Names.FINAL),
       "t_block_temp.1.weight"),
   PIXART(
       "PixArt",
-      "DPM-Solver++",
+      SamplerKind.DPM_SOLVER,
       List.of("PixArt", "PixArtMS", "PixArt_Sigma", "PixArtMS_Sigma"),
       List.of(
           Names.PATCHES, Names.SHARED_VECTORS, "blocks.0.attn.qkv.weight", Names.TEXT, Names.FINAL),
       Names.TEMPORAL),
   MARCH(
       "DiT (Open-Sora, March 2024)",
-      "DDPM",
+      SamplerKind.IDDPM,
       List.of("DiT"),
       List.of(
           "video_embedder.proj.weight",
@@ -70,7 +71,7 @@ public enum Family {
       ""),
   DIT(
       "DiT or Latte",
-      "IDDPM",
+      SamplerKind.IDDPM,
       List.of("DiT", "Latte"),
       List.of(
           Names.PATCHES,
@@ -81,7 +82,7 @@ public enum Family {
       ""),
   DIFFUSERS_DIT(
       "DiT in the layout of diffusers",
-      "DDIM",
+      SamplerKind.DDIM,
       List.of("DiTTransformer2DModel"),
       List.of(
           Names.DIFFUSERS_PATCHES,
@@ -91,7 +92,7 @@ public enum Family {
       ""),
   DIFFUSERS_LATTE(
       "Latte in the layout of diffusers",
-      "DDIM",
+      SamplerKind.DDIM,
       List.of("LatteTransformer3DModel", "LatteT2V"),
       List.of(
           Names.DIFFUSERS_PATCHES,
@@ -102,7 +103,7 @@ public enum Family {
       ""),
   DIFFUSERS_PIXART(
       "PixArt in the layout of diffusers",
-      "DPM-Solver++",
+      SamplerKind.DPM_SOLVER,
       List.of("PixArtTransformer2DModel"),
       List.of(
           Names.DIFFUSERS_PATCHES,
@@ -119,12 +120,11 @@ public enum Family {
     static final String TEXT = "blocks.0.cross_attn.q_linear.weight";
     static final String FINAL = "final_layer.linear.weight";
     static final String DIFFUSERS_PATCHES = "pos_embed.proj.weight";
-    static final String DIFFUSERS_TEMPORAL =
-        "temporal_transformer_blocks.0.attn1.to_q.weight";
+    static final String DIFFUSERS_TEMPORAL = "temporal_transformer_blocks.0.attn1.to_q.weight";
   }
 
   private final String title;
-  private final String sampler;
+  private final SamplerKind sampler;
   private final List<String> architectures;
   private final List<String> required;
   private final String forbidden;
@@ -137,7 +137,7 @@ public enum Family {
    */
   Family(
       String title,
-      String sampler,
+      SamplerKind sampler,
       List<String> architectures,
       List<String> required,
       String forbidden) {
@@ -180,7 +180,7 @@ public enum Family {
   }
 
   /** The sampler that published models of the family come with. */
-  public String sampler() {
+  public SamplerKind sampler() {
     return sampler;
   }
 

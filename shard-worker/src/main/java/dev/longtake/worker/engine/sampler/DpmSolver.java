@@ -90,10 +90,9 @@ public record DpmSolver(
 
   /** Times in float32, because the network sees them: {@code (t - 1 / timesteps) * 1000}. */
   private Moment continuous(int i, double[] products) {
-    float end = (float) (1.0 / timesteps);
-    float stride = (end - 1) / steps;
-    float t = i <= steps / 2 ? 1 + stride * i : end - stride * (steps - i);
-    return Moment.of((t - end) * 1000, logAlpha(t, products));
+    double end = 1.0 / timesteps;
+    float t = (float) (1 + (end - 1) * i / steps);
+    return Moment.of((t - (float) end) * 1000, logAlpha(t, products));
   }
 
   /** Linear between the timesteps, timestep i being at time (i + 1) / timesteps. */

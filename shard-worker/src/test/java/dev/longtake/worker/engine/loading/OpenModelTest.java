@@ -41,18 +41,35 @@ class OpenModelTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "diffusers_dit", "diffusers_latte", "diffusers_pixart_alpha", "diffusers_pixart_sigma",
-        "dit3d_label", "dit3d_text_latte", "dit_label_2d", "latte_label", "latte_text",
-        "march_adaln", "march_cross_attn", "march_token_concat", "mmdit_v2_flux_fused",
-        "mmdit_v2_liger_unfused", "pixart", "pixart_alpha", "pixart_alpha_ms", "pixart_sigma",
-        "pixart_sigma_ms", "stdit_v1", "stdit_v2", "stdit_v3", "stdit_v3_hd72"
+        "diffusers_dit",
+        "diffusers_latte",
+        "diffusers_pixart_alpha",
+        "diffusers_pixart_sigma",
+        "dit3d_label",
+        "dit3d_text_latte",
+        "dit_label_2d",
+        "latte_label",
+        "latte_text",
+        "march_adaln",
+        "march_cross_attn",
+        "march_token_concat",
+        "mmdit_v2_flux_fused",
+        "mmdit_v2_liger_unfused",
+        "pixart",
+        "pixart_alpha",
+        "pixart_alpha_ms",
+        "pixart_sigma",
+        "stdit_v1",
+        "stdit_v2",
+        "stdit_v3",
+        "stdit_v3_hd72"
       })
   void shouldUseOrKnowEveryTensorOfEveryCase(String golden) {
     try (OpenModel model = OpenModel.open(ModelFolder.open(GoldenWeights.folder(golden)))) {
       assertThat(model.inventory().isComplete()).isTrue();
       assertThat(Family.of(model.file().names()))
-          .hasValueSatisfying(family ->
-              assertThat(family.hasArchitecture(model.config().architecture())).isTrue());
+          .hasValueSatisfying(
+              family -> assertThat(family.hasArchitecture(model.config().architecture())).isTrue());
       assertThat(PositionTables.check(model)).allMatch(PositionTables.Check::agrees);
     }
   }

@@ -25,7 +25,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Configurations of the published sizes must come back from the shapes that they lead to. */
 class RecognitionTest {
   private static final String XL =
-      "\"hidden_size\": 1152, \"num_heads\": 16, \"depth\": 28, \"in_channels\": 4, \"mlp_ratio\": 4.0,";
+      "\"hidden_size\": 1152, \"num_heads\": 16, \"depth\": 28, \"in_channels\": 4, \"mlp_ratio\":"
+          + " 4.0,";
 
   private static final String CAPTION = "\"caption_channels\": 4096, \"model_max_length\": 300,";
 
@@ -57,25 +58,32 @@ class RecognitionTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "{\"model_type\": \"STDiT3\"," + XL + CAPTION + "\"patch_size\": [1, 2, 2], \"qk_norm\": true}",
-        "{\"model_type\": \"STDiT2\"," + XL + CAPTION
+        "{\"model_type\": \"STDiT3\","
+            + XL
+            + CAPTION
+            + "\"patch_size\": [1, 2, 2], \"qk_norm\": true}",
+        "{\"model_type\": \"STDiT2\","
+            + XL
+            + CAPTION
             + "\"patch_size\": [1, 2, 2], \"qk_norm\": true, \"input_sq_size\": 512}",
         "{\"model_type\": \"DiT\"," + XL + "\"patch_size\": 2, \"num_classes\": 1000}",
-        "{\"model_type\": \"DiT\", \"hidden_size\": 384, \"num_heads\": 6, \"depth\": 12, \"in_channels\": 4,"
-            + "\"patch_size\": 8, \"num_classes\": 10, \"learn_sigma\": false}",
-        "{\"model_type\": \"DiT\"," + XL
+        "{\"model_type\": \"DiT\", \"hidden_size\": 384, \"num_heads\": 6, \"depth\": 12,"
+            + " \"in_channels\": 4,\"patch_size\": 8, \"num_classes\": 10, \"learn_sigma\": false}",
+        "{\"model_type\": \"DiT\","
+            + XL
             + "\"patch_size\": 2, \"text_embed_dim\": 512, \"model_arch\": \"cross-attn\"}",
-        "{\"model_type\": \"MMDiTModel\", \"hidden_size\": 3072, \"num_heads\": 24, \"depth\": 19,"
-            + "\"depth_single_blocks\": 38, \"in_channels\": 64, \"vec_in_dim\": 768, \"context_in_dim\": 4096,"
-            + "\"mlp_ratio\": 4.0, \"axes_dim\": [16, 56, 56], \"theta\": 10000, \"cond_embed\": true,"
-            + "\"fused_qkv\": false, \"use_liger_rope\": true, \"patch_size\": 2}",
-        "{\"_class_name\": \"PixArtTransformer2DModel\", \"num_attention_heads\": 16, \"attention_head_dim\": 72,"
-            + "\"in_channels\": 4, \"out_channels\": 8, \"num_layers\": 28, \"patch_size\": 2,"
-            + "\"caption_channels\": 4096, \"sample_size\": 128, \"use_additional_conditions\": true,"
-            + "\"interpolation_scale\": 2}",
-        "{\"_class_name\": \"LatteTransformer3DModel\", \"num_attention_heads\": 16, \"attention_head_dim\": 72,"
-            + "\"in_channels\": 4, \"out_channels\": 8, \"num_layers\": 28, \"patch_size\": 2,"
-            + "\"caption_channels\": 4096, \"sample_size\": 64}",
+        "{\"model_type\": \"MMDiTModel\", \"hidden_size\": 3072, \"num_heads\": 24, \"depth\":"
+            + " 19,\"depth_single_blocks\": 38, \"in_channels\": 64, \"vec_in_dim\": 768,"
+            + " \"context_in_dim\": 4096,\"mlp_ratio\": 4.0, \"axes_dim\": [16, 56, 56], \"theta\":"
+            + " 10000, \"cond_embed\": true,\"fused_qkv\": false, \"use_liger_rope\": true,"
+            + " \"patch_size\": 2}",
+        "{\"_class_name\": \"PixArtTransformer2DModel\", \"num_attention_heads\": 16,"
+            + " \"attention_head_dim\": 72,\"in_channels\": 4, \"out_channels\": 8, \"num_layers\":"
+            + " 28, \"patch_size\": 2,\"caption_channels\": 4096, \"sample_size\": 128,"
+            + " \"use_additional_conditions\": true,\"interpolation_scale\": 2}",
+        "{\"_class_name\": \"LatteTransformer3DModel\", \"num_attention_heads\": 16,"
+            + " \"attention_head_dim\": 72,\"in_channels\": 4, \"out_channels\": 8, \"num_layers\":"
+            + " 28, \"patch_size\": 2,\"caption_channels\": 4096, \"sample_size\": 64}",
       })
   void shouldDeriveTheConfigurationWhenTheModelIsPublished(String json) {
     CatalogModel model = describe(json, Set.of());
@@ -100,8 +108,11 @@ class RecognitionTest {
   @CsvSource({"0.5, 32", "1, 64", "2, 128", "4, 256"})
   void shouldReadPixArtsScaleFromItsStoredTable(double scale, int inputSize) {
     String json =
-        "{\"model_type\": \"PixArt\"," + XL + "\"caption_channels\": 4096, \"model_max_length\": 120,"
-            + "\"patch_size\": 2, \"input_size\": %d, \"pe_interpolation\": %s}".formatted(inputSize, scale);
+        "{\"model_type\": \"PixArt\","
+            + XL
+            + "\"caption_channels\": 4096, \"model_max_length\": 120,"
+            + "\"patch_size\": 2, \"input_size\": %d, \"pe_interpolation\": %s}"
+                .formatted(inputSize, scale);
     int side = inputSize / 2;
     ShapesOnly checkpoint =
         ShapesOnly.of(describe(json, Set.of()))
@@ -113,8 +124,10 @@ class RecognitionTest {
   @Test
   void shouldReadStditsScalesFromItsStoredTables() {
     String json =
-        "{\"model_type\": \"STDiT\"," + XL + "\"caption_channels\": 4096, \"model_max_length\": 120,"
-            + "\"patch_size\": [1, 2, 2], \"space_scale\": 1.0, \"time_scale\": 0.6666666666666666}";
+        "{\"model_type\": \"STDiT\","
+            + XL
+            + "\"caption_channels\": 4096, \"model_max_length\": 120,\"patch_size\": [1, 2, 2],"
+            + " \"space_scale\": 1.0, \"time_scale\": 0.6666666666666666}";
     ShapesOnly checkpoint =
         ShapesOnly.of(describe(json, Set.of()))
             .add("pos_embed", Tables.positions(32, 32, 1152, 1, 0), 1152)

@@ -2,13 +2,18 @@ package dev.longtake.worker.engine.program;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.util.ArrayList;
+import dev.longtake.worker.engine.model.ModelDescription;
 import java.util.HashSet;
-import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 class ProgramTest {
+  private static final Set<Value> GIVEN_ONCE =
+      Set.of(Value.SCALARS, Value.ENCODED_TEXT, Value.POOLED_TEXT, Value.CLASS_LABELS);
+
+  private static final Set<Value> GIVEN_PER_STEP =
+      Set.of(Value.LATENTS, Value.TIMESTEPS, Value.REFERENCE);
+
   @Test
   void shouldHoistWhatDependsOnTheConditionAlone() {
     Program program = Program.compile(TestModels.stdit3(2), 2);
@@ -28,17 +33,33 @@ class ProgramTest {
 
   @Test
   void shouldReadOnlyWhatWasWrittenBefore() {
-    for (int ranks : new int[] {1, 3}) {
-      Program program = Program.compile(TestModels.stdit3(3), ranks);
-      Set<Value> written =
-          new HashSet<>(Set.of(Value.LATENTS, Value.TIMESTEPS, Value.SCALARS, Value.ENCODED_TEXT));
-      List<Instruction> all = new ArrayList<>(program.condition());
-      all.addAll(program.step());
-      for (Instruction instruction : all) {
-        assertThat(written).as("%s", instruction).containsAll(instruction.reads());
-        written.add(instruction.writes());
+    for (ModelDescription model : TestModels.all()) {
+      for (int ranks : new int[] {1, 3}) {
+        Program program = Program.compile(model, ranks);
+        Set<Value> written = new HashSet<>(GIVEN_ONCE);
+        for (Instruction instruction : program.condition()) {
+          assertThat(written).as("%s", instruction).containsAll(instruction.reads());
+          written.add(instruction.writes());
+        }
+        written.addAll(GIVEN_PER_STEP);
+        for (Instruction instruction : program.step()) {
+          assertThat(written).as("%s", instruction).containsAll(instruction.reads());
+          written.add(instruction.writes());
+        }
+        assertThat(written).contains(Value.PREDICTION);
       }
-      assertThat(written).contains(Value.PREDICTION);
+    }
+  }
+
+  @Test
+  void shouldWriteNothingInAStepThatWasHoisted() {
+    for (ModelDescription model : TestModels.all()) {
+      Program program = Program.compile(model, 3);
+      Set<Value> hoisted = new HashSet<>();
+      program.condition().forEach(instruction -> hoisted.add(instruction.writes()));
+
+      // Else the second step would find what the first one left.
+      assertThat(program.step()).noneMatch(instruction -> hoisted.contains(instruction.writes()));
     }
   }
 

@@ -9,6 +9,7 @@ import dev.longtake.worker.device.cpu.CpuDevice;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
@@ -193,10 +194,12 @@ class SamplingLoopTest {
               };
             });
 
-    float[] last = named(runs.run(input(sampler, Guidance.of(3), null), 1, Set.of()), "final");
-
-    for (int i = 0; i < last.length; i++) {
-      assertThat(last[i]).isCloseTo(clip(i), Offset.offset(2e-4f));
+    Guidance distilled = new Guidance(3, true, LoopRuns.CHANNELS, null, false);
+    for (Guidance guidance : List.of(Guidance.of(3), distilled, threeBranches())) {
+      float[] last = named(runs.run(input(sampler, guidance, null), 1, Set.of()), "final");
+      for (int i = 0; i < last.length; i++) {
+        assertThat(last[i]).as("%s", guidance).isCloseTo(clip(i), Offset.offset(2e-4f));
+      }
     }
   }
 

@@ -1,0 +1,86 @@
+package dev.longtake.worker.engine.program;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.longtake.worker.device.Activation;
+import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.model.Stream;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** What of the newer models runs once per job, and what in every step. */
+class HoistingTest {
+  private static List<Value> hoistedVectors(ModelDescription model) {
+    return Program.compile(model, 2).condition().stream()
+        .filter(Instruction.ComputeVector.class::isInstance)
+        .map(Instruction::writes)
+        .toList();
+  }
+
+  @Test
+  void shouldHoistTheKeysOfATextThatNoBlockChanges() {
+    Program program = Program.compile(TestModels.march("cross-attn", 3), 2);
+
+    assertThat(program.condition())
+        .containsExactly(
+            new Instruction.ProjectText(List.of()),
+            new Instruction.ProjectKeyValue("blocks.0.attn.kv_linear"),
+            new Instruction.ProjectKeyValue("blocks.1.attn.kv_linear"),
+            new Instruction.ProjectKeyValue("blocks.2.attn.kv_linear"));
+  }
+
+  @Test
+  void shouldNotHoistTheTokensOfATextThatBlocksChange() {
+    for (ModelDescription model :
+        List.of(TestModels.mmdit(2, 2), TestModels.march("token-concat", 2))) {
+      Program program = Program.compile(model, 2);
+
+      assertThat(program.condition())
+          .allMatch(instruction ->
+              instruction instanceof Instruction.ProjectText
+                  || instruction instanceof Instruction.ComputeVector)
+          .filteredOn(Instruction.ProjectText.class::isInstance)
+          .hasSize(1);
+      // The first block's text keys would be the same in every step, but for the modulation by t.
+      assertThat(program.step())
+          .contains(new Instruction.EmbedText())
+          .anyMatch(Instruction.GatherKeyValue.class::isInstance);
+    }
+  }
+
+  @Test
+  void shouldHoistGuidanceAndPooledTextButNothingThatTimeIsAddedTo() {
+    assertThat(hoistedVectors(TestModels.mmdit(1, 1)))
+        .containsExactlyInAnyOrder(Value.vector("guidance_in"), Value.vector("vector_in"));
+    assertThat(hoistedVectors(TestModels.march("adaln", 2)))
+        .containsExactly(Value.vector("text_embed"));
+    assertThat(hoistedVectors(TestModels.dit(2))).containsExactly(Value.vector("y_emb"));
+  }
+
+  @Test
+  void shouldNotHoistWhatIsAddedToAValueOfTheStep() {
+    var embedPatches = new Instruction.EmbedPatches("proj");
+    var projectText = new Instruction.ProjectText(List.of());
+    var embedText = new Instruction.EmbedText();
+
+    Hoisting.Parts parts = Hoisting.split(List.of(projectText, embedPatches, embedText));
+
+    assertThat(parts.condition()).containsExactly(projectText);
+    assertThat(parts.step()).containsExactly(embedPatches, embedText);
+  }
+
+  @Test
+  void shouldFollowWhatVariesThroughEveryValue() {
+    var project = new Instruction.ProjectText(List.of());
+    var keys = new Instruction.ProjectKeyValue("a");
+    var latents = new Instruction.EmbedPatches("proj");
+    var query =
+        new Instruction.Project("q", Stream.PATCHES, Value.RESIDUAL, Activation.NONE);
+    var attend = new Instruction.AttendText("a");
+
+    Hoisting.Parts parts = Hoisting.split(List.of(project, latents, query, keys, attend));
+
+    assertThat(parts.condition()).containsExactly(project, keys);
+    assertThat(parts.step()).containsExactly(latents, query, attend);
+  }
+}

@@ -102,18 +102,12 @@ def sigma(source, out):
     from diffusion.model.nets import PixArtMS
 
     compress = {"sampling": "conv", "scale_factor": 2, "kv_compress_layer": [1]}
-    fields = dict(input_size=8, pe_interpolation=2.0, micro_condition=False, qk_norm=True, kv_compress_config=compress, **SHAPE)
-    plain = inputs(2452, 8, 12)
-    quiet = functools.partial(hooks, False)
+    # Without q/k norm, like all published weights.
+    fields = dict(input_size=8, pe_interpolation=2.0, micro_condition=False, qk_norm=False, kv_compress_config=compress, **SHAPE)
     case(out, "pixart_sigma_ms", 2451, PixArtMS, fields, {**source, "file": "diffusion/model/nets/PixArtMS.py"},
-         # Runs with q/k norm are left out: it is of another kind than in other models, and no published weights have it.
-         {"compress_no_qk_norm": dict(description="compression without q/k norm; q_norm.* and k_norm.* are not used", full=False,
-                                      override={"qk_norm": False}, inputs=plain, call=call, hooks=quiet),
-          "plain": dict(description="neither compression nor q/k norm, the plain PixArt-Sigma", full=False,
-                        override={"qk_norm": False, "kv_compress_config": None}, inputs=plain, call=call, hooks=quiet)},
-         ["q/k norm: affine LayerNorm over the WHOLE width C (eps 1e-5), before the split into heads",
-          "compressed layers: k norm FIRST, then convolution and affine LayerNorm (attn.norm, eps 1e-5); the golden"
-          " pixart_sigma does it the other way round and normalises per head. v goes through the same convolution and norm",
+         {"compress": dict(description="block 1 shrinks keys and values by a 2x2 depthwise convolution", inputs=inputs(2452, 8, 12),
+                           call=call, hooks=functools.partial(hooks, False))},
+         ["compressed layers: convolution and affine LayerNorm (attn.norm, eps 1e-5) on k and on v, both with the same weights",
           "q keeps its length"])
 
 

@@ -24,6 +24,16 @@ record GoldenCopy(Path folder) {
     return new GoldenCopy(copy);
   }
 
+  /** With the configuration of the case's first run, which may be another than the case's own. */
+  static GoldenCopy ofFirstRun(String golden, Path parent) throws IOException {
+    GoldenCopy copy = of(golden, parent);
+    try (GoldenCase opened = GoldenCase.open(copy.folder)) {
+      JsonObject config = opened.runs().getFirst().override(opened.config());
+      Files.writeString(copy.folder.resolve("config.json"), config.toString());
+    }
+    return copy;
+  }
+
   void changeConfig(Consumer<JsonObject> change) throws IOException {
     Path file = folder.resolve("config.json");
     JsonObject config = JsonParser.parseString(Files.readString(file)).getAsJsonObject();

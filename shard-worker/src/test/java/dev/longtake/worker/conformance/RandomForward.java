@@ -12,6 +12,7 @@ import dev.longtake.v1.Tensor;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.engine.model.ModelCatalog;
 import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.model.NullText;
 import dev.longtake.worker.engine.model.PooledInput;
 import dev.longtake.worker.engine.model.TextInput;
 import dev.longtake.worker.order.ProtoTensors;
@@ -91,14 +92,14 @@ record RandomForward(ModelDescription model, List<String> captures) {
     TextInput text = model.text();
     if (text != null) {
       int count = Math.min(tokens, text.maxTokens());
-      if (random.nextInt(4) == 0) {
+      if (hasNull(text.nullText()) && random.nextInt(4) == 0) {
         condition.setNullTokens(count);
       } else {
         condition.setEmbedding(normal(random, count, text.channels()));
       }
     }
     PooledInput pooled = model.pooledText();
-    if (pooled != null && random.nextInt(4) > 0) {
+    if (pooled != null && !(hasNull(pooled.nullText()) && random.nextInt(4) == 0)) {
       condition.setPooledText(normal(random, pooled.channels()));
     }
     if (model.classes() > 0 && random.nextInt(4) > 0) {
@@ -116,6 +117,10 @@ record RandomForward(ModelDescription model, List<String> captures) {
         .setAspectRatio(random.nextFloat() + 0.5f)
         .setFrames(1 + random.nextInt(60))
         .setGuidance(1 + random.nextInt(7));
+  }
+
+  private static boolean hasNull(NullText nullText) {
+    return !(nullText instanceof NullText.Encoded);
   }
 
   private static Tensor mask(Random random, int rows, int frames) {

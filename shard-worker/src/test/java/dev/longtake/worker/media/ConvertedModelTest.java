@@ -33,7 +33,8 @@ final class ConvertedModelTest {
   private static final int LATENT_CHANNELS = 4;
   private static final int COMPRESSION = 8;
 
-  private final Path root = Path.of(System.getProperty("longtake.converted", "src/test/resources/converted"));
+  private final Path root =
+      Path.of(System.getProperty("longtake.converted", "src/test/resources/converted"));
 
   private ModelFolder model;
   private SafetensorsFile expected;
@@ -81,7 +82,11 @@ final class ConvertedModelTest {
         DemoModel.floats(expected, parts[2] + ".latents", LATENT_CHANNELS, height, width);
     float[] frame =
         DemoModel.floats(
-            expected, parts[2] + ".frame", 3, (long) height * COMPRESSION, (long) width * COMPRESSION);
+            expected,
+            parts[2] + ".frame",
+            3,
+            (long) height * COMPRESSION,
+            (long) width * COMPRESSION);
 
     byte[] rgb = decoder.decode(FloatBuffer.wrap(latents), height, width);
 

@@ -3,8 +3,8 @@ package dev.longtake.worker;
 import dev.longtake.common.model.ModelDefaults;
 import dev.longtake.common.model.ModelFingerprint;
 import dev.longtake.common.model.ModelFolder;
-import dev.longtake.common.model.SamplerKind;
 import dev.longtake.common.model.ModelLimits.IntLimit;
+import dev.longtake.common.model.SamplerKind;
 import dev.longtake.v1.EncodeTextResponse;
 import dev.longtake.v1.IntRange;
 import dev.longtake.v1.ModelCard;
@@ -69,8 +69,7 @@ final class EngineWorkers implements WorkerFactory {
     return description.text() != null && description.pooledText() == null;
   }
 
-  private static void close(
-      @Nullable Device device, @Nullable TextEncoder encoder, OpenModel dit) {
+  private static void close(@Nullable Device device, @Nullable TextEncoder encoder, OpenModel dit) {
     if (encoder != null) {
       encoder.close();
     }
@@ -82,10 +81,7 @@ final class EngineWorkers implements WorkerFactory {
 
   /** What a worker holds, closed in reverse order of opening. */
   private record Resources(
-      EngineOrderRunner runner,
-      @Nullable TextEncoder encoder,
-      Device device,
-      OpenModel dit) {
+      EngineOrderRunner runner, @Nullable TextEncoder encoder, Device device, OpenModel dit) {
     void close() {
       runner.close();
       EngineWorkers.close(device, encoder, dit);
@@ -107,8 +103,7 @@ final class EngineWorkers implements WorkerFactory {
     };
   }
 
-  private static ModelCard card(
-      ModelFolder model, OpenModel dit) {
+  private static ModelCard card(ModelFolder model, OpenModel dit) {
     ModelDefaults defaults = model.defaults();
     long parameters =
         dit.file().names().stream()

@@ -54,9 +54,9 @@ public final class WorkerCommand implements Callable<Integer> {
 
   @Option(
       names = "--model",
-      paramLabel = "DIR",
+      paramLabel = "DIR|FILE",
       required = true,
-      description = "The model's folder, with a model_index.json in it.")
+      description = "The model's folder, or a file with its weights.")
   private @Nullable Path model;
 
   @Option(
@@ -224,10 +224,11 @@ public final class WorkerCommand implements Callable<Integer> {
   }
 
   private Path requireModel() {
-    if (model == null || !Files.isDirectory(model)) {
+    if (model == null || !Files.exists(model)) {
       throw new LongtakeException(
           ErrorCode.INVALID_MODEL,
-          "Expected a folder with a model, but '%s' is none; correct --model".formatted(model));
+          "Expected a folder or file with a model, but there is no '%s'; correct --model"
+              .formatted(model));
     }
     return model;
   }

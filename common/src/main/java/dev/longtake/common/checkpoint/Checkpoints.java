@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.List;
 
 /** Opens checkpoints of every format, told apart by what the file holds and not by its name. */
 public final class Checkpoints {
@@ -32,6 +33,20 @@ public final class Checkpoints {
   /** Whether the file names other files that hold the tensors. */
   public static boolean isIndex(Path file) {
     return String.valueOf(file.getFileName()).endsWith(INDEX_SUFFIX);
+  }
+
+  /**
+   * The files that hold the tensors, an index not among them.
+   *
+   * @throws LongtakeException INVALID_CHECKPOINT when an index is damaged or names a missing file
+   */
+  public static List<Path> files(Path file) {
+    return isIndex(file) ? ShardedCheckpoint.files(file) : List.of(file);
+  }
+
+  /** Whether a file was written by {@code torch.save}, by its first bytes. */
+  public static boolean isPytorch(Path file) {
+    return startsWith(start(file), ZIP);
   }
 
   static Checkpoint openFile(Path file) {

@@ -27,8 +27,7 @@ final class LocalGang implements Gang {
     OpenModel model = OpenModel.open(ModelFolder.open(folder));
     Device device = CpuDevice.open(Runtime.getRuntime().availableProcessors(), Long.MAX_VALUE);
     EngineOrderRunner runner =
-        new EngineOrderRunner(
-            device, model.description(), model.weights(), () -> null);
+        new EngineOrderRunner(device, model.description(), model.weights(), () -> null);
     return new LocalGang(model, device, runner);
   }
 

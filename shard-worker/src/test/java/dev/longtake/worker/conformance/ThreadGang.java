@@ -35,9 +35,7 @@ final class ThreadGang implements Gang {
       OpenModel open = OpenModel.open(model);
       devices.add(device);
       models.add(open);
-      runners.add(
-          new EngineOrderRunner(
-              device, open.description(), open.weights(), () -> null));
+      runners.add(new EngineOrderRunner(device, open.description(), open.weights(), () -> null));
     }
   }
 

@@ -1,8 +1,11 @@
 package dev.longtake.ops.launcher;
 
 import dev.longtake.common.error.LongtakeException;
-import java.nio.file.Files;
+import dev.longtake.common.model.ModelFolder;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -20,8 +23,8 @@ final class ClusterOptions {
 
   @Option(
       names = "--model",
-      paramLabel = "DIR",
-      description = "Folder with a model_index.json (default: the demo model).")
+      paramLabel = "DIR|FILE",
+      description = "Folder, or file with weights, of a model (default: the demo model).")
   @Nullable Path model;
 
   /** @throws LongtakeException INVALID_REQUEST */
@@ -33,29 +36,62 @@ final class ClusterOptions {
     return workers;
   }
 
-  /** @throws LongtakeException INVALID_REQUEST when there is no model */
-  Path requireModel() {
-    Path folder = model;
-    if (folder == null) {
-      String home = System.getProperty("longtake.home");
-      if (home == null) {
-        throw LongtakeException.invalidField(
-            "model",
-            "Expected --model DIR, as the demo model is only found when started by the 'longtake'"
-                + " script");
-      }
-      folder = Path.of(home, "ops", "demo-model");
+  /**
+   * The model to serve, which need not be able to make a video by itself.
+   *
+   * @throws LongtakeException INVALID_REQUEST when there is none, or it can't be read
+   */
+  ModelFolder requireModel() {
+    Path path = model == null ? demoModel() : model;
+    try {
+      return ModelFolder.open(path);
+    } catch (LongtakeException e) {
+      throw LongtakeException.invalidField("model", "--model: " + e.getMessage());
     }
-    if (!Files.isRegularFile(folder.resolve("model_index.json"))) {
+  }
+
+  /**
+   * A model that makes videos of prompts.
+   *
+   * @throws LongtakeException INVALID_REQUEST when there is none, or it is a transformer alone
+   */
+  ModelFolder requireVideoModel() {
+    ModelFolder folder = requireModel();
+    lacking(folder)
+        .ifPresent(lacking -> {
+          throw LongtakeException.invalidField(
+              "model",
+              "Expected a model with a text encoder and an autoencoder for a video, but %s has no %s; name both in its model_index.json, or another folder with --model"
+                  .formatted(folder.root(), lacking));
+        });
+    return folder;
+  }
+
+  /** What a model lacks to make videos of prompts. */
+  static Optional<String> lacking(ModelFolder folder) {
+    List<String> parts = new ArrayList<>();
+    if (folder.textEncoder().isEmpty()) {
+      parts.add("text encoder");
+    }
+    if (folder.vae().isEmpty()) {
+      parts.add("autoencoder");
+    }
+    return parts.isEmpty() ? Optional.empty() : Optional.of(String.join(" and no ", parts));
+  }
+
+  private static Path demoModel() {
+    String home = System.getProperty("longtake.home");
+    if (home == null) {
       throw LongtakeException.invalidField(
           "model",
-          "Expected a model folder with a model_index.json at %s, but %s; name another with --model"
-              .formatted(
-                  folder,
-                  Files.isDirectory(folder)
-                      ? "there is no such file in the folder"
-                      : "there is no such folder"));
+          "Expected --model DIR, as the demo model is only found when started by the 'longtake'"
+              + " script");
     }
-    return folder.toAbsolutePath();
+    return Path.of(home, "ops", "demo-model");
+  }
+
+  /** What a worker is given: the folder, or the file where weights are by themselves. */
+  Path path() {
+    return (model == null ? demoModel() : model).toAbsolutePath();
   }
 }

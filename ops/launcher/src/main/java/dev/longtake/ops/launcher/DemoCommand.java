@@ -9,6 +9,7 @@ import dev.longtake.client.cli.GenerationRun;
 import dev.longtake.client.cli.OutputFile;
 import dev.longtake.client.cli.ProgressBar;
 import dev.longtake.client.cli.Texts;
+import dev.longtake.common.model.ModelFolder;
 import dev.longtake.common.process.JavaProcess;
 import dev.longtake.v1.GenerationRequest;
 import java.io.PrintWriter;
@@ -80,7 +81,7 @@ final class DemoCommand implements Callable<Integer> {
   public Integer call() {
     Path file = out == null ? OutputFile.forPrompt(prompt) : out;
     int workers = cluster.requireWorkers();
-    Path model = cluster.requireModel();
+    ModelFolder model = cluster.requireVideoModel();
     OutputFile.prepare(file);
     ProgressBar progress = ProgressBar.onStandardError();
     GenerationReport report;
@@ -88,7 +89,7 @@ final class DemoCommand implements Callable<Integer> {
       progress.phase("starting a coordinator and " + Texts.workers(workers));
       long startNanos = System.nanoTime();
       try (LocalCluster local =
-          LocalCluster.start(LocalCluster.Programs.LONGTAKE, model, workers, 0)) {
+          LocalCluster.start(LocalCluster.Programs.LONGTAKE, model.root(), workers, 0)) {
         var starting =
             new GenerationReport.Stage(
                 "starting the cluster", (System.nanoTime() - startNanos) / 1e9);

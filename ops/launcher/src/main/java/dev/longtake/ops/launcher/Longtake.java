@@ -8,6 +8,7 @@ import dev.longtake.ops.bench.BenchCommand;
 import dev.longtake.ops.model.MakeModelCommand;
 import dev.longtake.worker.WorkerMain;
 import dev.longtake.worker.conformance.ConformanceCommand;
+import dev.longtake.worker.inspect.InspectCommand;
 import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -53,6 +54,7 @@ public final class Longtake {
         new StatusCommand(),
         new CoordinatorCommand(),
         WorkerMain.command(),
+        new InspectCommand(),
         new ConformanceCommand(),
         new BenchCommand(),
         new MakeModelCommand());

@@ -2,6 +2,7 @@ package dev.longtake.ops.launcher;
 
 import dev.longtake.client.cli.ProgressBar;
 import dev.longtake.client.cli.Texts;
+import dev.longtake.common.model.ModelFolder;
 import dev.longtake.common.process.JavaProcess;
 import java.io.PrintWriter;
 import java.util.Objects;
@@ -40,6 +41,7 @@ final class UpCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     int workers = cluster.requireWorkers();
+    ModelFolder model = cluster.requireModel();
     ProgressBar progress = ProgressBar.onStandardError();
     progress.phase("starting a coordinator and " + Texts.workers(workers));
     try (LocalCluster local = start(workers, progress)) {
@@ -50,7 +52,7 @@ final class UpCommand implements Callable<Integer> {
           workers      %s
           logs         %s
 
-          longtake generate "a red circle moving right on a black background" --coordinator %s
+          %s
           longtake status --coordinator %s
 
           Ctrl-C ends the cluster.
@@ -61,17 +63,27 @@ final class UpCommand implements Callable<Integer> {
                       .map(JavaProcess::address)
                       .collect(Collectors.joining(", ")),
                   local.folder(),
-                  local.coordinatorAddress(),
+                  generate(model, local.coordinatorAddress()),
                   local.coordinatorAddress()));
       out.flush();
       throw LocalCluster.deathOf(local.death().join());
     }
   }
 
+  /** How to make a video, or why that can't be done. */
+  private static String generate(ModelFolder model, String address) {
+    return ClusterOptions.lacking(model)
+        .map(lacking ->
+            "The model has no %s: workers run its transformer on tensors that they are given, but 'longtake generate' can't make a video."
+                .formatted(lacking))
+        .orElseGet(() ->
+            "longtake generate \"a red circle moving right on a black background\" --coordinator "
+                + address);
+  }
+
   private LocalCluster start(int workers, ProgressBar progress) {
     try {
-      return LocalCluster.start(
-          LocalCluster.Programs.LONGTAKE, cluster.requireModel(), workers, port);
+      return LocalCluster.start(LocalCluster.Programs.LONGTAKE, cluster.path(), workers, port);
     } finally {
       progress.finish();
     }

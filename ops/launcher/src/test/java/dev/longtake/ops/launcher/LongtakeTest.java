@@ -77,9 +77,7 @@ class LongtakeTest {
   void shouldNameTheModelFolderWhenItIsMissing() {
     Path model = folder.resolve("nowhere");
     assertOneLine(
-        line.execute("up", "--model", model.toString()),
-        2,
-        model + ", but there is no such folder");
+        line.execute("up", "--model", model.toString()), 2, model + ", but there is nothing");
   }
 
   @Test
@@ -87,14 +85,33 @@ class LongtakeTest {
     assertOneLine(
         line.execute("demo", "a", "--model", folder.toString(), "--out", folder + "/a.mp4"),
         2,
-        "there is no such file in the folder; name another with --model");
+        "--model",
+        "Expected model_index.json, config.json or weights in the model folder " + folder);
   }
 
   @Test
-  void shouldSayWhyWhenTheVideoCannotBeWritten() throws Exception {
-    Files.writeString(folder.resolve("model_index.json"), "{}");
+  void shouldSayWhatATransformerAloneLacksWhenAVideoIsWanted() throws Exception {
+    Files.copy(TestModels.DEMO.resolve("dit/config.json"), folder.resolve("config.json"));
+    Files.copy(
+        TestModels.DEMO.resolve("dit/model.safetensors"), folder.resolve("model.safetensors"));
     assertOneLine(
-        line.execute("demo", "a", "--model", folder.toString(), "--out", folder.toString()),
+        line.execute("demo", "a", "--model", folder.toString(), "--out", folder + "/a.mp4"),
+        2,
+        folder + " has no text encoder and no autoencoder",
+        "model_index.json");
+  }
+
+  @Test
+  void shouldInspectTheDemoModel() {
+    assertThat(line.execute("inspect", TestModels.DEMO.toString(), "--workers", "2")).isZero();
+    assertThat(out.toString()).contains("STDiT3", "verdict      complete");
+  }
+
+  @Test
+  void shouldSayWhyWhenTheVideoCannotBeWritten() {
+    String model = TestModels.DEMO.toString();
+    assertOneLine(
+        line.execute("demo", "a", "--model", model, "--out", folder.toString()),
         1,
         "it is a folder");
   }

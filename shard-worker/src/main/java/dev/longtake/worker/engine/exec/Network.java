@@ -13,7 +13,6 @@ import dev.longtake.worker.engine.model.Position;
 import dev.longtake.worker.engine.model.Stream;
 import dev.longtake.worker.engine.program.Instruction;
 import dev.longtake.worker.engine.program.Program;
-import dev.longtake.worker.engine.program.Split;
 import dev.longtake.worker.engine.program.Value;
 import org.jspecify.annotations.Nullable;
 

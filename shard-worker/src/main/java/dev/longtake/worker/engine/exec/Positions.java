@@ -147,14 +147,7 @@ final class Positions {
     if (grid.inputSquareSize() > 0) {
       scale *= Math.sqrt(geometry.pixelHeight() * geometry.pixelWidth()) / grid.inputSquareSize();
     }
-    double cells = Math.sqrt(patching.patchesPerFrame());
-    double base =
-        switch (grid.base()) {
-          case Position.Base.Own() -> 0;
-          case Position.Base.Root(boolean rounded) ->
-              rounded ? Math.rint(cells) : Math.floor(cells);
-          case Position.Base.Fixed(double fixed) -> fixed;
-        };
+    double base = grid.base().cells(patching.patchesPerFrame());
     return Tables.positions(
         patching.gridRows(), patching.gridColumns(), model.channels(), scale, base);
   }

@@ -50,9 +50,7 @@ final class DiffusersConfigs {
   private void pixart() {
     boolean sizes = shapes.has("adaln_single.emb.resolution_embedder.linear_1.weight");
     caption();
-    config
-        .set("_class_name", "PixArtTransformer2DModel")
-        .set("use_additional_conditions", sizes);
+    config.set("_class_name", "PixArtTransformer2DModel").set("use_additional_conditions", sizes);
     if (sizes) {
       config.set("sample_size", SIZED_PIXART_SIDE).set("interpolation_scale", SIZED_PIXART_SCALE);
     } else {

@@ -1,5 +1,6 @@
 package dev.longtake.worker.engine.loading;
 
+import dev.longtake.common.model.SamplerKind;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -7,9 +8,10 @@ import java.util.Set;
 
 /** Models whose checkpoints have tensors of the same names, in one of the published layouts. */
 @SuppressWarnings("ImmutableEnumChecker") // its lists are made by List.of
-enum Family {
+public enum Family {
   MMDIT(
       "MMDiT (Open-Sora 2.0)",
+      SamplerKind.OPEN_SORA_2,
       List.of("MMDiTModel"),
       List.of(
           "img_in.weight",
@@ -21,6 +23,7 @@ enum Family {
       ""),
   STDIT3(
       "STDiT3 (Open-Sora 1.2)",
+      SamplerKind.RFLOW,
       List.of("STDiT3"),
       List.of(
           Names.PATCHES,
@@ -32,6 +35,7 @@ enum Family {
       ""),
   STDIT2(
       "STDiT2 (Open-Sora 1.1)",
+      SamplerKind.IDDPM_FLOAT32,
       List.of("STDiT2"),
       List.of(
           Names.PATCHES,
@@ -44,17 +48,20 @@ enum Family {
       ""),
   STDIT1(
       "STDiT (Open-Sora 1.0)",
+      SamplerKind.IDDPM,
       List.of("STDiT"),
       List.of(Names.PATCHES, Names.SHARED_VECTORS, Names.TEMPORAL, Names.TEXT, Names.FINAL),
       "t_block_temp.1.weight"),
   PIXART(
       "PixArt",
+      SamplerKind.DPM_SOLVER,
       List.of("PixArt", "PixArtMS", "PixArt_Sigma", "PixArtMS_Sigma"),
       List.of(
           Names.PATCHES, Names.SHARED_VECTORS, "blocks.0.attn.qkv.weight", Names.TEXT, Names.FINAL),
       Names.TEMPORAL),
   MARCH(
       "DiT (Open-Sora, March 2024)",
+      SamplerKind.IDDPM,
       List.of("DiT"),
       List.of(
           "video_embedder.proj.weight",
@@ -64,6 +71,7 @@ enum Family {
       ""),
   DIT(
       "DiT or Latte",
+      SamplerKind.IDDPM,
       List.of("DiT", "Latte"),
       List.of(
           Names.PATCHES,
@@ -74,6 +82,7 @@ enum Family {
       ""),
   DIFFUSERS_DIT(
       "DiT in the layout of diffusers",
+      SamplerKind.DDIM,
       List.of("DiTTransformer2DModel"),
       List.of(
           Names.DIFFUSERS_PATCHES,
@@ -83,6 +92,7 @@ enum Family {
       ""),
   DIFFUSERS_LATTE(
       "Latte in the layout of diffusers",
+      SamplerKind.DDIM,
       List.of("LatteTransformer3DModel", "LatteT2V"),
       List.of(
           Names.DIFFUSERS_PATCHES,
@@ -93,6 +103,7 @@ enum Family {
       ""),
   DIFFUSERS_PIXART(
       "PixArt in the layout of diffusers",
+      SamplerKind.DPM_SOLVER,
       List.of("PixArtTransformer2DModel"),
       List.of(
           Names.DIFFUSERS_PATCHES,
@@ -109,30 +120,36 @@ enum Family {
     static final String TEXT = "blocks.0.cross_attn.q_linear.weight";
     static final String FINAL = "final_layer.linear.weight";
     static final String DIFFUSERS_PATCHES = "pos_embed.proj.weight";
-    static final String DIFFUSERS_TEMPORAL =
-        "temporal_transformer_blocks.0.attn1.to_q.weight";
+    static final String DIFFUSERS_TEMPORAL = "temporal_transformer_blocks.0.attn1.to_q.weight";
   }
 
   private final String title;
+  private final SamplerKind sampler;
   private final List<String> architectures;
   private final List<String> required;
   private final String forbidden;
 
   /**
+   * @param sampler that the published models of the family are run with
    * @param architectures as configurations name them
    * @param required tensors that all checkpoints of the family have
    * @param forbidden a tensor that tells another family from this, or empty
    */
   Family(
-      String title, List<String> architectures, List<String> required, String forbidden) {
+      String title,
+      SamplerKind sampler,
+      List<String> architectures,
+      List<String> required,
+      String forbidden) {
     this.title = title;
+    this.sampler = sampler;
     this.architectures = architectures;
     this.required = required;
     this.forbidden = forbidden;
   }
 
   /** The family that a checkpoint's tensors belong to; absent when they fit none. */
-  static Optional<Family> of(Set<String> names) {
+  public static Optional<Family> of(Set<String> names) {
     return Arrays.stream(values()).filter(family -> family.fits(names)).findFirst();
   }
 
@@ -158,8 +175,18 @@ enum Family {
   }
 
   /** For people. */
-  String title() {
+  public String title() {
     return title;
+  }
+
+  /** The sampler that published models of the family come with. */
+  public SamplerKind sampler() {
+    return sampler;
+  }
+
+  /** Whether names and partition of the tensors are those of diffusers, not of the model's authors. */
+  public boolean isDiffusers() {
+    return this == DIFFUSERS_DIT || this == DIFFUSERS_LATTE || this == DIFFUSERS_PIXART;
   }
 
   boolean hasArchitecture(String architecture) {

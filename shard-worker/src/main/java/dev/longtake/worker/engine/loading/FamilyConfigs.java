@@ -65,7 +65,10 @@ final class FamilyConfigs {
   private int common(String patches, String blocks, String sigma) {
     int channels = shapes.size(patches, 0);
     int latents = shapes.size(patches, 1);
-    config.set("hidden_size", channels).set("depth", shapes.blocks(blocks)).set("in_channels", latents);
+    config
+        .set("hidden_size", channels)
+        .set("depth", shapes.blocks(blocks))
+        .set("in_channels", latents);
     config.mlpRatio(shapes.size(blocks + ".0.mlp.fc1.weight", 0), channels);
     config.set(sigma, outputs(volume(patches)) == 2 * latents);
     config.heads("num_heads", channels, headWidth(blocks + ".0.attn.q_norm.weight", channels));
@@ -122,7 +125,7 @@ final class FamilyConfigs {
     config.set("model_type", "STDiT");
     common(PATCHES, "blocks", "pred_sigma");
     caption();
-    spaceScale("space_scale");
+    spaceScale("space_scale", /* stretched= */ false);
     timeScale();
   }
 
@@ -130,8 +133,7 @@ final class FamilyConfigs {
     boolean reduces = !reducedBlocks().isEmpty();
     boolean norms = shapes.has("blocks.0.attn.q_norm.weight");
     boolean sizes = shapes.has("csize_embedder.mlp.0.weight");
-    config.set(
-        "model_type", sizes ? "PixArtMS" : reduces || norms ? "PixArt_Sigma" : "PixArt");
+    config.set("model_type", sizes ? "PixArtMS" : reduces || norms ? "PixArt_Sigma" : "PixArt");
     common(PATCHES, "blocks", "pred_sigma");
     caption();
     config.set("qk_norm", norms);
@@ -147,11 +149,11 @@ final class FamilyConfigs {
       config.set("kv_compress_config", reduction);
     }
     if (shapes.axes(PATCHES) == 5) {
-      spaceScale("space_scale");
+      spaceScale("space_scale", /* stretched= */ true);
       timeScale();
     } else {
       inputSize();
-      spaceScale("pe_interpolation");
+      spaceScale("pe_interpolation", /* stretched= */ false);
     }
   }
 
@@ -175,8 +177,8 @@ final class FamilyConfigs {
     }
   }
 
-  private void spaceScale(String key) {
-    scale(key, StoredPositions.spaceScale(shapes.checkpoint(), POSITIONS));
+  private void spaceScale(String key, boolean stretched) {
+    scale(key, StoredPositions.spaceScale(shapes.checkpoint(), POSITIONS, stretched));
   }
 
   /** A table of one frame has no scale, and needs none. */

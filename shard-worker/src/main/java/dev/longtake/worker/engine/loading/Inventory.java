@@ -32,7 +32,8 @@ public record Inventory(
   }
 
   /** Compares names and shapes, and reads nothing else. */
-  public static Inventory of(CatalogModel model, Program program, Checkpoint file) {
+  public static Inventory of(
+      DitConfig config, CatalogModel model, Program program, Checkpoint file) {
     // Not closed: the file belongs to the caller.
     MappedCheckpoint weights = MappedCheckpoint.of(file, model.names());
     SortedSet<String> used = weights.tensorsOf(ProgramCheck.names(program));
@@ -41,7 +42,7 @@ public record Inventory(
     List<String> unknown = new ArrayList<>();
     for (String name : file.names()) {
       if (!used.contains(name)) {
-        LeftOver.of(name).ifPresentOrElse(notUsed::add, () -> unknown.add(name));
+        LeftOver.of(name, config).ifPresentOrElse(notUsed::add, () -> unknown.add(name));
       }
     }
     return new Inventory(missing, ProgramCheck.misfits(program, weights), notUsed, unknown);
@@ -83,8 +84,7 @@ public record Inventory(
           throw new LongtakeException(
               ErrorCode.INVALID_MODEL,
               "Expected the weights of %s as %s says, but their tensors are those of %s; use the config that belongs to the weights"
-                  .formatted(
-                      Quoted.of(config.architecture()), config.file(), family.title()));
+                  .formatted(Quoted.of(config.architecture()), config.file(), family.title()));
         });
   }
 }

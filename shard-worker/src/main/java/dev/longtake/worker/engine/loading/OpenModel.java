@@ -62,7 +62,7 @@ public record OpenModel(DitConfig config, CatalogModel catalog, Checkpoint file)
 
   /** What is there, missing and left over. */
   public Inventory inventory() {
-    return Inventory.of(catalog, program(), file);
+    return Inventory.of(config, catalog, program(), file);
   }
 
   /** Every rank of any gang needs the weights that a single one does. */

@@ -1,10 +1,7 @@
 package dev.longtake.worker.engine.loading;
 
-import com.google.gson.JsonArray;
-import com.google.gson.JsonElement;
 import dev.longtake.common.checkpoint.Checkpoint;
 import dev.longtake.common.checkpoint.TensorInfo;
-import dev.longtake.common.model.DitConfig;
 import dev.longtake.worker.engine.exec.Tables;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.model.Op;
@@ -81,20 +78,21 @@ public final class PositionTables {
     };
   }
 
-  /** Stored tables are of the model's own grid, which is what a base would stretch others to. */
   private static Optional<Check> space(OpenModel model, String name, Position.Grid grid) {
-    int channels = model.description().channels();
     return table(model, name)
         .map(info -> {
-          int tokens = (int) Math.min(info.shape().get(1), Integer.MAX_VALUE);
-          OptionalInt rows = rows(model.config(), model.description().patches().size().height(), tokens);
-          if (rows.isEmpty()) {
-            return new Check(
-                name, true, "not checked: %d tokens are no square, and no input_size says the sides".formatted(tokens));
+          int tokens = info.shape().get(1).intValue();
+          OptionalInt columns = StoredPositions.columns(model.file(), name);
+          if (columns.isEmpty()) {
+            return new Check(name, false, "is no table of rows and columns");
           }
           float[] computed =
               Tables.positions(
-                  rows.getAsInt(), tokens / rows.getAsInt(), channels, grid.scale(), /* baseSize= */ 0);
+                  tokens / columns.getAsInt(),
+                  columns.getAsInt(),
+                  model.description().channels(),
+                  grid.scale(),
+                  grid.base().cells(tokens));
           return compare(model.file(), info, computed);
         });
   }
@@ -106,8 +104,7 @@ public final class PositionTables {
             compare(
                 model.file(),
                 info,
-                Tables.framePositions(
-                    info.shape().get(1).intValue(), channels, frames.scale())));
+                Tables.framePositions(info.shape().get(1).intValue(), channels, frames.scale())));
   }
 
   /** A table [1, tokens, C]; a diffusers layer of the same name is none. */
@@ -116,29 +113,14 @@ public final class PositionTables {
         .file()
         .info(name)
         .filter(info ->
-            info.shape().size() == 3
-                && info.shape().get(1) >= 1
-                && info.shape().get(2) == model.description().channels());
-  }
-
-  /** Rows of the grid of {@code tokens}: the configuration's {@code input_size}, or those of a square. */
-  private static OptionalInt rows(DitConfig config, int patchHeight, int tokens) {
-    JsonElement size = config.json().get("input_size");
-    if (size instanceof JsonArray sides && sides.size() == 3 && sides.get(1).isJsonPrimitive()) {
-      int rows = sides.get(1).getAsInt() / patchHeight;
-      if (rows > 0 && tokens % rows == 0) {
-        return OptionalInt.of(rows);
-      }
-    }
-    return StoredPositions.squareSide(tokens);
+            StoredPositions.isTable(info) && info.shape().get(2) == model.description().channels());
   }
 
   private static Check compare(Checkpoint file, TensorInfo info, float[] computed) {
     double tolerance = info.dtype().sizeBytes() >= 4 ? TOLERANCE : REDUCED_TOLERANCE;
     double worst = 0;
     try (Arena arena = Arena.ofConfined()) {
-      long[] shape = info.shape().stream().mapToLong(Long::longValue).toArray();
-      MemorySegment stored = file.f32(info.name(), arena, shape);
+      MemorySegment stored = file.f32(info.name(), arena, StoredPositions.shape(info));
       for (int i = 0; i < computed.length; i++) {
         double difference = Math.abs(stored.getAtIndex(ValueLayout.JAVA_FLOAT, i) - computed[i]);
         // Not max, which a NaN in the file would pass.
@@ -155,7 +137,8 @@ public final class PositionTables {
             Locale.ROOT,
             agrees
                 ? "agrees with the computed positions within %.1e"
-                : "differs from the computed positions by %.1e: the config's scale or size isn't the weights'",
+                : "differs from the computed positions by %.1e: the config's scale or size isn't"
+                      + " the weights'",
             worst));
   }
 }

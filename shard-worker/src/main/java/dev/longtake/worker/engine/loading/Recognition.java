@@ -27,8 +27,7 @@ final class Recognition {
       requireBlocks(config, checkpoint);
       return config;
     }
-    Family family =
-        Family.of(checkpoint.names()).orElseThrow(() -> unknown(checkpoint));
+    Family family = Family.of(checkpoint.names()).orElseThrow(() -> unknown(checkpoint));
     return FamilyConfigs.derive(family, new Shapes(checkpoint)).config(config.file());
   }
 
@@ -56,7 +55,8 @@ final class Recognition {
     String found =
         nearest.share(names) < LEAST_SHARE
             ? "its tensors (%s) are of none"
-                .formatted(names.stream().limit(3).map(Quoted::of).collect(Collectors.joining(", ")))
+                .formatted(
+                    names.stream().limit(3).map(Quoted::of).collect(Collectors.joining(", ")))
             : "it comes closest to %s and has no %s"
                 .formatted(
                     nearest.title(),

@@ -13,6 +13,21 @@ public sealed interface Position {
 
   /** How many cells a grid counts as along each side. */
   sealed interface Base {
+    /**
+     * Cells of a side.
+     *
+     * @param patches of the grid
+     * @return 0 for as many as it has
+     */
+    default double cells(int patches) {
+      return switch (this) {
+        case Own() -> 0;
+        case Root(boolean rounded) ->
+            rounded ? Math.rint(Math.sqrt(patches)) : Math.floor(Math.sqrt(patches));
+        case Fixed(double cells) -> cells;
+      };
+    }
+
     /** As many as it has. */
     record Own() implements Base {}
 

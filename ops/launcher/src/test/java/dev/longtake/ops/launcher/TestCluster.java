@@ -21,12 +21,14 @@ final class TestCluster implements AutoCloseable {
   private static final Duration START_TIMEOUT = Duration.ofMinutes(2);
 
   private final Path folder;
+  private final Path model;
   private final JavaProcess coordinator;
   private final List<JavaProcess> workers = new ArrayList<>();
   private final LongtakeClient client;
 
-  private TestCluster(Path folder, JavaProcess coordinator) {
+  private TestCluster(Path folder, Path model, JavaProcess coordinator) {
     this.folder = folder;
+    this.model = model;
     this.coordinator = coordinator;
     this.client = LongtakeClient.builder().address(coordinator.address()).build();
   }
@@ -37,6 +39,11 @@ final class TestCluster implements AutoCloseable {
    * @param folder for logs and data
    */
   static TestCluster start(Path folder, int workers) {
+    return start(folder, TestModels.DEMO, workers);
+  }
+
+  /** The same with another model than the demo's. */
+  static TestCluster start(Path folder, Path model, int workers) {
     JavaProcess coordinator =
         JavaProcess.start(
             "coordinator",
@@ -45,7 +52,7 @@ final class TestCluster implements AutoCloseable {
             withTemporaryFiles(folder, LocalCluster.COORDINATOR_FLAGS),
             folder.resolve("coordinator.log"),
             START_TIMEOUT);
-    var cluster = new TestCluster(folder, coordinator);
+    var cluster = new TestCluster(folder, model, coordinator);
     boolean isStarted = false;
     try {
       cluster.addWorkers(workers);
@@ -78,7 +85,7 @@ final class TestCluster implements AutoCloseable {
             "--coordinator",
             coordinator.address(),
             "--model",
-            TestModels.DEMO.toString(),
+            model.toString(),
             "--id",
             id,
             "--threads",

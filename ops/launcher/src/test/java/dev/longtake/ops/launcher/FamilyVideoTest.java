@@ -1,0 +1,99 @@
+package dev.longtake.ops.launcher;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import dev.longtake.common.tensor.DType;
+import dev.longtake.ops.model.RandomModel;
+import dev.longtake.v1.GenerationRequest;
+import dev.longtake.v1.Job;
+import dev.longtake.v1.JobState;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/**
+ * Other families than the demo's on a real cluster: the demo's text encoder and autoencoder around a transformer with random
+ * weights. There is nothing to see in the video; that it is the same on one worker and on three is what counts.
+ */
+class FamilyVideoTest {
+  @TempDir Path folder;
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        // A stored null caption, guidance on three channels, and noise at every step.
+        "iddpm | 3 | 5 | {'model_type': 'STDiT', 'patch_size': [1, 2, 2], 'hidden_size': 48, 'num_heads': 4, 'depth': 2,"
+            + " 'caption_channels': 64, 'model_max_length': 32}",
+        // No null caption of its own: the empty prompt is encoded.
+        "ddim | 0 | 5 | {'_class_name': 'LatteTransformer3DModel', 'num_attention_heads': 4, 'attention_head_dim': 12,"
+            + " 'num_layers': 2, 'in_channels': 4, 'out_channels': 8, 'patch_size': 2, 'sample_size': 8, 'caption_channels': 64,"
+            + " 'model_max_length': 32}",
+        "dpm-solver++ | 0 | 1 | {'_class_name': 'PixArtTransformer2DModel', 'num_attention_heads': 4,"
+            + " 'attention_head_dim': 12, 'num_layers': 2, 'in_channels': 4, 'out_channels': 8, 'patch_size': 2, 'sample_size': 8,"
+            + " 'caption_channels': 64, 'model_max_length': 32, 'use_additional_conditions': true}",
+        // Text tokens in front of the patches, in one attention with them.
+        "iddpm | 0 | 4 | {'model_type': 'DiT', 'model_arch': 'token-concat', 'patch_size': 2, 'hidden_size': 48,"
+            + " 'num_heads': 4, 'depth': 2, 'in_channels': 4, 'text_embed_dim': 64, 'max_num_embeddings': 1024}"
+      })
+  void shouldMakeTheSameVideoOnAnyNumberOfWorkers(
+      String scheduler, int guidedChannels, int frames, String config) throws Exception {
+    Path model = model(scheduler, guidedChannels, config.replace('\'', '"'));
+    GenerationRequest request =
+        GenerationRequest.newBuilder()
+            .setPrompt("a red circle moving right")
+            .setWidth(48)
+            .setHeight(32)
+            .setFrames(frames)
+            .setSteps(4)
+            .setSeed(3)
+            .build();
+    try (TestCluster cluster = TestCluster.start(folder, model, 1)) {
+      byte[] alone = video(cluster, request);
+      cluster.addWorkers(2);
+      assertThat(video(cluster, request)).isEqualTo(alone);
+    }
+  }
+
+  private byte[] video(TestCluster cluster, GenerationRequest request) throws Exception {
+    Job job = cluster.generate(request);
+    assertThat(job.getState()).as("%s", job).isEqualTo(JobState.JOB_STATE_DONE);
+    Path file = folder.resolve(job.getId() + ".mp4");
+    cluster.client().download(job.getId(), file);
+    return Files.readAllBytes(file);
+  }
+
+  /** A copy of the demo model with another transformer and the sampler that goes with it. */
+  private Path model(String scheduler, int guidedChannels, String config) throws IOException {
+    Path model = TestModels.copy(folder.resolve("model"));
+    Path dit = model.resolve("dit");
+    try (Stream<Path> files = Files.list(dit)) {
+      for (Path file : files.toList()) {
+        Files.delete(file);
+      }
+    }
+    RandomModel.of(Path.of("config.json"), JsonParser.parseString(config).getAsJsonObject())
+        .write(dit, DType.F32, RandomModel.SHARD_BYTES, 1);
+    Path file = model.resolve("model_index.json");
+    JsonObject index = JsonParser.parseString(Files.readString(file)).getAsJsonObject();
+    index.addProperty("scheduler", scheduler);
+    index.addProperty("guided_channels", guidedChannels);
+    index.addProperty("cfg_scale", 4);
+    try (Stream<Path> files = Files.list(dit)) {
+      JsonObject part = new JsonObject();
+      for (Path written : files.toList()) {
+        String name = String.valueOf(written.getFileName());
+        part.addProperty(name.equals("config.json") ? "config" : "weights", "dit/" + name);
+      }
+      index.add("dit", part);
+    }
+    Files.writeString(file, index.toString());
+    return model;
+  }
+}

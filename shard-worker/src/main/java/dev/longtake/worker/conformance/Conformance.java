@@ -42,8 +42,7 @@ public record Conformance(int workers, Precision precision) {
         return onGangs(
             golden,
             (gang, run) ->
-                new ForwardConformance(gang, precision, tolerance(run))
-                    .run(golden.name(), run));
+                new ForwardConformance(gang, precision, tolerance(run)).run(golden.name(), run));
       }
       if (kind.equals("sampler rflow")) {
         return onGangs(

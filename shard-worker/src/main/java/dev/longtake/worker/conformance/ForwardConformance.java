@@ -45,8 +45,7 @@ final class ForwardConformance {
         notCompared.put(name, "the engine does not have this tensor");
       } else {
         checks.add(
-            TensorCheck.compare(
-                name, ours, family.reference(name), tolerance.applyAsDouble(name)));
+            TensorCheck.compare(name, ours, family.reference(name), tolerance.applyAsDouble(name)));
       }
     }
     return new RunReport(golden, run.name(), checks, notCompared, "");

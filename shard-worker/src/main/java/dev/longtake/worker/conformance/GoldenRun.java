@@ -123,8 +123,11 @@ final class GoldenRun {
   JsonObject override(JsonObject config) {
     JsonObject changed = config.deepCopy();
     scalar("config_override")
-        .ifPresent(fields -> fields.getAsJsonObject().entrySet().forEach(field ->
-            changed.add(field.getKey(), field.getValue())));
+        .ifPresent(fields ->
+            fields
+                .getAsJsonObject()
+                .entrySet()
+                .forEach(field -> changed.add(field.getKey(), field.getValue())));
     JsonElement source = description.get("source");
     if (source != null && source.isJsonObject() && source.getAsJsonObject().has("class")) {
       changed.add("source", source.deepCopy());

@@ -80,9 +80,12 @@ final class MarchGolden implements GoldenFamily {
               .setLatents(
                   ProtoTensors.of(
                       latents(row),
-                      List.of(1L, (long) channels, (long) realPatches(row), (long) side, (long) side)))
+                      List.of(
+                          1L, (long) channels, (long) realPatches(row), (long) side, (long) side)))
               .addRows(
-                  ForwardRow.newBuilder().setCondition(condition(row)).setTimestep(timesteps[row])));
+                  ForwardRow.newBuilder()
+                      .setCondition(condition(row))
+                      .setTimestep(timesteps[row])));
     }
     return tasks;
   }
@@ -112,12 +115,10 @@ final class MarchGolden implements GoldenFamily {
             ? RowCondition.newBuilder()
                 .setPooledText(
                     ProtoTensors.of(
-                        GoldenText.part(text, row * channels, channels),
-                        List.of((long) channels)))
+                        GoldenText.part(text, row * channels, channels), List.of((long) channels)))
                 .build()
             : GoldenText.tokens(
-                GoldenText.part(
-                    text, row * paddedTokens() * channels, realTokens(row) * channels),
+                GoldenText.part(text, row * paddedTokens() * channels, realTokens(row) * channels),
                 realTokens(row),
                 channels);
     return condition.toBuilder()
@@ -143,7 +144,8 @@ final class MarchGolden implements GoldenFamily {
     if (!ofText && !ofTokens) {
       return values.values();
     }
-    // Rows [text tokens, patches], each padded at its end; a position table is the same for all rows.
+    // Rows [text tokens, patches], each padded at its end; a position table is the same for all
+    // rows.
     int tokens = values.size(1);
     int width = values.values().length / values.size(0) / tokens;
     boolean withText = ofText || (concatenated && tokens > paddedPatches());

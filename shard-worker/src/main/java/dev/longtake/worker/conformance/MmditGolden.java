@@ -177,7 +177,8 @@ final class MmditGolden implements GoldenFamily {
       return packing.pack(
           parts.getFirst().values(), tokens.size(0), tokens.size(2) / (PATCH * PATCH));
     }
-    float[] joined = parts.size() == 2 ? joined(parts.get(0), parts.get(1)) : parts.getFirst().values();
+    float[] joined =
+        parts.size() == 2 ? joined(parts.get(0), parts.get(1)) : parts.getFirst().values();
     Matcher inDouble = DOUBLE.matcher(name);
     if (inDouble.matches() && inDouble.group(3).endsWith("_proj")) {
       int third = "qkv".indexOf(inDouble.group(3).charAt(0));

@@ -16,8 +16,7 @@ record PackedTokens(int frames, int height, int width, int side) {
     for (int i = 0; i < places.values().length; i++) {
       largest[i % 3] = Math.max(largest[i % 3], (int) places.values()[i]);
     }
-    return new PackedTokens(
-        largest[0] + 1, (largest[1] + 1) * side, (largest[2] + 1) * side, side);
+    return new PackedTokens(largest[0] + 1, (largest[1] + 1) * side, (largest[2] + 1) * side, side);
   }
 
   /** To latents [rows, channels, frames, height, width]. */
@@ -53,8 +52,7 @@ record PackedTokens(int frames, int height, int width, int side) {
     int frame = at / (width * height) % frames;
     int channel = at / (width * height * frames) % channels;
     int row = at / (width * height * frames * channels);
-    int token =
-        ((row * frames + frame) * (height / side) + y / side) * (width / side) + x / side;
+    int token = ((row * frames + frame) * (height / side) + y / side) * (width / side) + x / side;
     return ((token * channels + channel) * side + y % side) * side + x % side;
   }
 }

@@ -167,8 +167,10 @@ final class PrimitiveConformance {
         DeviceBuffer buffer = device.memory().allocate(4L * x.values().length, "conformance")) {
       Matrix cosine = Matrix.dense(cosines, positions, frequencies.length, DType.F32);
       Matrix sine = Matrix.dense(sines, positions, frequencies.length, DType.F32);
-      Floats.upload(device, Tables.of(Tables.frameAngles(positions, frequencies), StrictMath::cos), cosine);
-      Floats.upload(device, Tables.of(Tables.frameAngles(positions, frequencies), StrictMath::sin), sine);
+      Floats.upload(
+          device, Tables.of(Tables.frameAngles(positions, frequencies), StrictMath::cos), cosine);
+      Floats.upload(
+          device, Tables.of(Tables.frameAngles(positions, frequencies), StrictMath::sin), sine);
       Matrix matrix = Matrix.dense(buffer, sequences * positions, width, DType.F32);
       Floats.upload(device, x.floats(), matrix);
       device.normRotate(

@@ -148,8 +148,7 @@ final class VideoGolden implements GoldenFamily {
     Values reference = run.output(name);
     if (name.equals("output")) {
       return run.number("cfg_scale")
-          .map(scale ->
-              GoldenFamily.guided(values.values(), reference, scale, GUIDED_CHANNELS))
+          .map(scale -> GoldenFamily.guided(values.values(), reference, scale, GUIDED_CHANNELS))
           .orElse(values.values());
     }
     if (name.startsWith("pos_emb")) {

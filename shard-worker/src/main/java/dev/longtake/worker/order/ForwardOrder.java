@@ -59,7 +59,8 @@ final class ForwardOrder {
             new Network(device, program, weights, geometry, condition, exchange, tap);
         Predictions predictions = new Predictions(device, model, geometry);
         LocalLatents latents =
-            new LocalLatents(device, geometry, task.getLatents(), "latents", model.latentChannels());
+            new LocalLatents(
+                device, geometry, task.getLatents(), "latents", model.latentChannels());
         LocalLatents reference = reference(model, geometry)) {
       network.prepare();
       Matrix patches =

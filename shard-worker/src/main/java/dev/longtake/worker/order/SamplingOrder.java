@@ -117,8 +117,7 @@ final class SamplingOrder {
       branches.add(
           given == 0
               ? OrderConditions.nullBranch(branches.get(sample))
-              : OrderConditions.branch(
-                  sample, task.getNullConditions(sample), scalars, model));
+              : OrderConditions.branch(sample, task.getNullConditions(sample), scalars, model));
     }
     return new Condition(branches, task.hasFrameMask());
   }

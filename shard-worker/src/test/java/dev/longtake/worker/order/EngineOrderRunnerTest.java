@@ -10,8 +10,8 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.RectifiedFlow;
-import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.RowCondition;
+import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.device.cpu.CpuDevice;
@@ -47,7 +47,11 @@ class EngineOrderRunnerTest {
 
   private EngineOrderRunner runner() {
     return new EngineOrderRunner(
-        device, ModelCatalog.describe(ModelFolder.open(demoModel()).dit(), checkpoint.names()).description(), checkpoint, () -> null);
+        device,
+        ModelCatalog.describe(ModelFolder.open(demoModel()).dit(), checkpoint.names())
+            .description(),
+        checkpoint,
+        () -> null);
   }
 
   @BeforeEach

@@ -71,12 +71,8 @@ final class Attentions {
       normRotate(instruction, rows(part, rows), /* rotation= */ null);
     } else {
       // Text tokens have no place in the clip and are not turned.
-      normRotate(
-          instruction, part.rows(rows.start(), layout.textRows()), /* rotation= */ null);
-      normRotate(
-          instruction,
-          rows(part, layout.rows(Stream.PATCHES)),
-          positions.rotation(layout));
+      normRotate(instruction, part.rows(rows.start(), layout.textRows()), /* rotation= */ null);
+      normRotate(instruction, rows(part, layout.rows(Stream.PATCHES)), positions.rotation(layout));
     }
     if (instruction.rotary()) {
       taps.take(instruction.rotatedName(), instruction.stream(), rows(part, rows), layout);
@@ -98,8 +94,7 @@ final class Attentions {
 
   private void normRotate(
       Instruction.NormRotate instruction, Matrix x, @Nullable Rotation rotation) {
-    Matrix weight =
-        instruction.norm() ? weights.tensor(instruction.normName() + ".weight") : null;
+    Matrix weight = instruction.norm() ? weights.tensor(instruction.normName() + ".weight") : null;
     device.normRotate(x, model.heads(), weight, model.qkNormEpsilon(), rotation);
   }
 
@@ -192,10 +187,7 @@ final class Attentions {
           sequence.keys(instruction.stream()));
     }
     taps.take(
-        instruction.name() + "_result",
-        instruction.stream(),
-        result.columns(0, channels),
-        layout);
+        instruction.name() + "_result", instruction.stream(), result.columns(0, channels), layout);
   }
 
   private void attention(

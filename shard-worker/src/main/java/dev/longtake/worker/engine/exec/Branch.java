@@ -32,5 +32,10 @@ public record Branch(
    * @param guidance strength of distilled guidance
    */
   public record Scalars(
-      float frameRate, float height, float width, float aspectRatio, float frames, float guidance) {}
+      float frameRate,
+      float height,
+      float width,
+      float aspectRatio,
+      float frames,
+      float guidance) {}
 }

@@ -51,8 +51,7 @@ final class Buffers implements AutoCloseable {
       narrow = allocate(maxRows * channels, "activations");
       wide = allocate((long) maxRows * wideColumns(), "activations");
       hiddenColumns = hiddenColumns();
-      hidden =
-          hiddenColumns == 0 ? null : allocate((long) maxRows * hiddenColumns, "activations");
+      hidden = hiddenColumns == 0 ? null : allocate((long) maxRows * hiddenColumns, "activations");
       keyValue = keys ? allocate(2L * keyRows * channels, "activations") : null;
       residual = allocate(maxRows * channels, "activations");
       residualSpare = switches ? allocate(maxRows * channels, "activations") : residual;
@@ -83,8 +82,7 @@ final class Buffers implements AutoCloseable {
     int widest = 0;
     for (Instruction instruction : program.step()) {
       if (instruction instanceof Instruction.ProjectHidden project) {
-        widest =
-            Math.max(widest, model.channels() + linear(project.layer()).outputColumns());
+        widest = Math.max(widest, model.channels() + linear(project.layer()).outputColumns());
       }
     }
     return widest;
@@ -127,13 +125,10 @@ final class Buffers implements AutoCloseable {
             small.put(value, matrix(tokens, 2 * model.channels(), "condition"));
         case Instruction.ComputeVector vector ->
             small.put(
-                value,
-                matrix(rows, VectorWidths.columns(model, vector.op().output()), "vectors"));
+                value, matrix(rows, VectorWidths.columns(model, vector.op().output()), "vectors"));
         case Instruction.AddTable table ->
             small.put(value, matrix(rows, table.rows() * model.channels(), "vectors"));
-        case Instruction.SwitchSplit _,
-            Instruction.GatherKeyValue _,
-            Instruction.OnTokens _ -> {}
+        case Instruction.SwitchSplit _, Instruction.GatherKeyValue _, Instruction.OnTokens _ -> {}
       }
     }
   }
@@ -179,8 +174,7 @@ final class Buffers implements AutoCloseable {
   }
 
   Matrix keyValue(int rows) {
-    return Matrix.dense(
-        required(keyValue, Value.KEY_VALUE), rows, 2 * model.channels(), DType.F32);
+    return Matrix.dense(required(keyValue, Value.KEY_VALUE), rows, 2 * model.channels(), DType.F32);
   }
 
   private static DeviceBuffer required(@Nullable DeviceBuffer buffer, Value value) {

@@ -80,7 +80,8 @@ public final class Network implements AutoCloseable {
               device, model, weights, geometry, buffers, vectors, positions, sequence, taps);
       splitSwitch = new SplitSwitch(device, geometry, exchange, switchedColumns());
       gather =
-          new KeyValueGather(device, geometry, sequence, exchange, gathers() ? 2 * model.channels() : 0);
+          new KeyValueGather(
+              device, geometry, sequence, exchange, gathers() ? 2 * model.channels() : 0);
     } catch (Throwable e) {
       buffers.close();
       throw e;
@@ -335,10 +336,7 @@ public final class Network implements AutoCloseable {
     modulators.modulateFinal(residual(), normed, layer, layout);
     Matrix prediction = buffers.prediction(layout.patchRows());
     device.linear(
-        weights.linear(layer.layer()),
-        rows(normed, Stream.PATCHES),
-        prediction,
-        Activation.NONE);
+        weights.linear(layer.layer()), rows(normed, Stream.PATCHES), prediction, Activation.NONE);
     taps.take("final_layer", Stream.PATCHES, prediction, layout);
   }
 

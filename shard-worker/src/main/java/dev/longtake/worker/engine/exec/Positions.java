@@ -69,8 +69,7 @@ final class Positions {
         for (int branch = 0; branch < layout.branches(); branch++) {
           int first =
               textTokens(branch) + layout.frames().start() * geometry.patching().patchesPerFrame();
-          addSequence(
-              sequence, branch, first, patches.rows(branch * count, (branch + 1) * count));
+          addSequence(sequence, branch, first, patches.rows(branch * count, (branch + 1) * count));
         }
       }
     }
@@ -81,10 +80,7 @@ final class Positions {
     for (int branch = 0; branch < layout.branches(); branch++) {
       Range rows = layout.textRows(branch);
       addSequence(
-          sequence,
-          branch,
-          layout.text().get(branch).start(),
-          text.rows(rows.start(), rows.end()));
+          sequence, branch, layout.text().get(branch).start(), text.rows(rows.start(), rows.end()));
     }
   }
 
@@ -113,16 +109,14 @@ final class Positions {
       int to = Math.min(place.tokens(), from + UPLOAD_TOKENS);
       Floats.upload(
           device,
-          Tables.sequencePositions(
-              place.first() + from, to - from, place.side(), model.channels()),
+          Tables.sequencePositions(place.first() + from, to - from, place.side(), model.channels()),
           all.rows(from, to));
     }
     return all;
   }
 
   private Matrix upload(float[] table) {
-    Matrix matrix =
-        buffers.matrix(table.length / model.channels(), model.channels(), "positions");
+    Matrix matrix = buffers.matrix(table.length / model.channels(), model.channels(), "positions");
     Floats.upload(device, table, matrix);
     return matrix;
   }
@@ -147,8 +141,7 @@ final class Positions {
     Patching patching = geometry.patching();
     double scale = grid.scale();
     if (grid.inputSquareSize() > 0) {
-      scale *=
-          Math.sqrt(geometry.pixelHeight() * geometry.pixelWidth()) / grid.inputSquareSize();
+      scale *= Math.sqrt(geometry.pixelHeight() * geometry.pixelWidth()) / grid.inputSquareSize();
     }
     double cells = Math.sqrt(patching.patchesPerFrame());
     double base =

@@ -225,7 +225,8 @@ final class Vectors {
     for (int row = 0; row < scalars.length; row++) {
       scalars[row] = op.factor() * scalar(op.scalar(), row);
     }
-    try (DeviceBuffer scratch = device.memory().allocate(4L * scalars.length * SINUSOIDS, "vectors")) {
+    try (DeviceBuffer scratch =
+        device.memory().allocate(4L * scalars.length * SINUSOIDS, "vectors")) {
       Matrix table = Matrix.dense(scratch, scalars.length, SINUSOIDS, DType.F32);
       Floats.upload(device, Tables.sinusoids(scalars, SINUSOIDS), table);
       mlp(List.of(op.first(), op.second()), Activation.SILU, table, out, "vectors");

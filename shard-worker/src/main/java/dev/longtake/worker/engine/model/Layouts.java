@@ -38,7 +38,8 @@ final class Layouts {
     if (fused) {
       return rules
           .layer("(single_blocks\\.\\d+)\\.qkv", rows("$1.linear1", 0, 3L * channels))
-          .layer("(single_blocks\\.\\d+)\\.mlp_in", rows("$1.linear1", 3L * channels, Piece.ALL_ROWS));
+          .layer(
+              "(single_blocks\\.\\d+)\\.mlp_in", rows("$1.linear1", 3L * channels, Piece.ALL_ROWS));
     }
     return rules
         .layer(

@@ -82,8 +82,7 @@ final class March {
     String condition = "t_emb";
     if (architecture == Architecture.ADALN) {
       vectors.add(
-          new VectorOp.PooledText(
-              "text_embed", List.of("text_embedder.proj"), Activation.NONE));
+          new VectorOp.PooledText("text_embed", List.of("text_embedder.proj"), Activation.NONE));
       vectors.add(new VectorOp.Sum(CONDITION, "t_emb", "text_embed"));
       condition = CONDITION;
     }

@@ -96,9 +96,7 @@ final class Mmdit {
     }
     vectors.add(
         new VectorOp.PooledText(
-            "vector_in",
-            List.of("vector_in.in_layer", "vector_in.out_layer"),
-            Activation.SILU));
+            "vector_in", List.of("vector_in.in_layer", "vector_in.out_layer"), Activation.SILU));
     vectors.add(new VectorOp.Sum(CONDITION, sum, "vector_in"));
     for (int i = 0; i < sizes.depth(); i++) {
       for (String stream : List.of("img", "txt")) {

@@ -46,7 +46,9 @@ public record ModelDescription(
 
   /** Whether text tokens are tokens of the network, with a residual stream. */
   public boolean textIsSequence() {
-    return blocks.stream().flatMap(block -> block.ops().stream()).anyMatch(ModelDescription::onText);
+    return blocks.stream()
+        .flatMap(block -> block.ops().stream())
+        .anyMatch(ModelDescription::onText);
   }
 
   private static boolean onText(Op op) {

@@ -52,8 +52,7 @@ final class PixArtBlocks {
   static Op.SelfAttention attention(
       String name, Axis axis, Modulation modulation, QkNorm qkNorm, boolean rotary) {
     return new Op.SelfAttention(
-        new Op.Part(
-            Stream.PATCHES, name, new Op.Input.Modulated(modulation), modulation.gate()),
+        new Op.Part(Stream.PATCHES, name, new Op.Input.Modulated(modulation), modulation.gate()),
         axis,
         qkNorm,
         rotary);

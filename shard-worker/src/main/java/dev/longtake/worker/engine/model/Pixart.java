@@ -82,8 +82,7 @@ final class Pixart {
 
   private static List<Block> blocks(Sizes sizes) {
     DitConfig config = sizes.config();
-    QkNorm qkNorm =
-        config.booleanOr("qk_norm", false) ? QkNorm.BEFORE_ROTATION : QkNorm.NONE;
+    QkNorm qkNorm = config.booleanOr("qk_norm", false) ? QkNorm.BEFORE_ROTATION : QkNorm.NONE;
     Set<Integer> compressed = new HashSet<>();
     int factor = 1;
     if (config.has("kv_compress_config")) {

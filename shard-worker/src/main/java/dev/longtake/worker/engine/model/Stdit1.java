@@ -26,8 +26,7 @@ final class Stdit1 {
         sizes.latentChannels(),
         sizes.outputChannels(),
         PixArtBlocks.patches(sizes),
-        List.of(
-            new Position.Grid(config.doubleOr("space_scale", 1), 0, new Position.Base.Own())),
+        List.of(new Position.Grid(config.doubleOr("space_scale", 1), 0, new Position.Base.Own())),
         /* rotary= */ null,
         1e-6f,
         1e-6f,

@@ -81,7 +81,11 @@ final class Stdit2 {
               name,
               List.of(
                   PixArtBlocks.attention(
-                      "attn", Axis.SPATIAL, new Modulation(spatial, 0), qkNorm, /* rotary= */ false),
+                      "attn",
+                      Axis.SPATIAL,
+                      new Modulation(spatial, 0),
+                      qkNorm,
+                      /* rotary= */ false),
                   PixArtBlocks.attention(
                       "attn_temp",
                       Axis.TEMPORAL,

@@ -29,7 +29,9 @@ final class Stdit3 {
         PixArtBlocks.patches(sizes),
         List.of(
             new Position.Grid(
-                1, config.intOr("input_sq_size", 512), new Position.Base.Root(/* rounded= */ true))),
+                1,
+                config.intOr("input_sq_size", 512),
+                new Position.Base.Root(/* rounded= */ true))),
         new Rotary.Frames("rope.freqs"),
         1e-6f,
         1e-6f,

@@ -61,8 +61,7 @@ final class WeightRules implements WeightNames {
       if (matcher.matches()) {
         return rule.sources().stream()
             .map(source ->
-                new Piece(
-                    matcher.replaceFirst(source.name()), source.rowStart(), source.rowEnd()))
+                new Piece(matcher.replaceFirst(source.name()), source.rowStart(), source.rowEnd()))
             .toList();
       }
     }

@@ -37,8 +37,7 @@ final class AttentionLowering {
       String name = block.name() + "." + part.name();
       Value input = read(name, part.stream(), part.input(), part.gate());
       weights.reducible(name + ".qkv", 3 * channels, channels);
-      program.add(
-          new Instruction.Project(name + ".qkv", part.stream(), input, Activation.NONE));
+      program.add(new Instruction.Project(name + ".qkv", part.stream(), input, Activation.NONE));
       normRotate(name, part.stream(), Part.Q, 1, op.qkNorm(), op.rotary());
       if (!reduced) {
         normRotate(name, part.stream(), Part.K, 1, op.qkNorm(), op.rotary());
@@ -78,12 +77,12 @@ final class AttentionLowering {
     int channels = model.channels();
     String name = block.name();
     weights.table(op.modulation().source(), program);
-    program.add(new Instruction.Modulate(name + "." + op.name() + "_in", Stream.ALL, op.modulation()));
+    program.add(
+        new Instruction.Modulate(name + "." + op.name() + "_in", Stream.ALL, op.modulation()));
     weights.reducible(name + ".mlp_in", op.hidden(), channels);
     program.add(new Instruction.ProjectHidden(name + ".mlp_in"));
     weights.reducible(name + ".qkv", 3 * channels, channels);
-    program.add(
-        new Instruction.Project(name + ".qkv", Stream.ALL, Value.NARROW, Activation.NONE));
+    program.add(new Instruction.Project(name + ".qkv", Stream.ALL, Value.NARROW, Activation.NONE));
     normRotate(name, Stream.ALL, Part.Q, 1, QkNorm.BEFORE_ROTATION, /* rotary= */ true);
     normRotate(name, Stream.ALL, Part.K, 1, QkNorm.BEFORE_ROTATION, /* rotary= */ true);
     Value keys = gather(block, Stream.ALL);
@@ -155,8 +154,7 @@ final class AttentionLowering {
     if (!norm && !rotary) {
       return;
     }
-    Order order =
-        qkNorm == QkNorm.AFTER_ROTATION ? Order.ROTATION_FIRST : Order.NORM_FIRST;
+    Order order = qkNorm == QkNorm.AFTER_ROTATION ? Order.ROTATION_FIRST : Order.NORM_FIRST;
     var instruction =
         new Instruction.NormRotate(name, stream, part, reduction, norm, rotary, order);
     if (norm) {

@@ -246,7 +246,13 @@ public sealed interface Instruction {
    * @param reduction side of the cells that keys were reduced by, 1 for those of the tokens themselves
    */
   record NormRotate(
-      String name, Stream stream, Part part, int reduction, boolean norm, boolean rotary, Order order)
+      String name,
+      Stream stream,
+      Part part,
+      int reduction,
+      boolean norm,
+      boolean rotary,
+      Order order)
       implements OnTokens {
     /** Which third of q, k and v. */
     public enum Part {

@@ -3,8 +3,8 @@ package dev.longtake.worker.engine.program;
 import dev.longtake.worker.device.Activation;
 import dev.longtake.worker.engine.model.Block;
 import dev.longtake.worker.engine.model.FinalLayer;
-import dev.longtake.worker.engine.model.Modulation;
 import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.model.Modulation;
 import dev.longtake.worker.engine.model.Op;
 import dev.longtake.worker.engine.model.Position;
 import dev.longtake.worker.engine.model.Stream;
@@ -79,8 +79,7 @@ final class Lowering {
     }
     for (Position position : model.positions()) {
       boolean ofSequence = text && position instanceof Position.Sequence;
-      program.add(
-          new Instruction.AddPosition(position, ofSequence ? Stream.ALL : Stream.PATCHES));
+      program.add(new Instruction.AddPosition(position, ofSequence ? Stream.ALL : Stream.PATCHES));
     }
     program.add(new Instruction.Mark("x_embed"));
   }
@@ -92,9 +91,9 @@ final class Lowering {
       case Op.CrossAttention cross -> attention.lower(block, cross, last);
       case Op.Mlp mlp -> lowerMlp(block, mlp, last);
       case Op.AddPosition add -> {
-            program.add(new Instruction.AddPosition(add.position(), Stream.PATCHES));
-            program.add(new Instruction.Mark(block.name() + ".in"));
-          }
+        program.add(new Instruction.AddPosition(add.position(), Stream.PATCHES));
+        program.add(new Instruction.Mark(block.name() + ".in"));
+      }
     }
   }
 
@@ -121,9 +120,7 @@ final class Lowering {
     Modulation modulation = layer.modulation();
     weights.table(modulation.source(), program);
     weights.exact(
-        layer.layer(),
-        model.patches().size().volume() * model.outputChannels(),
-        model.channels());
+        layer.layer(), model.patches().size().volume() * model.outputChannels(), model.channels());
     program.add(new Instruction.ProjectFinal(layer));
     if (split != ShardingPass.HOME) {
       program.add(

@@ -115,7 +115,8 @@ public final class SamplingLoop implements AutoCloseable {
     Arrays.fill(timesteps, t);
     Matrix patches =
         network.step(
-            new StepInput(latents, timesteps, /* reference= */ null, mask.perBranch(active)), "step " + (step + 1));
+            new StepInput(latents, timesteps, /* reference= */ null, mask.perBranch(active)),
+            "step " + (step + 1));
     Matrix output = predictions.unpatchify(patches);
     take("model_out", step, output);
     advance(output, input.flow().stepSize(schedule, step), active);

@@ -31,8 +31,7 @@ class ProgramTest {
     for (int ranks : new int[] {1, 3}) {
       Program program = Program.compile(TestModels.stdit3(3), ranks);
       Set<Value> written =
-          new HashSet<>(
-              Set.of(Value.LATENTS, Value.TIMESTEPS, Value.SCALARS, Value.ENCODED_TEXT));
+          new HashSet<>(Set.of(Value.LATENTS, Value.TIMESTEPS, Value.SCALARS, Value.ENCODED_TEXT));
       List<Instruction> all = new ArrayList<>(program.condition());
       all.addAll(program.step());
       for (Instruction instruction : all) {

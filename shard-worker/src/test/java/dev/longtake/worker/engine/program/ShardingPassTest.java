@@ -69,9 +69,6 @@ class ShardingPassTest {
             .toList();
 
     assertThat(operations)
-        .containsExactlyElementsOf(
-            blocks.stream()
-                .flatMap(block -> block.ops().stream())
-                .toList());
+        .containsExactlyElementsOf(blocks.stream().flatMap(block -> block.ops().stream()).toList());
   }
 }

@@ -32,7 +32,8 @@ final class TestModels {
 
   /** A block with one self-attention and an MLP. */
   static Block block(String name, Axis axis) {
-    Modulation modulation = new Modulation(new Modulation.Source.Table(name + ".table", 6, "t_mlp"), 0);
+    Modulation modulation =
+        new Modulation(new Modulation.Source.Table(name + ".table", 6, "t_mlp"), 0);
     return new Block(
         name,
         List.of(

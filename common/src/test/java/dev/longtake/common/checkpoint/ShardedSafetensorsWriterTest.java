@@ -67,8 +67,8 @@ class ShardedSafetensorsWriterTest {
   void shouldRefuseANameWhenItIsTakenOrReserved() {
     ShardedSafetensorsWriter writer = writer(100);
     for (String name : List.of("a", "__metadata__")) {
-      assertThatThrownBy(() ->
-              writer.add(name, DType.U8, List.of(1L), ShardedSafetensorsWriterTest::count))
+      assertThatThrownBy(
+              () -> writer.add(name, DType.U8, List.of(1L), ShardedSafetensorsWriterTest::count))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining(name);
     }

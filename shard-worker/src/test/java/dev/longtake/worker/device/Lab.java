@@ -112,6 +112,25 @@ final class Lab implements AutoCloseable {
     return layer;
   }
 
+  /** The same from weights in bfloat16, which is what {@code weight} is rounded to. */
+  PackedLinear packBfloat(
+      float[] weight, float @Nullable [] bias, int outputColumns, int inputColumns, DType type) {
+    short[] rounded = new short[weight.length];
+    for (int i = 0; i < rounded.length; i++) {
+      rounded[i] = Bfloat16.fromFloat(weight[i]);
+    }
+    PackedLinear layer =
+        device.pack(
+            MemorySegment.ofArray(rounded),
+            DType.BF16,
+            bias == null ? null : MemorySegment.ofArray(bias),
+            outputColumns,
+            inputColumns,
+            type);
+    made.add(layer::close);
+    return layer;
+  }
+
   static void assertClose(float[] actual, double[] expected, double tolerance) {
     assertThat(actual).hasSameSizeAs(expected);
     double greatest = 1e-30;

@@ -49,6 +49,24 @@ abstract class ProductContract extends DeviceFixture {
   }
 
   @Test
+  void shouldGiveEqualBitsWhenTheSameWeightsComeInFloat32OrBfloat16() {
+    for (int[] shape : new int[][] {{16, 32}, {33, 65}, {129, 1}, {300, 130}, {1, 7}}) {
+      for (DType inputType : inputTypes()) {
+        int k = shape[0];
+        int n = shape[1];
+        float[] weight = Reference.toBfloat(lab.values(n * k));
+        float[] bias = lab.values(n);
+        Matrix in = lab.normal(20, k, inputType);
+        Matrix out = lab.zeros(20, n, DType.F32);
+        device.linear(lab.pack(weight, bias, n, k, inputType), in, out, Activation.NONE);
+        float[] expected = lab.read(out);
+        device.linear(lab.packBfloat(weight, bias, n, k, inputType), in, out, Activation.NONE);
+        assertSameBits(lab.read(out), expected, "%d x %d %s".formatted(k, n, inputType));
+      }
+    }
+  }
+
+  @Test
   void shouldGiveEqualBitsWhenARowIsMultipliedInAnyCompany() {
     int[][] shapes = {
       {16, 32}, {48, 72}, {72, 48}, {128, 40}, {1152, 96}, {33, 1}, {64, 2}, {100, 3}, {1, 7}

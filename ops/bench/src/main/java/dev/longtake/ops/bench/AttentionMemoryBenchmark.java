@@ -41,9 +41,11 @@ final class AttentionMemoryBenchmark implements Benchmark {
 
   @Override
   public String description() {
-    return ("Peak memory of a worker that evaluates one token-concat block over one sequence of %s tokens, each in a process of"
-            + " its own; --tokens N,.. and --channels C choose others. With %d channels in heads of 64, since at 1152 channels"
-            + " the longest alone would compute for more than an hour: memory is linear in channels as well")
+    return ("Peak memory of a worker that evaluates one token-concat block over one sequence of %s"
+                + " tokens, each in a process of its own; --tokens N,.. and --channels C choose"
+                + " others. With %d channels in heads of 64, since at 1152 channels the longest"
+                + " alone would compute for more than an hour: memory is linear in channels as"
+                + " well")
         .formatted(TOKENS, CHANNELS);
   }
 
@@ -72,8 +74,7 @@ final class AttentionMemoryBenchmark implements Benchmark {
       }
     }
     figures.add(figure("growth", last / first, "ratio", Goal.atMost(GROWTH_GOAL)));
-    figures.add(
-        figure("largest_tokens", sizes.getLast(), "tokens", Goal.atLeast(LARGEST_GOAL)));
+    figures.add(figure("largest_tokens", sizes.getLast(), "tokens", Goal.atLeast(LARGEST_GOAL)));
     return figures;
   }
 
@@ -82,7 +83,7 @@ final class AttentionMemoryBenchmark implements Benchmark {
       List<Figure> figures, int tokens, int channels, long deviceBytes, double residentBytes) {
     String at = "tokens_" + tokens + ".";
     double mask = 4.0 * tokens * tokens;
-    figures.add(figure(at + "device_bytes", deviceBytes, "bytes", Goal.none()));
+    figures.add(figure(at + "device_bytes", (double) deviceBytes, "bytes", Goal.none()));
     figures.add(
         figure(at + "bytes_per_token", (double) deviceBytes / tokens, "bytes/token", Goal.none()));
     figures.add(figure(at + "peak_rss_bytes", residentBytes, "bytes", Goal.none()));
@@ -107,8 +108,7 @@ final class AttentionMemoryBenchmark implements Benchmark {
     int dimension = channels % 72 == 0 ? 72 : 64;
     if (channels < dimension || channels % dimension != 0) {
       throw LongtakeException.invalidField(
-          "--channels",
-          "Expected --channels that are a multiple of 64 or 72, but got " + channels);
+          "--channels", "Expected --channels that are a multiple of 64 or 72, but got " + channels);
     }
     return channels / dimension;
   }

@@ -80,7 +80,11 @@ public final class BenchCommand implements Callable<Integer> {
       }
     } else {
       Benchmark benchmark = find(command);
-      var report = new Report(benchmark.name(), Machine.current(), benchmark.run(new BenchOptions(tokens, channels, model)));
+      var report =
+          new Report(
+              benchmark.name(),
+              Machine.current(),
+              benchmark.run(new BenchOptions(tokens, channels, model)));
       out.print(isJson ? report.json() : report.text());
     }
     out.flush();

@@ -67,10 +67,11 @@ final class LoadBenchmark implements Benchmark {
       Program program = RandomModel.read(opened.dit().file()).program();
       List<Figure> figures = new ArrayList<>();
       // Once uncounted, so that all that follows finds the files in the cache.
-      double bytes = read(opened);
+      double bytes = (double) read(opened);
       figures.add(figure("file_bytes", bytes, "bytes", Goal.none()));
       measure(figures, "f32", Precision.PRECISION_F32, DType.F32, program, opened, folder.path());
-      measure(figures, "bf16", Precision.PRECISION_BF16, DType.BF16, program, opened, folder.path());
+      measure(
+          figures, "bf16", Precision.PRECISION_BF16, DType.BF16, program, opened, folder.path());
       return figures;
     }
   }
@@ -89,11 +90,12 @@ final class LoadBenchmark implements Benchmark {
       // Once before and once after, so that a machine that is busy for a while is busy for both.
       double twice = before + secondsToRead(model);
       double load = seconds(finished.getLoad());
-      double weights = program.weightBytes(type);
+      double weights = (double) program.weightBytes(type);
       figures.add(figure(suffix + ".read_twice_seconds", twice, "s", Goal.none()));
       figures.add(figure(suffix + ".seconds", load, "s", Goal.none()));
       figures.add(
-          figure(suffix + ".ratio_to_reading_twice", load / twice, "ratio", Goal.atMost(TIME_GOAL)));
+          figure(
+              suffix + ".ratio_to_reading_twice", load / twice, "ratio", Goal.atMost(TIME_GOAL)));
       figures.add(figure(suffix + ".weight_bytes", weights, "bytes", Goal.none()));
       figures.add(figure(suffix + ".rss_bytes", worker.residentBytes(), "bytes", Goal.none()));
       figures.add(
@@ -157,8 +159,7 @@ final class LoadBenchmark implements Benchmark {
     if (text != null) {
       row.setCondition(
           RowCondition.newBuilder()
-              .setEmbedding(
-                  tensor(random, List.of((long) TEXT_TOKENS, (long) text.channels()))));
+              .setEmbedding(tensor(random, List.of((long) TEXT_TOKENS, (long) text.channels()))));
     }
     return ForwardTask.newBuilder()
         .setGeometry(
@@ -173,7 +174,8 @@ final class LoadBenchmark implements Benchmark {
         .setLatents(
             tensor(
                 random,
-                List.of(1L, (long) model.latentChannels(), (long) FRAMES, (long) SIDE, (long) SIDE)))
+                List.of(
+                    1L, (long) model.latentChannels(), (long) FRAMES, (long) SIDE, (long) SIDE)))
         .addRows(row)
         .addCapture("output")
         .build();

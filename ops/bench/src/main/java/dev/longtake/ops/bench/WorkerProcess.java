@@ -68,8 +68,7 @@ final class WorkerProcess implements AutoCloseable {
   WorkFinished run(ForwardTask task, Precision precision) {
     try {
       var worker =
-          WorkerGrpc.newBlockingStub(channel)
-              .withDeadlineAfter(RUN.toSeconds(), TimeUnit.SECONDS);
+          WorkerGrpc.newBlockingStub(channel).withDeadlineAfter(RUN.toSeconds(), TimeUnit.SECONDS);
       String fingerprint =
           worker.describe(DescribeRequest.getDefaultInstance()).getModel().getFingerprint();
       WorkOrder order =

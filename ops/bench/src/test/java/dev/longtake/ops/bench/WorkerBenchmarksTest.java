@@ -9,6 +9,7 @@ import dev.longtake.ops.model.RandomModel;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -19,37 +20,40 @@ class WorkerBenchmarksTest {
     return figures.stream().collect(Collectors.toMap(Figure::name, figure -> figure));
   }
 
+  private static Figure get(Map<String, Figure> figures, String name) {
+    return Objects.requireNonNull(figures.get(name), name);
+  }
+
   @Test
   void shouldNeedMemoryPerTokenOnlyWhenTokensAreFourTimesAsMany() {
     Map<String, Figure> figures =
         byName(
             new AttentionMemoryBenchmark()
                 .run(new BenchOptions(List.of(4096, 1024), /* channels= */ 64, null)));
-    assertThat(figures.get("attention_memory.growth").met()).isTrue();
-    assertThat(figures.get("attention_memory.largest_tokens").value()).isEqualTo(4096);
-    assertThat(figures.get("attention_memory.largest_tokens").met()).isFalse();
+    assertThat(get(figures, "attention_memory.growth").met()).isTrue();
+    assertThat(get(figures, "attention_memory.largest_tokens").value()).isEqualTo(4096);
+    assertThat(get(figures, "attention_memory.largest_tokens").met()).isFalse();
     // The residual stream, q, k, v and the hidden layer of one block at least; no mask.
-    assertThat(figures.get("attention_memory.tokens_4096.device_bytes").value())
+    assertThat(get(figures, "attention_memory.tokens_4096.device_bytes").value())
         .isGreaterThan(4096.0 * 64 * 4 * 4)
-        .isLessThan(figures.get("attention_memory.tokens_4096.mask_would_be").value());
+        .isLessThan(get(figures, "attention_memory.tokens_4096.mask_would_be").value());
   }
 
   @Test
   void shouldRefuseSizesThatMakeNoClip() {
-    assertThatThrownBy(() ->
-            new AttentionMemoryBenchmark().run(new BenchOptions(List.of(100), 64, null)))
+    assertThatThrownBy(
+            () -> new AttentionMemoryBenchmark().run(new BenchOptions(List.of(100), 64, null)))
         .isInstanceOf(LongtakeException.class)
         .hasMessageContaining("but got 100");
-    assertThatThrownBy(() ->
-            new AttentionMemoryBenchmark().run(new BenchOptions(List.of(128), 65, null)))
+    assertThatThrownBy(
+            () -> new AttentionMemoryBenchmark().run(new BenchOptions(List.of(128), 65, null)))
         .isInstanceOf(LongtakeException.class)
         .hasMessageContaining("but got 65");
   }
 
   @Test
   void shouldLoadAndRunAModelWhenItIsGivenOne(@TempDir Path model) {
-    RandomModel.read(
-            Path.of("../../shard-worker/src/test/resources/golden/stdit_v3/config.json"))
+    RandomModel.read(Path.of("../../shard-worker/src/test/resources/golden/stdit_v3/config.json"))
         .write(model, DType.BF16, 1 << 16, 1);
     Map<String, Figure> figures =
         byName(new LoadBenchmark().run(new BenchOptions(List.of(), 0, model)));
@@ -57,9 +61,9 @@ class WorkerBenchmarksTest {
       assertThat(figures)
           .containsKeys(
               "load." + type + ".ratio_to_reading_twice", "load." + type + ".rss_per_weight");
-      assertThat(figures.get("load." + type + ".seconds").value()).isPositive();
-      assertThat(figures.get("load." + type + ".step_seconds").value()).isPositive();
+      assertThat(get(figures, "load." + type + ".seconds").value()).isPositive();
+      assertThat(get(figures, "load." + type + ".step_seconds").value()).isPositive();
     }
-    assertThat(figures.get("load.file_bytes").value()).isPositive();
+    assertThat(get(figures, "load.file_bytes").value()).isPositive();
   }
 }

@@ -54,8 +54,7 @@ final class FileTensors {
     }
     long share = open == 0 ? 0 : (shape.getFirst() - known) / open;
     for (Piece piece : pieces) {
-      long end =
-          piece.rowEnd() == Piece.ALL_ROWS ? piece.rowStart() + share : piece.rowEnd();
+      long end = piece.rowEnd() == Piece.ALL_ROWS ? piece.rowStart() + share : piece.rowEnd();
       List<Long> whole = new ArrayList<>(shape.stream().map(Integer::longValue).toList());
       whole.set(0, end);
       put(piece.tensor(), whole);
@@ -64,7 +63,6 @@ final class FileTensors {
 
   /** Where several of the program's tensors are rows of one, the last rows decide. */
   private void put(String name, List<Long> shape) {
-    shapes.merge(
-        name, shape, (old, now) -> old.getFirst() > now.getFirst() ? old : now);
+    shapes.merge(name, shape, (old, now) -> old.getFirst() > now.getFirst() ? old : now);
   }
 }

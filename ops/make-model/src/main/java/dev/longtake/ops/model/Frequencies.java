@@ -18,7 +18,7 @@ record Frequencies(long count) implements SafetensorsWriter.Contents {
   public void write(long offsetBytes, MemorySegment target) {
     long first = offsetBytes / Float.BYTES;
     for (long i = 0; i < target.byteSize() / Float.BYTES; i++) {
-      double exponent = -(double) (first + i) / count;
+      double exponent = -(double) (first + i) / (double) count;
       target.setAtIndex(FLOAT, i, (float) StrictMath.pow(10_000, exponent));
     }
   }

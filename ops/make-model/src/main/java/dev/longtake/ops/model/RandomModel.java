@@ -153,7 +153,7 @@ public final class RandomModel {
     }
     if (shape.size() > 1) {
       long inputs = shape.stream().skip(1).reduce(1L, Math::multiplyExact);
-      return RandomTensor.of(name, seed, dtype, 0, (float) (1 / Math.sqrt(inputs)));
+      return RandomTensor.of(name, seed, dtype, 0, (float) (1 / Math.sqrt((double) inputs)));
     }
     return name.endsWith(".bias")
         ? RandomTensor.of(name, seed, dtype, 0, BIAS_DEVIATION)

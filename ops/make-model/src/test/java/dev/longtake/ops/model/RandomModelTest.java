@@ -55,8 +55,7 @@ class RandomModelTest {
     ModelFolder opened = ModelFolder.open(folder);
     try (Checkpoint checkpoint = Checkpoints.open(opened.ditWeights())) {
       CatalogModel catalog = ModelCatalog.describe(opened.dit(), checkpoint.names());
-      ProgramCheck.require(
-          Program.compile(catalog.description(), 1), catalog.weights(checkpoint));
+      ProgramCheck.require(Program.compile(catalog.description(), 1), catalog.weights(checkpoint));
       assertThat(
               checkpoint.names().stream()
                   .mapToLong(tensor -> checkpoint.info(tensor).orElseThrow().sizeBytes())
@@ -71,8 +70,7 @@ class RandomModelTest {
   void shouldMatchTheReferenceWhenShapesAreCompared(String name) {
     golden(name).write(folder, DType.F32, 1 << 20, 1);
     try (Checkpoint ours = Checkpoints.open(ModelFolder.open(folder).ditWeights());
-        Checkpoint theirs =
-            Checkpoints.open(ModelFolder.open(GOLDEN.resolve(name)).ditWeights())) {
+        Checkpoint theirs = Checkpoints.open(ModelFolder.open(GOLDEN.resolve(name)).ditWeights())) {
       for (String tensor : ours.names()) {
         assertThat(theirs.info(tensor).map(TensorInfo::shape))
             .as(tensor)
@@ -122,8 +120,7 @@ class RandomModelTest {
   void shouldHaveOneBillionParametersWhenItIsTheFullModel() {
     RandomModel full = RandomModel.stdit3Full();
     assertThat(full.parameters()).isBetween(1_100_000_000L, 1_300_000_000L);
-    assertThat(full.program().weightBytes(DType.F32))
-        .isEqualTo(4 * full.parameters());
+    assertThat(full.program().weightBytes(DType.F32)).isEqualTo(4 * full.parameters());
     assertThat(full.program().weightBytes(DType.BF16)).isLessThan(2_500_000_000L);
   }
 

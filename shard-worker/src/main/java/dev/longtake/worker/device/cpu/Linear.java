@@ -73,7 +73,8 @@ final class Linear implements AutoCloseable {
     if (inputType == DType.BF16 && !layout.hasRowPairs()) {
       throw new LongtakeException(
           ErrorCode.INTERNAL,
-          "Expected oneDNN to keep bfloat16 weights in pairs, but not on this processor; run in f32");
+          "Expected oneDNN to keep bfloat16 weights in pairs, but not on this processor; run in"
+              + " f32");
     }
     long weightBytes = Math.ceilDiv(layout.sizeBytes(), ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
     for (Scratch own : scratch) {

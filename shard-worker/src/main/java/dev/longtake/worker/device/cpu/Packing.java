@@ -65,8 +65,7 @@ final class Packing {
     places = new int[words * Math.max(1, STAGE_WORDS / words)];
     Arrays.setAll(
         places,
-        word ->
-            word / words * blockWords + layout.rowPlaces()[word % words * wordRows] / wordRows);
+        word -> word / words * blockWords + layout.rowPlaces()[word % words * wordRows] / wordRows);
   }
 
   void run(Workers workers) {
@@ -90,7 +89,11 @@ final class Packing {
         Arrays.fill(stage, 0); // what the rows before left
       }
       for (int column = from; column < to; column++) {
-        read((long) column * rows + row, count, stage, layout.columnPlaces()[column - from] / wordRows);
+        read(
+            (long) column * rows + row,
+            count,
+            stage,
+            layout.columnPlaces()[column - from] / wordRows);
       }
       write(stage, row, count, blockColumn);
     }
@@ -100,8 +103,7 @@ final class Packing {
   private void write(int[] stage, int row, int count, int blockColumn) {
     int firstBlock = row / layout.blockRows();
     for (int block = 0; block * layout.blockRows() < count; block++) {
-      long at =
-          (firstBlock + block) * layout.rowStride() + blockColumn * layout.columnStride();
+      long at = (firstBlock + block) * layout.rowStride() + blockColumn * layout.columnStride();
       MemorySegment.copy(
           stage,
           block * blockWords,

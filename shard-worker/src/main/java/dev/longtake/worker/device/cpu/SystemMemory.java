@@ -56,8 +56,7 @@ final class SystemMemory {
   private static void mapLargeBlocks() {
     function(
             "mallopt",
-            FunctionDescriptor.of(
-                ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT))
+            FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT))
         .ifPresent(mallopt -> {
           try {
             var _ = (int) mallopt.invokeExact(MAPPING_THRESHOLD, LARGE_BYTES);

@@ -63,7 +63,8 @@ record WeightLayout(
         return false;
       }
     }
-    return rowPlaces.length % 2 == 0 && Arrays.stream(columnPlaces).allMatch(place -> place % 2 == 0);
+    return rowPlaces.length % 2 == 0
+        && Arrays.stream(columnPlaces).allMatch(place -> place % 2 == 0);
   }
 
   int blockRows() {

@@ -112,8 +112,7 @@ final class Positions {
       int to = Math.min(place.tokens(), from + UPLOAD_TOKENS);
       Floats.upload(
           device,
-          Tables.sequencePositions(
-              place.first() + from, to - from, place.side(), model.channels()),
+          Tables.sequencePositions(place.first() + from, to - from, place.side(), model.channels()),
           all.rows(from, to));
     }
     return all;

@@ -47,7 +47,7 @@ final class InspectReport {
     row(out, "types", types());
     printParameters(out);
     printMemory(out);
-    inspection.positions().forEach(check -> row(out, check.tensor(), check.verdict()));
+    inspection.positions().forEach(check -> row(out, "positions", check.tensor() + " " + check.verdict()));
     printNotUsed(out);
     list(out, "missing", inspection.inventory().missing());
     list(out, "misfits", inspection.inventory().misfits());
@@ -73,10 +73,10 @@ final class InspectReport {
     String title =
         Family.of(inspection.model().file().names()).map(Family::title).orElse("of no known names");
     boolean told = inspection.folder().dit().isAbsent();
-    return "%s, %s, recognised by %s"
+    return "%s, class %s, recognised by %s"
         .formatted(
-            model.architecture(),
             title,
+            model.architecture(),
             told ? "its tensors" : inspection.model().config().file().getFileName());
   }
 

@@ -127,14 +127,14 @@ class InspectCommandTest {
 
     assertThat(out.toString())
         .contains(
-            "STDiT, STDiT (Open-Sora 1.0), recognised by config.json",
+            "STDiT (Open-Sora 1.0), class STDiT, recognised by config.json",
             "timestep; up to 9 text tokens of 32 channels",
             "hidden 48, 2 blocks, 4 heads of 12, MLP 192, patch 1x2x2, latent channels 4, predicted"
                 + " 8",
             "the original's names, safetensors, 1 file weights.safetensors",
             "blocks 0-1",
             "final_layer",
-            "pos_embed    agrees with the computed positions",
+            "positions    pos_embed agrees with the computed positions",
             "a stored position table",
             "verdict      complete");
   }
@@ -230,7 +230,7 @@ class InspectCommandTest {
 
     assertThat(run(file)).as("%s", err).isZero();
 
-    assertThat(out.toString()).contains("PixArt_Sigma, PixArt, recognised by its tensors");
+    assertThat(out.toString()).contains("PixArt, class PixArt_Sigma, recognised by its tensors");
   }
 
   @Test

@@ -109,8 +109,7 @@ record ModelIndex(Path root, JsonFields index) {
     String label = index.string("scheduler").orElse(SamplerKind.RFLOW.label());
     return SamplerKind.of(label)
         .orElseThrow(() ->
-            index.wrong(
-                "scheduler", "one of " + String.join(", ", SamplerKind.labels()), label));
+            index.wrong("scheduler", "one of " + String.join(", ", SamplerKind.labels()), label));
   }
 
   /** For a model that names none: what its autoencoder can express, up to sizes that somebody may want. */

@@ -36,8 +36,7 @@ final class Schedules {
               Ancestral.newBuilder()
                   .setSteps(steps)
                   .setTimesteps(TIMESTEPS)
-                  .setFloat32Tables(
-                      card.getSampler() == Sampler.SAMPLER_ANCESTRAL_FLOAT32));
+                  .setFloat32Tables(card.getSampler() == Sampler.SAMPLER_ANCESTRAL_FLOAT32));
       case SAMPLER_DDIM ->
           task.setDdim(
               Ddim.newBuilder()

@@ -46,8 +46,8 @@ final class WorkOrders {
             .setDecode(true);
     prompt
         .nullText()
-        .ifPresent(nullText ->
-            task.addNullConditions(RowCondition.newBuilder().setEmbedding(nullText)));
+        .ifPresent(
+            nullText -> task.addNullConditions(RowCondition.newBuilder().setEmbedding(nullText)));
     return WorkOrder.newBuilder()
         .setJobId(job.getId())
         .setAttempt(ATTEMPT)

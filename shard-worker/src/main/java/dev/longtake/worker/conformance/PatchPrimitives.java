@@ -31,8 +31,10 @@ final class PatchPrimitives {
 
   Map<String, Primitive> functions() {
     return Map.of(
-        "patch_embed_3d", run -> Comparison.of(run, patchEmbedding(run), tolerance),
-        "video2col", this::patchOrder);
+        "patch_embed_3d",
+        run -> Comparison.of(run, patchEmbedding(run), tolerance),
+        "video2col",
+        this::patchOrder);
   }
 
   private float[] patchEmbedding(GoldenRun run) {
@@ -85,8 +87,7 @@ final class PatchPrimitives {
     int side = out.size(2);
     Values x = run.input("x");
     Patching patching =
-        new Patching(
-            x.size(0), x.size(2) / side * side, x.size(3) / side * side, 1, side, side);
+        new Patching(x.size(0), x.size(2) / side * side, x.size(3) / side * side, 1, side, side);
     float[] complete = complete(x, channels, patching);
     try (PrimitiveMemory memory = new PrimitiveMemory(device)) {
       Matrix latents = memory.upload(complete, patching.height() * patching.width());
@@ -102,8 +103,7 @@ final class PatchPrimitives {
       return Comparison.of(
           List.of(
               check(run, "out", Floats.download(device, patches), 0),
-              TensorCheck.compare(
-                  "out, put back", Floats.download(device, back), expected, 0)));
+              TensorCheck.compare("out, put back", Floats.download(device, back), expected, 0)));
     }
   }
 

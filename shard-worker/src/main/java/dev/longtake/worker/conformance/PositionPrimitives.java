@@ -31,12 +31,18 @@ final class PositionPrimitives {
 
   Map<String, Primitive> functions() {
     return Map.of(
-        "timestep_table", this::timestepTable,
-        "pos_embed_2d", run -> Comparison.of(run, grid(run), tolerance),
-        "pos_embed_2d_v10", run -> Comparison.of(run, grid(run), tolerance),
-        "pos_embed_1d", run -> Comparison.of(run, frames(run), tolerance),
-        "rope_interleaved", this::frameRotation,
-        "rope_3axis", this::axesRotation);
+        "timestep_table",
+        this::timestepTable,
+        "pos_embed_2d",
+        run -> Comparison.of(run, grid(run), tolerance),
+        "pos_embed_2d_v10",
+        run -> Comparison.of(run, grid(run), tolerance),
+        "pos_embed_1d",
+        run -> Comparison.of(run, frames(run), tolerance),
+        "rope_interleaved",
+        this::frameRotation,
+        "rope_3axis",
+        this::axesRotation);
   }
 
   /**
@@ -60,8 +66,7 @@ final class PositionPrimitives {
               tolerance * Math.max(1, timesteps[row] / 1000)));
     }
     return new Comparison(
-        checks,
-        Map.of("float64", "the engine computes this table in float32, as the models do"));
+        checks, Map.of("float64", "the engine computes this table in float32, as the models do"));
   }
 
   private static float[] grid(GoldenRun run) {

@@ -60,8 +60,9 @@ final class PrecisionReport {
         failedReduced);
     out.printf(
         Locale.ROOT,
-        "bfloat16 keeps 8 bits: neighbouring values are %.1e apart, relative to their size. Inputs and weights of the blocks'"
-            + " products are rounded to it, sums are float32; the largest error is %.2e, %.2f of these spacings.%n",
+        "bfloat16 keeps 8 bits: neighbouring values are %.1e apart, relative to their size. Inputs"
+            + " and weights of the blocks' products are rounded to it, sums are float32; the"
+            + " largest error is %.2e, %.2f of these spacings.%n",
         SPACING,
         worst,
         worst / SPACING);

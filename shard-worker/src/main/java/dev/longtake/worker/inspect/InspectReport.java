@@ -47,7 +47,9 @@ final class InspectReport {
     row(out, "types", types());
     printParameters(out);
     printMemory(out);
-    inspection.positions().forEach(check -> row(out, "positions", check.tensor() + " " + check.verdict()));
+    inspection
+        .positions()
+        .forEach(check -> row(out, "positions", check.tensor() + " " + check.verdict()));
     printNotUsed(out);
     list(out, "missing", inspection.inventory().missing());
     list(out, "misfits", inspection.inventory().misfits());

@@ -100,7 +100,8 @@ final class OrderConditions {
       require(
           input == null || !(input.nullText() instanceof NullText.Encoded),
           "pooled_text",
-          "Expected a pooled text for every row, because the model has none of its own, but got none");
+          "Expected a pooled text for every row, because the model has none of its own, but got"
+              + " none");
       return null;
     }
     require(

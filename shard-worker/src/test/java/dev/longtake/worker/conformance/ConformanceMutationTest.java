@@ -59,7 +59,9 @@ class ConformanceMutationTest {
         String name = layer.layer() + ".weight";
         var pieces = model.names().pieces(name);
         tensors.addAll(
-            pieces.isEmpty() ? List.of(name) : pieces.stream().map(piece -> piece.tensor()).toList());
+            pieces.isEmpty()
+                ? List.of(name)
+                : pieces.stream().map(piece -> piece.tensor()).toList());
       }
       return new ArrayList<>(tensors);
     }
@@ -109,7 +111,8 @@ class ConformanceMutationTest {
   void shouldFailWhenTheModelIsDescribedWrongly(String golden, String fields) throws IOException {
     GoldenCopy copy = GoldenCopy.of(golden, temporary);
     JsonObject wrong = JsonParser.parseString(fields).getAsJsonObject();
-    copy.changeConfig(config -> wrong.entrySet().forEach(field -> config.add(field.getKey(), field.getValue())));
+    copy.changeConfig(
+        config -> wrong.entrySet().forEach(field -> config.add(field.getKey(), field.getValue())));
 
     assertThat(check(copy)).anyMatch(RunReport::failed);
   }

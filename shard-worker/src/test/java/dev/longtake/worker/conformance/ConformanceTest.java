@@ -121,7 +121,8 @@ class ConformanceTest {
 
     assertThat(reports).hasSize(25).noneMatch(RunReport::failed);
     for (RunReport report : reports) {
-      // The reference has this table in float64 too, and frequencies that are weights of the models.
+      // The reference has this table in float64 too, and frequencies that are weights of the
+      // models.
       Set<String> withoutCounterpart =
           switch (report.run()) {
             case "timestep_table" -> Set.of("float64");
@@ -170,13 +171,11 @@ class ConformanceTest {
     int status =
         new CommandLine(new ConformanceCommand())
             .setOut(new PrintWriter(out))
-            .execute(
-                "--precision", "both", GoldenFolders.golden("stdit_v3_hd72").toString());
+            .execute("--precision", "both", GoldenFolders.golden("stdit_v3_hd72").toString());
 
     assertThat(status).isZero();
     assertThat(out.toString())
-        .containsPattern(
-            "output +f32 +[0-9.e-]+ pass  bf16 +[0-9.e-]+ = +0\\.[0-9]+ spacings pass")
+        .containsPattern("output +f32 +[0-9.e-]+ pass  bf16 +[0-9.e-]+ = +0\\.[0-9]+ spacings pass")
         .contains("2 runs in both precisions: 0 failed in f32, 0 in bf16");
   }
 

@@ -75,8 +75,10 @@ class ShardedEqualityTest {
       orders.forEach((what, order) -> {
         Map<String, Captured> captured = alone.run(order);
         assertThat(captured).as(what).containsKey("output").hasSizeGreaterThan(2);
-        captured.values().forEach(tensor ->
-            assertThat(sum(tensor)).as("%s, %s", what, tensor.shape()).isFinite());
+        captured
+            .values()
+            .forEach(
+                tensor -> assertThat(sum(tensor)).as("%s, %s", what, tensor.shape()).isFinite());
         expected.put(what, captured);
       });
     }

@@ -29,18 +29,20 @@ class FamilyVideoTest {
       delimiter = '|',
       value = {
         // A stored null caption, guidance on three channels, and noise at every step.
-        "iddpm | 3 | 5 | {'model_type': 'STDiT', 'patch_size': [1, 2, 2], 'hidden_size': 48, 'num_heads': 4, 'depth': 2,"
-            + " 'caption_channels': 64, 'model_max_length': 32}",
+        "iddpm | 3 | 5 | {'model_type': 'STDiT', 'patch_size': [1, 2, 2], 'hidden_size': 48,"
+            + " 'num_heads': 4, 'depth': 2, 'caption_channels': 64, 'model_max_length': 32}",
         // No null caption of its own: the empty prompt is encoded.
-        "ddim | 0 | 5 | {'_class_name': 'LatteTransformer3DModel', 'num_attention_heads': 4, 'attention_head_dim': 12,"
-            + " 'num_layers': 2, 'in_channels': 4, 'out_channels': 8, 'patch_size': 2, 'sample_size': 8, 'caption_channels': 64,"
-            + " 'model_max_length': 32}",
-        "dpm-solver++ | 0 | 1 | {'_class_name': 'PixArtTransformer2DModel', 'num_attention_heads': 4,"
-            + " 'attention_head_dim': 12, 'num_layers': 2, 'in_channels': 4, 'out_channels': 8, 'patch_size': 2, 'sample_size': 8,"
-            + " 'caption_channels': 64, 'model_max_length': 32, 'use_additional_conditions': true}",
+        "ddim | 0 | 5 | {'_class_name': 'LatteTransformer3DModel', 'num_attention_heads': 4,"
+            + " 'attention_head_dim': 12, 'num_layers': 2, 'in_channels': 4, 'out_channels': 8,"
+            + " 'patch_size': 2, 'sample_size': 8, 'caption_channels': 64, 'model_max_length': 32}",
+        "dpm-solver++ | 0 | 1 | {'_class_name': 'PixArtTransformer2DModel', 'num_attention_heads':"
+            + " 4, 'attention_head_dim': 12, 'num_layers': 2, 'in_channels': 4, 'out_channels': 8,"
+            + " 'patch_size': 2, 'sample_size': 8, 'caption_channels': 64, 'model_max_length': 32,"
+            + " 'use_additional_conditions': true}",
         // Text tokens in front of the patches, in one attention with them.
-        "iddpm | 0 | 4 | {'model_type': 'DiT', 'model_arch': 'token-concat', 'patch_size': 2, 'hidden_size': 48,"
-            + " 'num_heads': 4, 'depth': 2, 'in_channels': 4, 'text_embed_dim': 64, 'max_num_embeddings': 1024}"
+        "iddpm | 0 | 4 | {'model_type': 'DiT', 'model_arch': 'token-concat', 'patch_size': 2,"
+            + " 'hidden_size': 48, 'num_heads': 4, 'depth': 2, 'in_channels': 4, 'text_embed_dim':"
+            + " 64, 'max_num_embeddings': 1024}"
       })
   void shouldMakeTheSameVideoOnAnyNumberOfWorkers(
       String scheduler, int guidedChannels, int frames, String config) throws Exception {

@@ -138,7 +138,7 @@ public final class PositionTables {
             agrees
                 ? "agrees with the computed positions within %.1e"
                 : "differs from the computed positions by %.1e: the config's scale or size isn't"
-                      + " the weights'",
+                    + " the weights'",
             worst));
   }
 }

@@ -34,8 +34,7 @@ class TokenLayoutTest {
     Geometry clip = Rows.geometry(random);
     int rank = random.nextInt(clip.ranks());
     Geometry geometry = Rows.at(clip, rank);
-    TokenLayout patches =
-        geometry.layout(random.nextBoolean() ? Split.FRAME : Split.PATCH);
+    TokenLayout patches = geometry.layout(random.nextBoolean() ? Split.FRAME : Split.PATCH);
     var sequence = new JointSequence(geometry, Rows.condition(geometry, random), text);
     return new TokenLayout(
         geometry.branches(), patches.frames(), patches.patches(), sequence.textRanges(rank));
@@ -111,8 +110,7 @@ class TokenLayoutTest {
         assertThat(byFrame.patches().size()).isEqualTo(clip.patching().patchesPerFrame());
         assertThat(byPatch.frames().size()).isEqualTo(clip.patching().gridFrames());
         assertThat(geometry.maxRows())
-            .isEqualTo(
-                Math.max(byFrame.rows(), clip.ranks() == 1 ? 0 : byPatch.rows()));
+            .isEqualTo(Math.max(byFrame.rows(), clip.ranks() == 1 ? 0 : byPatch.rows()));
         assertThat(geometry.localPatching().gridFrames()).isEqualTo(byFrame.frames().size());
       }
 

@@ -14,7 +14,8 @@ class LayoutsTest {
     return Layouts.mmdit(
         DitConfig.of(
             Path.of("config.json"),
-            JsonParser.parseString("{\"model_type\": \"MMDiTModel\", \"hidden_size\": 48}").getAsJsonObject()),
+            JsonParser.parseString("{\"model_type\": \"MMDiTModel\", \"hidden_size\": 48}")
+                .getAsJsonObject()),
         tensors);
   }
 

@@ -74,8 +74,7 @@ class HoistingTest {
     var project = new Instruction.ProjectText(List.of());
     var keys = new Instruction.ProjectKeyValue("a");
     var latents = new Instruction.EmbedPatches("proj");
-    var query =
-        new Instruction.Project("q", Stream.PATCHES, Value.RESIDUAL, Activation.NONE);
+    var query = new Instruction.Project("q", Stream.PATCHES, Value.RESIDUAL, Activation.NONE);
     var attend = new Instruction.AttendText("a");
 
     Hoisting.Parts parts = Hoisting.split(List.of(project, latents, query, keys, attend));

@@ -28,7 +28,8 @@ import java.util.Random;
 
 /**
  * How a full-size model gets into a worker: time against that of reading its files twice, memory against its weights. One worker,
- * which holds all blocks; the files are in the system's cache both times, as they were just read.
+ * which holds all blocks. Time is measured with the files in the system's cache both times, and, where the system can be made
+ * to forget them, from the disk both times.
  */
 final class LoadBenchmark implements Benchmark {
   private static final double TIME_GOAL = 1;
@@ -51,8 +52,8 @@ final class LoadBenchmark implements Benchmark {
   public String description() {
     return "A worker process loads Open-Sora 1.2 at full size with random weights, or --model DIR,"
         + " in float32 and in bfloat16, and evaluates it once on a small clip: time against reading"
-        + " the (cached) files twice, resident memory against the weights. One worker holds all"
-        + " blocks";
+        + " the files twice, both from the system's cache and both from the disk; resident memory"
+        + " against the weights. One worker holds all blocks";
   }
 
   @Override
@@ -72,6 +73,10 @@ final class LoadBenchmark implements Benchmark {
       measure(figures, "f32", Precision.PRECISION_F32, DType.F32, program, opened, folder.path());
       measure(
           figures, "bf16", Precision.PRECISION_BF16, DType.BF16, program, opened, folder.path());
+      if (FileCache.canDrop()) {
+        measureFromDisk(figures, "f32", Precision.PRECISION_F32, program, opened, folder.path());
+        measureFromDisk(figures, "bf16", Precision.PRECISION_BF16, program, opened, folder.path());
+      }
       return figures;
     }
   }
@@ -109,6 +114,41 @@ final class LoadBenchmark implements Benchmark {
     }
   }
 
+  /** The same with files that nobody has read yet, as on a machine that has just got them. */
+  private static void measureFromDisk(
+      List<Figure> figures,
+      String suffix,
+      Precision precision,
+      Program program,
+      ModelFolder model,
+      Path logs) {
+    try (WorkerProcess worker = WorkerProcess.start(model.root(), logs, HEAP)) {
+      forget(model);
+      double before = secondsToRead(model);
+      forget(model);
+      double load = seconds(worker.run(task(program.model()), precision).getLoad());
+      forget(model);
+      double twice = before + secondsToRead(model);
+      figures.add(figure(suffix + ".disk.read_twice_seconds", twice, "s", Goal.none()));
+      figures.add(figure(suffix + ".disk.seconds", load, "s", Goal.none()));
+      figures.add(
+          figure(
+              suffix + ".disk.ratio_to_reading_twice",
+              load / twice,
+              "ratio",
+              Goal.atMost(TIME_GOAL)));
+    }
+  }
+
+  private static void forget(ModelFolder model) {
+    files(model).forEach(FileCache::drop);
+  }
+
+  private static List<Path> files(ModelFolder model) {
+    Path weights = model.ditWeights();
+    return Checkpoints.isIndex(weights) ? ShardedCheckpoint.files(weights) : List.of(weights);
+  }
+
   private static double seconds(com.google.protobuf.Duration duration) {
     return Durations.toNanos(duration) / 1e9;
   }
@@ -125,12 +165,9 @@ final class LoadBenchmark implements Benchmark {
 
   /** Reads all weights from the first byte to the last, and says how many bytes they are. */
   private static long read(ModelFolder model) {
-    Path weights = model.ditWeights();
-    List<Path> files =
-        Checkpoints.isIndex(weights) ? ShardedCheckpoint.files(weights) : List.of(weights);
     ByteBuffer buffer = ByteBuffer.allocateDirect(READ_BYTES);
     long bytes = 0;
-    for (Path file : files) {
+    for (Path file : files(model)) {
       try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
         for (int read = channel.read(buffer); read >= 0; read = channel.read(buffer.clear())) {
           bytes += read;

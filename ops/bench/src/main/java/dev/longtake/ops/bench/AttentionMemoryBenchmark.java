@@ -42,10 +42,10 @@ final class AttentionMemoryBenchmark implements Benchmark {
   @Override
   public String description() {
     return ("Peak memory of a worker that evaluates one token-concat block over one sequence of %s"
-                + " tokens, each in a process of its own; --tokens N,.. and --channels C choose"
-                + " others. With %d channels in heads of 64, since at 1152 channels the longest"
-                + " alone would compute for more than an hour: memory is linear in channels as"
-                + " well")
+            + " tokens, each in a process of its own; --tokens N,.. and --channels C choose"
+            + " others. With %d channels in heads of 64, since at 1152 channels the longest"
+            + " alone would compute for more than an hour: memory is linear in channels as"
+            + " well")
         .formatted(TOKENS, CHANNELS);
   }
 

@@ -25,7 +25,7 @@ final class AttentionMemoryBenchmark implements Benchmark {
   private static final int LARGEST_GOAL = 250_000;
   private static final double GROWTH_GOAL = 1.05;
 
-  /** 262,144 tokens of 1152 channels take 10 GB, most of it off the heap. */
+  /** For latents and output as messages; all else is off the heap. */
   private static final String HEAP = "1g";
 
   private static final int TEXT_TOKENS = 64;

@@ -59,9 +59,7 @@ final class FileCache {
         require(result == 0, "posix_fadvise", file);
       } finally {
         call(
-            "close",
-            FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT),
-            descriptor);
+            "close", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT), descriptor);
       }
     }
   }

@@ -31,6 +31,9 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 final class ClusterMembershipTest {
+  private static final int FIRST_FIXED_PORT = 20_411;
+  private static final int LAST_FIXED_PORT = 20_499;
+
   private static final Duration LONG = Duration.ofSeconds(60);
   private static final WorkerDescription ME =
       WorkerDescription.newBuilder().setId("w1").setAddress("127.0.0.1:7401").build();
@@ -110,6 +113,22 @@ final class ClusterMembershipTest {
     return "127.0.0.1:" + started.getPort();
   }
 
+  /**
+   * Starts on a port that can be had again. It is below those that the system gives to outgoing connections: a worker that tries to
+   * reach one of these while nobody listens there may be given the very port it calls, and then talks to itself and holds it.
+   */
+  private String startServerToRestart() {
+    for (int port = FIRST_FIXED_PORT; ; port++) {
+      try {
+        return startServer(port);
+      } catch (LongtakeException e) {
+        if (port == LAST_FIXED_PORT) {
+          throw e;
+        }
+      }
+    }
+  }
+
   private static ClusterMembership join(String address, Duration firstJoinTimeout) {
     return ClusterMembership.join(
         address,
@@ -145,7 +164,7 @@ final class ClusterMembershipTest {
 
   @Test
   void shouldJoinAgainWhenCoordinatorRestarts() throws Exception {
-    String address = startServer(0);
+    String address = startServerToRestart();
     try (var membership = join(address, LONG)) {
       take(coordinator.joins);
       stopServer();
@@ -159,7 +178,7 @@ final class ClusterMembershipTest {
 
   @Test
   void shouldBearItsOldSelfWhenIdIsStillInUseOnTheWayBack() throws Exception {
-    String address = startServer(0);
+    String address = startServerToRestart();
     try (var membership = join(address, LONG)) {
       take(coordinator.joins);
       coordinator.refusals.add(refusal(ErrorCode.WORKER_ID_IN_USE));
@@ -191,7 +210,7 @@ final class ClusterMembershipTest {
 
   @Test
   void shouldEndWhenRefusedOnTheWayBack() throws Exception {
-    String address = startServer(0);
+    String address = startServerToRestart();
     try (var membership = join(address, LONG)) {
       coordinator.refusals.add(refusal(ErrorCode.MODEL_MISMATCH));
       stopServer();

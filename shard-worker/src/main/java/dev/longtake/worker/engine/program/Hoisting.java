@@ -16,18 +16,32 @@ final class Hoisting {
   record Parts(List<Instruction> condition, List<Instruction> step) {}
 
   static Parts split(List<Instruction> program) {
-    Set<Value> varying = new HashSet<>(Set.of(Value.LATENTS, Value.TIMESTEPS));
+    Set<Value> varying = varying(program);
     List<Instruction> condition = new ArrayList<>();
     List<Instruction> step = new ArrayList<>();
     for (Instruction instruction : program) {
-      boolean varies =
-          instruction.reads().stream().anyMatch(varying::contains)
-              || varying.contains(instruction.writes());
-      if (varies) {
-        varying.add(instruction.writes());
-      }
-      (varies ? step : condition).add(instruction);
+      (varies(instruction, varying) ? step : condition).add(instruction);
     }
     return new Parts(condition, step);
+  }
+
+  /** Until nothing more is found: a value may be made varying by an instruction that comes after another which writes it. */
+  private static Set<Value> varying(List<Instruction> program) {
+    Set<Value> varying = new HashSet<>(Set.of(Value.LATENTS, Value.TIMESTEPS));
+    boolean isGrowing = true;
+    while (isGrowing) {
+      isGrowing = false;
+      for (Instruction instruction : program) {
+        if (varies(instruction, varying)) {
+          isGrowing |= varying.add(instruction.writes());
+        }
+      }
+    }
+    return varying;
+  }
+
+  private static boolean varies(Instruction instruction, Set<Value> varying) {
+    return instruction.reads().stream().anyMatch(varying::contains)
+        || varying.contains(instruction.writes());
   }
 }

@@ -14,7 +14,7 @@ import dev.longtake.worker.engine.exec.Geometry;
  * @param clips samples or branches
  * @param channels of each
  */
-record ClipRows(Geometry geometry, int clips, int channels) {
+public record ClipRows(Geometry geometry, int clips, int channels) {
   private static final String TAG = "latents";
 
   int frames() {
@@ -46,13 +46,13 @@ record ClipRows(Geometry geometry, int clips, int channels) {
     return geometry.latentFrames().start() + row % frames();
   }
 
-  /** Uninitialised rows on the device; the caller owns the buffer. */
-  DeviceBuffer allocate(Device device) {
+  /** Zeroed rows on the device; the caller owns the buffer. */
+  public DeviceBuffer allocate(Device device) {
     return device.memory().allocate(4L * rows() * pixels(), TAG);
   }
 
   /** The rows in a buffer of {@link #allocate}. */
-  Matrix in(DeviceBuffer buffer) {
+  public Matrix in(DeviceBuffer buffer) {
     return Matrix.dense(buffer, rows(), pixels(), DType.F32);
   }
 
@@ -63,7 +63,7 @@ record ClipRows(Geometry geometry, int clips, int channels) {
   }
 
   /** This rank's frames of the {@code index}-th whole [clips, channels, frames, height, width] in an array. */
-  float[] localPart(float[] whole, int index) {
+  public float[] localPart(float[] whole, int index) {
     Range local = geometry.latentFrames();
     int wholeFrames = geometry.patching().frames();
     int blocks = clips * channels;

@@ -4,6 +4,7 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.Precision;
 import java.io.PrintWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -35,7 +36,10 @@ public final class ConformanceCommand implements Callable<Integer> {
   @Parameters(
       arity = "1..*",
       paramLabel = "DIR",
-      description = "Case folders: config.json, manifest.json, inputs, outputs and weights.")
+      description = {
+        "Case folders: config.json, manifest.json, inputs, outputs and weights.",
+        "A README.md among them is passed over."
+      })
   private List<Path> folders = List.of();
 
   @Option(
@@ -95,10 +99,20 @@ public final class ConformanceCommand implements Callable<Integer> {
   private List<RunReport> check(Precision of) {
     Conformance conformance = new Conformance(requireWorkers(), of);
     List<RunReport> reports = new ArrayList<>();
-    for (Path folder : folders) {
+    for (Path folder : caseFolders()) {
       reports.addAll(conformance.check(folder));
     }
     return reports;
+  }
+
+  /** A pattern of the shell also finds the README beside the cases. */
+  private List<Path> caseFolders() {
+    List<Path> cases = folders.stream().filter(path -> !isDescription(path)).toList();
+    return cases.isEmpty() ? folders : cases;
+  }
+
+  private static boolean isDescription(Path path) {
+    return Files.isRegularFile(path) && String.valueOf(path.getFileName()).endsWith(".md");
   }
 
   private void requireNoJson() {

@@ -164,14 +164,19 @@ class ConformanceTest {
   }
 
   @Test
-  void shouldPrintBothPrecisionsBesideEachOther() {
+  void shouldPrintBothPrecisionsBesideEachOtherAndPassOverReadme() throws IOException {
     assumeBfloat16();
     StringWriter out = new StringWriter();
+    Path readme = Files.writeString(temporary.resolve("README.md"), "of the cases");
 
     int status =
         new CommandLine(new ConformanceCommand())
             .setOut(new PrintWriter(out))
-            .execute("--precision", "both", GoldenFolders.golden("stdit_v3_hd72").toString());
+            .execute(
+                "--precision",
+                "both",
+                readme.toString(),
+                GoldenFolders.golden("stdit_v3_hd72").toString());
 
     assertThat(status).isZero();
     assertThat(out.toString())

@@ -13,6 +13,7 @@ import dev.longtake.worker.engine.exec.Floats;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /** Norms and activations. */
 final class NormPrimitives {
@@ -63,7 +64,7 @@ final class NormPrimitives {
 
   private Comparison activations(GoldenRun run) {
     List<TensorCheck> checks = new ArrayList<>();
-    Map.of("gelu_tanh", Activation.GELU_TANH, "silu", Activation.SILU)
+    new TreeMap<>(Map.of("gelu_tanh", Activation.GELU_TANH, "silu", Activation.SILU))
         .forEach((output, function) -> {
           float[] ours = activated(run.input("x"), function);
           checks.add(check(run, output, ours, tolerance));

@@ -33,8 +33,13 @@ final class KeyValueGather implements AutoCloseable {
     this.sequence = sequence;
     this.exchange = exchange;
     stages = new MemorySegment[geometry.ranks()];
-    for (int rank = 0; geometry.ranks() > 1 && rank < stages.length; rank++) {
-      stages[rank] = arena.allocate(stageBytes(geometry, sequence, rank, columns), 64);
+    try {
+      for (int rank = 0; geometry.ranks() > 1 && rank < stages.length; rank++) {
+        stages[rank] = arena.allocate(stageBytes(geometry, sequence, rank, columns), 64);
+      }
+    } catch (Throwable e) {
+      arena.close();
+      throw e;
     }
   }
 

@@ -73,8 +73,14 @@ public final class Network implements AutoCloseable {
           new Attentions(
               device, model, weights, geometry, buffers, vectors, positions, sequence, taps);
       splitSwitch = new SplitSwitch(device, geometry, exchange, job.switchedColumns());
+    } catch (Throwable e) {
+      buffers.close();
+      throw e;
+    }
+    try {
       gather = new KeyValueGather(device, geometry, sequence, exchange, job.gatheredColumns());
     } catch (Throwable e) {
+      splitSwitch.close();
       buffers.close();
       throw e;
     }

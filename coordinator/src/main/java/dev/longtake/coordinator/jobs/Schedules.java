@@ -1,5 +1,7 @@
 package dev.longtake.coordinator.jobs;
 
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.Ancestral;
 import dev.longtake.v1.Ddim;
 import dev.longtake.v1.DpmSolver;
@@ -22,7 +24,7 @@ final class Schedules {
   static SamplingTask.Builder schedule(ModelCard card, int steps) {
     SamplingTask.Builder task = SamplingTask.newBuilder();
     return switch (card.getSampler()) {
-      case SAMPLER_UNSPECIFIED, SAMPLER_RECTIFIED_FLOW, UNRECOGNIZED ->
+      case SAMPLER_UNSPECIFIED, SAMPLER_RECTIFIED_FLOW ->
           task.setRectifiedFlow(
               RectifiedFlow.newBuilder()
                   .setSteps(steps)
@@ -50,6 +52,12 @@ final class Schedules {
                   .setTimesteps(TIMESTEPS)
                   .setSpacing(DpmSolver.Spacing.SPACING_TIME_UNIFORM)
                   .setFirstOrderEnd(steps < FEW_STEPS));
+      // Another sampler would give a wrong video.
+      case UNRECOGNIZED ->
+          throw new LongtakeException(
+              ErrorCode.INVALID_MODEL,
+              "Expected a sampler that this coordinator knows, but %s was made for number %d; use workers and a coordinator of one version"
+                  .formatted(card.getName(), card.getSamplerValue()));
     };
   }
 }

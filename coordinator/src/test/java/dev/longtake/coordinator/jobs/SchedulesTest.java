@@ -1,7 +1,9 @@
 package dev.longtake.coordinator.jobs;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Sampler;
 import dev.longtake.v1.SamplingTask;
@@ -43,5 +45,15 @@ final class SchedulesTest {
     assertThat(schedule(Sampler.SAMPLER_DPM_SOLVER, 9).getDpmSolver().getFirstOrderEnd()).isTrue();
     assertThat(schedule(Sampler.SAMPLER_DPM_SOLVER, 10).getDpmSolver().getFirstOrderEnd())
         .isFalse();
+  }
+
+  @Test
+  void shouldRefuseSamplerThatIsUnknown() {
+    ModelCard card = ModelCard.newBuilder().setName("newer").setSamplerValue(99).build();
+
+    assertThatThrownBy(() -> Schedules.schedule(card, 4))
+        .isInstanceOf(LongtakeException.class)
+        .hasMessageContaining("newer")
+        .hasMessageContaining("99");
   }
 }

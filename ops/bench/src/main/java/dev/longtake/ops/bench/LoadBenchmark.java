@@ -2,7 +2,6 @@ package dev.longtake.ops.bench;
 
 import com.google.protobuf.util.Durations;
 import dev.longtake.common.checkpoint.Checkpoints;
-import dev.longtake.common.checkpoint.ShardedCheckpoint;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.ops.model.RandomModel;
@@ -141,12 +140,7 @@ final class LoadBenchmark implements Benchmark {
   }
 
   private static void forget(ModelFolder model) {
-    files(model).forEach(FileCache::drop);
-  }
-
-  private static List<Path> files(ModelFolder model) {
-    Path weights = model.ditWeights();
-    return Checkpoints.isIndex(weights) ? ShardedCheckpoint.files(weights) : List.of(weights);
+    Checkpoints.files(model.ditWeights()).forEach(FileCache::drop);
   }
 
   private static double seconds(com.google.protobuf.Duration duration) {
@@ -167,7 +161,7 @@ final class LoadBenchmark implements Benchmark {
   private static long read(ModelFolder model) {
     ByteBuffer buffer = ByteBuffer.allocateDirect(READ_BYTES);
     long bytes = 0;
-    for (Path file : files(model)) {
+    for (Path file : Checkpoints.files(model.ditWeights())) {
       try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
         for (int read = channel.read(buffer); read >= 0; read = channel.read(buffer.clear())) {
           bytes += read;

@@ -169,7 +169,7 @@ public final class JobRunner {
       }
       case FRAMES -> onFrames(entry, event.getFrames(), spool);
       // A newer worker may say more than we asked for.
-      case TENSOR, FINISHED, EVENT_NOT_SET -> {}
+      case TENSOR, MEASURED, TRACE, FINISHED, EVENT_NOT_SET -> {}
     }
   }
 

@@ -85,7 +85,7 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
             .setCompute(Durations.fromNanos(System.nanoTime() - begin - exchangeNanos))
             .setExchange(Durations.fromNanos(exchangeNanos));
       }
-      case TASK_NOT_SET ->
+      case MEASURE_BLOCKS, MEASURE_LINK, TASK_NOT_SET ->
           throw LongtakeException.invalidField(
               "task", "Expected an order with a sampling or a forward task, but it has none");
     }

@@ -18,10 +18,12 @@ import dev.longtake.worker.media.EncodedText;
 import dev.longtake.worker.media.FrameDecoder;
 import dev.longtake.worker.media.TextEncoder;
 import dev.longtake.worker.order.EngineOrderRunner;
+import dev.longtake.worker.order.ModelProfiles;
 import dev.longtake.worker.order.ProtoTensors;
 import dev.longtake.worker.service.PromptEncoder;
 import dev.longtake.worker.service.WorkerNode;
 import java.nio.file.Path;
+import java.time.InstantSource;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -48,12 +50,14 @@ final class EngineWorkers implements WorkerFactory {
               device,
               dit.description(),
               dit.weights(),
-              () -> model.vae().isPresent() ? FrameDecoder.open(model, threads) : null);
+              () -> model.vae().isPresent() ? FrameDecoder.open(model, threads) : null,
+              InstantSource.system());
       Resources resources = new Resources(runner, encoder, device, dit);
       return new WorkerNode(
           card,
           device.name(),
           device.detail(),
+          threads,
           memoryLimitBytes,
           runner,
           prompts(encoder),
@@ -131,6 +135,7 @@ final class EngineWorkers implements WorkerFactory {
         .setEncodesNullText(
             dit.description().text() != null
                 && dit.description().text().nullText() instanceof NullText.Encoded)
+        .setProfile(ModelProfiles.of(dit.description()))
         .build();
   }
 

@@ -122,6 +122,15 @@ public final class WorkerCommand implements Callable<Integer> {
       description = "How long to look for the coordinator at first (default: ${DEFAULT-VALUE}).")
   private int joinTimeoutSeconds;
 
+  @Option(
+      names = "--max-orders",
+      paramLabel = "N",
+      defaultValue = "4",
+      description =
+          "Jobs that may be in work at once, taking turns on the device (default:"
+              + " ${DEFAULT-VALUE}).")
+  private int maxOrders = WorkerSettings.DEFAULT_MAX_ORDERS;
+
   @Option(names = "--exit-with-parent", description = "End when standard input reaches its end.")
   private boolean exitWithParent;
 
@@ -205,6 +214,7 @@ public final class WorkerCommand implements Callable<Integer> {
     requireAtLeastOne("--threads", threads);
     requireAtLeastOne("--exchange-timeout", exchangeTimeoutSeconds);
     requireAtLeastOne("--join-timeout", joinTimeoutSeconds);
+    requireAtLeastOne("--max-orders", maxOrders);
     return new WorkerSettings(
         host,
         port,
@@ -213,7 +223,8 @@ public final class WorkerCommand implements Callable<Integer> {
         ExchangeSettings.defaults()
             .withChunkBytes((int) Math.min(Integer.MAX_VALUE, chunkBytes.bytes())),
         Duration.ofSeconds(exchangeTimeoutSeconds),
-        WorkerSettings.DEFAULT_EVENT_TIMEOUT);
+        WorkerSettings.DEFAULT_EVENT_TIMEOUT,
+        maxOrders);
   }
 
   private static void requireAtLeastOne(String option, int value) {

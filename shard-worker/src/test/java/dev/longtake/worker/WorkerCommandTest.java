@@ -35,6 +35,7 @@ final class WorkerCommandTest {
               "cpu",
               "",
               1,
+              1,
               (order, exchange, events, canceled) -> {},
               null,
               freed::incrementAndGet);

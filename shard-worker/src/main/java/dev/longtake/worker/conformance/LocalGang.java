@@ -5,10 +5,11 @@ import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.cpu.CpuDevice;
-import dev.longtake.worker.engine.Exchange;
+import dev.longtake.worker.engine.GangExchange;
 import dev.longtake.worker.engine.loading.OpenModel;
 import dev.longtake.worker.order.EngineOrderRunner;
 import java.nio.file.Path;
+import java.time.InstantSource;
 import java.util.Map;
 
 /** One worker in this process. */
@@ -27,7 +28,12 @@ final class LocalGang implements Gang {
     OpenModel model = OpenModel.open(ModelFolder.open(folder));
     Device device = CpuDevice.open(Runtime.getRuntime().availableProcessors(), Long.MAX_VALUE);
     EngineOrderRunner runner =
-        new EngineOrderRunner(device, model.description(), model.weights(), () -> null);
+        new EngineOrderRunner(
+            device,
+            model.description(),
+            model.weights(),
+            () -> null,
+            InstantSource.system());
     return new LocalGang(model, device, runner);
   }
 
@@ -36,7 +42,7 @@ final class LocalGang implements Gang {
     SliceAssembly assembly = new SliceAssembly();
     runner.run(
         order.build(),
-        Exchange.solo(),
+        GangExchange.solo(),
         event -> {
           if (event.getEventCase() == WorkEvent.EventCase.TENSOR) {
             assembly.add(event.getTensor());

@@ -24,28 +24,51 @@ final class SliceAssembly {
   }
 
   private static Captured assemble(List<TensorSlice> parts) {
-    TensorSlice first = parts.getFirst();
-    if (first.getSplit() == Split.SPLIT_UNSPECIFIED) {
-      return new Captured(first.getTensor().getShapeList(), values(first));
-    }
     // A rank with nothing of the other axis sends an empty slice; the full ones tell the shape.
     TensorSlice full =
         parts.stream()
             .filter(part -> part.getTensor().getData().size() > 0)
             .findFirst()
-            .orElse(first);
-    int axis = axis(full);
-    int length = parts.stream().mapToInt(TensorSlice::getEnd).max().orElse(0);
+            .orElse(parts.getFirst());
     List<Long> shape = new ArrayList<>(full.getTensor().getShapeList());
+    int rows = parts.stream().mapToInt(TensorSlice::getRowEnd).max().orElse(0);
+    if (rows > 0) {
+      shape.set(0, (long) rows);
+    }
+    if (full.getSplit() == Split.SPLIT_UNSPECIFIED) {
+      return assemble(parts, shape, /* axis= */ 0, rows > 0 ? rows : -1);
+    }
+    int length = parts.stream().mapToInt(TensorSlice::getEnd).max().orElse(0);
+    int axis = axis(full);
     shape.set(axis, (long) length);
+    return assemble(parts, shape, axis, length);
+  }
+
+  /**
+   * Puts parts into their places.
+   *
+   * @param axis that is split; 0 where only rows of the batch are divided
+   * @param length of the axis; -1 where every part is the whole
+   */
+  private static Captured assemble(
+      List<TensorSlice> parts, List<Long> shape, int axis, int length) {
+    if (length < 0) {
+      TensorSlice any = parts.getFirst();
+      return new Captured(shape, values(any));
+    }
+    float[] whole = new float[product(shape, 0, shape.size())];
     int inner = product(shape, axis + 1, shape.size());
-    int outer = product(shape, 0, axis);
-    float[] whole = new float[outer * length * inner];
+    int perRow = axis == 0 ? 0 : product(shape, 1, axis);
     for (TensorSlice part : parts) {
       float[] values = values(part);
-      int run = (part.getEnd() - part.getStart()) * inner;
-      for (int block = 0; block < outer && values.length > 0; block++) {
-        int at = (block * length + part.getStart()) * inner;
+      boolean byRows = axis == 0 && part.getSplit() == Split.SPLIT_UNSPECIFIED;
+      int start = byRows ? part.getRowStart() : part.getStart();
+      int end = byRows ? part.getRowEnd() : part.getEnd();
+      int run = (end - start) * inner;
+      int blocks = run == 0 ? 0 : values.length / run;
+      int firstBlock = part.getRowStart() * perRow;
+      for (int block = 0; block < blocks; block++) {
+        int at = ((firstBlock + block) * length + start) * inner;
         System.arraycopy(values, block * run, whole, at, run);
       }
     }
@@ -57,7 +80,7 @@ final class SliceAssembly {
     return switch (slice.getSplit()) {
       case SPLIT_FRAME -> tokens ? 1 : 2;
       case SPLIT_PATCH -> 2;
-      case SPLIT_TEXT -> 1;
+      case SPLIT_TEXT -> tokens ? 1 : 0;
       case SPLIT_UNSPECIFIED, UNRECOGNIZED ->
           throw new IllegalStateException("Expected a split tensor, but got " + slice.getName());
     };

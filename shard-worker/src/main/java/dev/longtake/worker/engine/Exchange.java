@@ -2,13 +2,14 @@ package dev.longtake.worker.engine;
 
 import dev.longtake.common.error.LongtakeException;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a rank of a job exchanges activations with its peers. All ranks call {@link #allToAll} equally often and in the
- * same order; the calls of one rank come from one thread.
+ * How a rank of a job exchanges activations with its peers. What one rank sends to another and what that one receives must come
+ * in the same order on both sides; the calls of one rank come from one thread at a time.
  */
-public interface Exchange extends AutoCloseable {
+public interface Exchange {
   /** A gang of one: there is nobody to exchange with. */
   static Exchange solo() {
     return SoloExchange.INSTANCE;
@@ -25,15 +26,29 @@ public interface Exchange extends AutoCloseable {
    * happened. Entries of this rank, and empty ones, are neither sent nor received.
    *
    * @param what the place in the program, for errors: {@code "step 3, before temporal_blocks.2"}
+   * @return nanoseconds of the call in which a peer that had not come to this point was waited for; the rest was transfer
    * @throws LongtakeException PEER_LOST when a peer died or did not answer within the job's exchange timeout, naming the
    *     peer, the job and {@code what}; CHECKSUM_MISMATCH; CANCELED when the job was cancelled
    */
-  void allToAll(
+  long allToAll(
       @Nullable MemorySegment[] outgoing, @Nullable MemorySegment[] incoming, String what);
 
-  /** Payload bytes sent so far. */
-  long sentBytes();
+  /** Sends to one peer; see {@link #allToAll}. */
+  default void send(int peer, MemorySegment segment, String what) {
+    @Nullable MemorySegment[] outgoing = new MemorySegment[ranks()];
+    outgoing[peer] = segment;
+    allToAll(outgoing, new MemorySegment[ranks()], what);
+  }
 
-  @Override
-  void close();
+  /** Receives from one peer; see {@link #allToAll}. */
+  default void receive(int peer, MemorySegment segment, String what) {
+    @Nullable MemorySegment[] incoming = new MemorySegment[ranks()];
+    incoming[peer] = segment;
+    allToAll(new MemorySegment[ranks()], incoming, what);
+  }
+
+  /** The same exchange among some of its ranks only, which are numbered 0, 1, ... in the order given; this rank is one. */
+  default Exchange among(List<Integer> members) {
+    return new GroupExchange(this, members);
+  }
 }

@@ -20,19 +20,12 @@ final class SoloExchange implements Exchange {
   }
 
   @Override
-  public void allToAll(
+  public long allToAll(
       @Nullable MemorySegment[] outgoing, @Nullable MemorySegment[] incoming, String what) {
     if (outgoing.length != 1 || incoming.length != 1) {
       throw new IllegalArgumentException(
           "Expected one rank, but got " + outgoing.length + " at " + what);
     }
-  }
-
-  @Override
-  public long sentBytes() {
     return 0;
   }
-
-  @Override
-  public void close() {}
 }

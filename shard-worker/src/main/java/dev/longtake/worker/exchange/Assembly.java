@@ -29,6 +29,11 @@ final class Assembly {
     return peer;
   }
 
+  /** Nothing was placed. */
+  boolean isEmpty() {
+    return receivedBytes == 0;
+  }
+
   boolean isComplete() {
     return receivedBytes == target.byteSize();
   }

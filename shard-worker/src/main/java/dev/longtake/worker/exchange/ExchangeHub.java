@@ -40,7 +40,7 @@ public final class ExchangeHub implements AutoCloseable {
           return size() > REMEMBERED_JOBS;
         }
       };
-  private final Map<String, GrpcExchange> sessions = new HashMap<>();
+  private final Map<String, GrpcGang> sessions = new HashMap<>();
   private final List<Waiting> waiting = new ArrayList<>();
   private boolean closed;
 
@@ -61,17 +61,17 @@ public final class ExchangeHub implements AutoCloseable {
 
   /**
    * Joins an attempt at a job: streams to the peers are opened, those from the peers are taken in. With one rank there
-   * are none. The caller closes the exchange.
+   * are none. The caller closes the exchanges.
    *
    * @param gang addresses of all ranks, in their order
+   * @param lanes exchanges that do not wait for one another, at least 1
    * @param timeout how long the silence of a peer is borne while something is awaited from it
    * @throws LongtakeException STALE_ATTEMPT when the worker already had this or a newer attempt at the job
    */
-  public GrpcExchange open(
-      String jobId, long attempt, int rank, List<String> gang, Duration timeout) {
-    var self = new JobRank(jobId, attempt, rank, gang);
-    GrpcExchange session;
-    GrpcExchange replaced;
+  public GrpcGang open(
+      String jobId, long attempt, int rank, List<String> gang, int lanes, Duration timeout) {
+    GrpcGang session;
+    GrpcGang replaced;
     var arrived = new ArrayList<Waiting>();
     synchronized (this) {
       if (closed) {
@@ -81,7 +81,7 @@ public final class ExchangeHub implements AutoCloseable {
       if (newest != null && newest >= attempt) {
         throw stale(jobId, attempt, newest);
       }
-      session = new GrpcExchange(this, settings, self, timeout);
+      session = new GrpcGang(this, settings, jobId, attempt, rank, gang, lanes, timeout);
       newestAttempts.put(jobId, attempt);
       replaced = sessions.put(jobId, session);
       waiting.removeIf(w -> {
@@ -93,7 +93,7 @@ public final class ExchangeHub implements AutoCloseable {
       });
     }
     if (replaced != null) {
-      replaced.abort(stale(jobId, replaced.self().attempt(), attempt));
+      replaced.abort(stale(jobId, replaced.attempt(), attempt));
     }
     for (Waiting w : arrived) {
       w.end.cancel(false);
@@ -109,11 +109,11 @@ public final class ExchangeHub implements AutoCloseable {
 
   /** Chunks that arrived and wait to be consumed, all jobs together. */
   public int queuedChunks() {
-    List<GrpcExchange> live;
+    List<GrpcGang> live;
     synchronized (this) {
       live = List.copyOf(sessions.values());
     }
-    return live.stream().mapToInt(GrpcExchange::queuedChunks).sum();
+    return live.stream().mapToInt(GrpcGang::queuedChunks).sum();
   }
 
   /** Jobs that have an open exchange. */
@@ -128,7 +128,7 @@ public final class ExchangeHub implements AutoCloseable {
 
   /** Decides on a stream whose hello was read. */
   void arrived(IncomingStream stream, ExchangeHello hello) {
-    GrpcExchange session = null;
+    GrpcGang session = null;
     LongtakeException refusal = null;
     synchronized (this) {
       Long newest = newestAttempts.get(hello.getJobId());
@@ -199,8 +199,8 @@ public final class ExchangeHub implements AutoCloseable {
     });
   }
 
-  synchronized void closed(GrpcExchange session) {
-    sessions.remove(session.self().jobId(), session);
+  synchronized void closed(GrpcGang session) {
+    sessions.remove(session.jobId(), session);
   }
 
   private static LongtakeException stale(String jobId, long attempt, long newest) {
@@ -220,9 +220,13 @@ public final class ExchangeHub implements AutoCloseable {
   static LongtakeException duplicate(ExchangeHello hello) {
     return new LongtakeException(
         ErrorCode.WRONG_STATE,
-        "Expected one stream from rank %d to rank %d for job %s, attempt %d, but a second one came"
+        "Expected one stream from rank %d to rank %d for job %s, attempt %d, lane %d, but a second one came"
             .formatted(
-                hello.getFromRank(), hello.getToRank(), hello.getJobId(), hello.getAttempt()));
+                hello.getFromRank(),
+                hello.getToRank(),
+                hello.getJobId(),
+                hello.getAttempt(),
+                hello.getLane()));
   }
 
   private static LongtakeException stopping() {
@@ -232,7 +236,7 @@ public final class ExchangeHub implements AutoCloseable {
   /** Ends every exchange and refuses the streams that wait. The exchanges' owners still close them. */
   @Override
   public void close() {
-    List<GrpcExchange> live;
+    List<GrpcGang> live;
     List<Waiting> refused;
     synchronized (this) {
       closed = true;

@@ -13,14 +13,14 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The exchange of one order over gRPC streams, one to each peer and one from each.
+ * The exchange of one lane of an order over gRPC streams, one to each peer and one from each.
  *
  * <p><b>Flow.</b> {@link #allToAll} sends to every peer from a virtual thread of its own while the caller's thread
  * receives from all, so two ranks that both send more than a window never wait for each other. A sender spends a credit
@@ -37,28 +37,30 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Threads.</b> {@link #allToAll} from one thread; everything else from any.
  */
 public final class GrpcExchange implements Exchange {
-  /** How long {@link #close} waits for the peers to take note. */
-  private static final long CLOSE_WAIT_NANOS = Duration.ofSeconds(2).toNanos();
-
-  private final ExchangeHub hub;
   private final ExchangeSettings settings;
   private final JobRank self;
   private final List<Peer> peers;
-  private final LongAdder sentBytes = new LongAdder();
+  private final Consumer<LongtakeException> onFailure;
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition changed = lock.newCondition();
 
   // Guarded by the lock.
   private @Nullable LongtakeException failure;
   private boolean exchanging;
-  private boolean closed;
-  // The exchange under way, or the next one.
-  private long point;
 
-  GrpcExchange(ExchangeHub hub, ExchangeSettings settings, JobRank self, Duration timeout) {
-    this.hub = hub;
+  /**
+   * One lane's exchange.
+   *
+   * @param onFailure told of the first failure, by the thread that met it
+   */
+  GrpcExchange(
+      ExchangeSettings settings,
+      JobRank self,
+      Duration timeout,
+      Consumer<LongtakeException> onFailure) {
     this.settings = settings;
     this.self = self;
+    this.onFailure = onFailure;
     var others = new ArrayList<Peer>();
     for (int rank = 0; rank < self.gang().size(); rank++) {
       if (rank != self.rank()) {
@@ -71,10 +73,6 @@ public final class GrpcExchange implements Exchange {
   /** Opens the streams to the peers; they connect in the background. */
   void start() {
     peers.forEach(peer -> peer.outgoing().start(self.helloTo(peer.rank())));
-  }
-
-  JobRank self() {
-    return self;
   }
 
   /** Takes in the stream of a peer, or refuses it. */
@@ -115,9 +113,9 @@ public final class GrpcExchange implements Exchange {
     return self.gang().size();
   }
 
-  @Override
-  public long sentBytes() {
-    return sentBytes.sum();
+  /** Payload bytes sent so far to one rank. */
+  long sentBytes(int rank) {
+    return peers.stream().filter(p -> p.rank() == rank).mapToLong(Peer::sentBytes).sum();
   }
 
   /** Chunks that arrived and wait to be consumed; never more than the window for each peer. */
@@ -137,9 +135,10 @@ public final class GrpcExchange implements Exchange {
    * not match this one's.
    */
   @Override
-  public void allToAll(
+  public long allToAll(
       @Nullable MemorySegment[] outgoing, @Nullable MemorySegment[] incoming, String what) {
-    long current = begin(outgoing, incoming);
+    begin(outgoing, incoming);
+    var waited = new PeerWait(System.nanoTime());
     var senders = new ArrayList<Thread>();
     for (Peer peer : peers) {
       MemorySegment segment = outgoing[peer.rank()];
@@ -147,15 +146,16 @@ public final class GrpcExchange implements Exchange {
         senders.add(
             Thread.ofVirtual()
                 .name("lt-send-" + peer.rank())
-                .start(() -> guard(() -> send(peer, segment, current, what))));
+                .start(() -> guard(() -> send(peer, segment, what, waited))));
       }
     }
-    guard(() -> receive(incoming, current, what));
+    guard(() -> receive(incoming, what, waited));
     senders.forEach(this::join);
     end();
+    return waited.nanos();
   }
 
-  private long begin(@Nullable MemorySegment[] outgoing, @Nullable MemorySegment[] incoming) {
+  private void begin(@Nullable MemorySegment[] outgoing, @Nullable MemorySegment[] incoming) {
     if (outgoing.length != ranks() || incoming.length != ranks()) {
       throw new LongtakeException(
           ErrorCode.INTERNAL,
@@ -171,7 +171,6 @@ public final class GrpcExchange implements Exchange {
             "Expected exchanges one after the other, but two threads called at once");
       }
       exchanging = true;
-      return point;
     } finally {
       lock.unlock();
     }
@@ -181,7 +180,6 @@ public final class GrpcExchange implements Exchange {
     lock.lock();
     try {
       exchanging = false;
-      point++;
       requireHealthy();
     } finally {
       lock.unlock();
@@ -236,9 +234,10 @@ public final class GrpcExchange implements Exchange {
     }
   }
 
-  private void send(Peer peer, MemorySegment segment, long current, String what)
+  private void send(Peer peer, MemorySegment segment, String what, PeerWait waited)
       throws InterruptedException {
     long totalBytes = segment.byteSize();
+    long point = peer.nextSendPoint();
     for (long offset = 0; offset < totalBytes; ) {
       long size = Math.min(settings.chunkBytes(), totalBytes - offset);
       ByteBuffer payload = segment.asSlice(offset, size).asByteBuffer();
@@ -252,16 +251,18 @@ public final class GrpcExchange implements Exchange {
               ExchangeMessage.newBuilder()
                   .setChunk(
                       ExchangeChunk.newBuilder()
-                          .setPoint(current)
+                          .setPoint(point)
                           .setOffsetBytes(offset)
                           .setTotalBytes(totalBytes)
                           .setCrc32C((int) checksum.getValue())
                           .setPayload(UnsafeByteOperations.unsafeWrap(payload)))
                   .build());
-      sentBytes.add(size);
+      peer.addSentBytes(size);
       offset += size;
     }
+    long handedOverNanos = System.nanoTime();
     awaitCredit(peer, /* all= */ true, "%d bytes to be taken by".formatted(totalBytes), what);
+    waited.forTaking(handedOverNanos);
   }
 
   /** Waits until one more chunk may be sent, or until all sent ones were consumed. */
@@ -283,18 +284,21 @@ public final class GrpcExchange implements Exchange {
     }
   }
 
-  private void receive(@Nullable MemorySegment[] incoming, long current, String what)
+  private void receive(@Nullable MemorySegment[] incoming, String what, PeerWait waited)
       throws InterruptedException {
     var assemblies = new ArrayList<Assembly>();
     for (Peer peer : peers) {
       MemorySegment segment = incoming[peer.rank()];
       if (segment != null && segment.byteSize() > 0) {
-        assemblies.add(new Assembly(self, peer, segment, current, what));
+        assemblies.add(new Assembly(self, peer, segment, peer.nextReceivePoint(), what));
       }
     }
     long sinceNanos = System.nanoTime();
     while (!assemblies.isEmpty()) {
       Assembly assembly = awaitChunk(assemblies, sinceNanos, what);
+      if (assembly.isEmpty()) {
+        waited.forFirstBytes(assembly.peer().polledArrivalNanos());
+      }
       assembly.place();
       assembly.peer().consumed();
       // The one that was served goes to the end, so that no peer starves the others.
@@ -332,7 +336,7 @@ public final class GrpcExchange implements Exchange {
 
   /**
    * Ends the exchange with a failure, unless it already has one: the call under way and all later ones throw it, and the
-   * peers are told. Does not block; {@link #close} is still to be called.
+   * peers are told. Does not block; the gang is still to be closed.
    */
   public void abort(LongtakeException reason) {
     lock.lock();
@@ -346,31 +350,26 @@ public final class GrpcExchange implements Exchange {
       lock.unlock();
     }
     peers.forEach(peer -> peer.abort(reason));
+    onFailure.accept(reason);
   }
 
-  /**
-   * Leaves the job. Between two exchanges of a healthy job the streams end in order: peers keep what they got. In the
-   * middle of an exchange it fails that exchange with CANCELED. Bounded; a second call does nothing.
-   */
-  @Override
-  public void close() {
-    boolean inOrder;
+  /** Whether nothing is under way and nothing has failed. */
+  boolean isQuiet() {
     lock.lock();
     try {
-      if (closed) {
-        return;
-      }
-      closed = true;
-      inOrder = failure == null && !exchanging;
+      return failure == null && !exchanging;
     } finally {
       lock.unlock();
     }
-    hub.closed(this);
-    if (inOrder) {
-      peers.forEach(Peer::complete);
-    }
-    abort(new LongtakeException(ErrorCode.CANCELED, "The exchange is closed (" + self + ")"));
-    long deadlineNanos = System.nanoTime() + CLOSE_WAIT_NANOS;
+  }
+
+  /** Ends the streams in order: peers keep what they got. {@link #abort} and {@link #awaitClose} are still to be called. */
+  void complete() {
+    peers.forEach(Peer::complete);
+  }
+
+  /** After {@link #abort}: gives the peers until the deadline to take note, then cuts the connections. */
+  void awaitClose(long deadlineNanos) {
     peers.forEach(peer -> peer.outgoing().closeChannel(deadlineNanos));
   }
 }

@@ -6,11 +6,12 @@ import dev.longtake.v1.ExchangeHello;
 import java.util.List;
 
 /**
- * One rank of one attempt at a job.
+ * One lane of one rank of one attempt at a job.
  *
+ * @param lane exchanges of a lane do not wait for those of another
  * @param gang addresses of all ranks, in their order
  */
-record JobRank(String jobId, long attempt, int rank, List<String> gang) {
+record JobRank(String jobId, long attempt, int lane, int rank, List<String> gang) {
   JobRank {
     gang = List.copyOf(gang);
     if (rank < 0 || rank >= gang.size()) {
@@ -27,6 +28,7 @@ record JobRank(String jobId, long attempt, int rank, List<String> gang) {
         .setAttempt(attempt)
         .setFromRank(rank)
         .setToRank(peer)
+        .setLane(lane)
         .build();
   }
 

@@ -6,6 +6,7 @@ import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.v1.ExchangeChunk;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -50,6 +51,15 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
 
   private long heardNanos = System.nanoTime();
 
+  // When the chunks in the inbox came, in the same order.
+  private final ArrayDeque<Long> arrivals = new ArrayDeque<>();
+  private long takenArrivalNanos;
+
+  // Only used by the thread that exchanges, or by the sender that it started.
+  private long sendPoint;
+  private long receivePoint;
+  private final LongAdder sentBytes = new LongAdder();
+
   Peer(JobRank self, int rank, long timeoutNanos, ReentrantLock lock, Condition changed) {
     this.self = self;
     this.rank = rank;
@@ -93,7 +103,35 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
 
   /** Held. The next chunk in order, null when none waits. */
   @Nullable ExchangeChunk pollChunk() {
-    return inbox.poll();
+    ExchangeChunk chunk = inbox.poll();
+    if (chunk != null) {
+      takenArrivalNanos = arrivals.remove();
+    }
+    return chunk;
+  }
+
+  /** When the chunk arrived that was polled last. */
+  long polledArrivalNanos() {
+    return takenArrivalNanos;
+  }
+
+  /** Counts what is sent to this peer. */
+  long nextSendPoint() {
+    return sendPoint++;
+  }
+
+  /** Counts what is received from this peer. */
+  long nextReceivePoint() {
+    return receivePoint++;
+  }
+
+  void addSentBytes(long bytes) {
+    sentBytes.add(bytes);
+  }
+
+  /** Payload bytes sent so far; any thread. */
+  long sentBytes() {
+    return sentBytes.sum();
   }
 
   /** Held. Chunks that arrived and were not consumed. */
@@ -208,7 +246,10 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
 
   @Override
   public void arrived(ExchangeChunk chunk) {
-    change(() -> inbox.add(chunk));
+    change(() -> {
+      inbox.add(chunk);
+      arrivals.add(System.nanoTime());
+    });
   }
 
   @Override

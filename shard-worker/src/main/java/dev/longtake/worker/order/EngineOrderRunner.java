@@ -4,117 +4,148 @@ import com.google.protobuf.Duration;
 import com.google.protobuf.util.Durations;
 import dev.longtake.common.checkpoint.Checkpoint;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.plan.ExecutionPlan;
+import dev.longtake.common.plan.Plans;
 import dev.longtake.common.tensor.DType;
+import dev.longtake.v1.ModelProfile;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkFinished;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.device.Device;
-import dev.longtake.worker.engine.Exchange;
-import dev.longtake.worker.engine.exec.Weights;
+import dev.longtake.worker.engine.ComputeTurn;
+import dev.longtake.worker.engine.GangExchange;
+import dev.longtake.worker.engine.gang.RankShare;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.program.Program;
+import dev.longtake.worker.engine.trace.RankTrace;
 import dev.longtake.worker.media.FrameDecoder;
 import dev.longtake.worker.service.OrderRunner;
+import java.time.InstantSource;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Carries out orders on a device. The weights stay loaded from one order to the next, in the precision last used. One order at a
- * time. Owns the weights and the decoder, not the device or the checkpoint.
+ * Carries out orders on a device, several at once if asked: they take turns on it. The weights stay loaded from one order to the
+ * next. Thread-safe. Owns the weights and the decoder, not the device or the checkpoint.
  */
 public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
   private final Device device;
   private final ModelDescription model;
-  private final Checkpoint checkpoint;
-  private final Supplier<@Nullable FrameDecoder> decoders;
-  private @Nullable Weights weights;
-  private @Nullable FrameDecoder decoder;
+  private final ModelProfile profile;
+  private final WeightStore weights;
+  private final DecoderSlot decoder;
+  private final InstantSource clock;
+  private final ComputeTurn turn = new ComputeTurn();
 
   /**
    * A runner for one model.
    *
    * @param decoders opens the frame decoder when it is first needed; gives null where the model has none
+   * @param clock for traces
    */
   public EngineOrderRunner(
       Device device,
       ModelDescription model,
       Checkpoint checkpoint,
-      Supplier<@Nullable FrameDecoder> decoders) {
+      Supplier<@Nullable FrameDecoder> decoders,
+      InstantSource clock) {
     this.device = device;
     this.model = model;
-    this.checkpoint = checkpoint;
-    this.decoders = decoders;
+    this.profile = ModelProfiles.of(model);
+    this.weights = new WeightStore(device, checkpoint);
+    this.decoder = new DecoderSlot(decoders);
+    this.clock = clock;
   }
 
   @Override
   public void run(
-      WorkOrder order, Exchange exchange, Consumer<WorkEvent> events, BooleanSupplier canceled) {
+      WorkOrder order, GangExchange exchange, Consumer<WorkEvent> events, BooleanSupplier canceled) {
+    if (order.getTaskCase() == WorkOrder.TaskCase.MEASURE_LINK) {
+      new LinkMeasurement(exchange, order).run(events);
+      events.accept(finished(WorkFinished.newBuilder(), exchange));
+      return;
+    }
+    ExecutionPlan plan = plan(order, exchange);
+    Program program = Program.compile(model, RankShare.sharding(plan, exchange.rank()));
     long start = System.nanoTime();
-    Program program = Program.compile(model, exchange.ranks());
-    Weights loaded = weights(program, order.getPrecision());
-    WorkFinished.Builder finished = WorkFinished.newBuilder();
-    switch (order.getTaskCase()) {
+    try (WeightStore.Lease lease = weights.lease(program, blockType(order.getPrecision()))) {
+      RankTrace trace = new RankTrace(plan.microBatches() + 1);
+      Traces traces = new Traces(exchange.rank(), trace, clock.instant());
+      OrderWork work =
+          new OrderWork(
+              device,
+              program,
+              lease.weights(),
+              plan,
+              turn,
+              exchange,
+              trace,
+              events,
+              canceled);
+      WorkFinished.Builder finished = WorkFinished.newBuilder();
+      finished.setDecode(Durations.fromNanos(carryOut(order, work, finished, start)));
+      events.accept(WorkEvent.newBuilder().setTrace(traces.message()).build());
+      traces.report(finished);
+      events.accept(finished(finished, exchange));
+    }
+  }
+
+  /** Returns the nanoseconds spent on decoding. */
+  private long carryOut(
+      WorkOrder order, OrderWork work, WorkFinished.Builder finished, long startNanos) {
+    return switch (order.getTaskCase()) {
       case SAMPLING -> {
-        FrameDecoder frames = order.getSampling().getDecode() ? decoder() : null;
-        finished.setLoad(since(start));
-        SamplingOrder.Times times =
-            new SamplingOrder(
-                    device,
-                    program,
-                    loaded,
-                    frames,
-                    order.getSampling(),
-                    exchange,
-                    events,
-                    canceled)
-                .run();
-        finished
-            .setCompute(Durations.fromNanos(times.sampling()))
-            .setExchange(Durations.fromNanos(times.exchange()))
-            .setDecode(Durations.fromNanos(times.decode()));
+        FrameDecoder frames = order.getSampling().getDecode() ? decoder.get() : null;
+        finished.setLoad(since(startNanos));
+        yield new SamplingOrder(work, frames, order.getSampling()).run();
       }
       case FORWARD -> {
-        finished.setLoad(since(start));
-        long begin = System.nanoTime();
-        long exchangeNanos =
-            new ForwardOrder(device, program, loaded, order.getForward(), exchange, events).run();
-        finished
-            .setCompute(Durations.fromNanos(System.nanoTime() - begin - exchangeNanos))
-            .setExchange(Durations.fromNanos(exchangeNanos));
+        finished.setLoad(since(startNanos));
+        new ForwardOrder(work, order.getForward()).run();
+        yield 0;
       }
       case MEASURE_BLOCKS, MEASURE_LINK, TASK_NOT_SET ->
           throw LongtakeException.invalidField(
               "task", "Expected an order with a sampling or a forward task, but it has none");
-    }
-    events.accept(
-        WorkEvent.newBuilder()
-            .setFinished(
-                finished
-                    .setExchangedBytes(exchange.sentBytes())
-                    .setPeakDeviceBytes(device.memory().peakBytes()))
-            .build());
+    };
+  }
+
+  /** An order without a plan of its own is for a gang that only shares sequences. */
+  private ExecutionPlan plan(WorkOrder order, GangExchange exchange) {
+    ExecutionPlan plan =
+        Plans.of(
+            order.hasPlan()
+                ? order.getPlan()
+                : dev.longtake.v1.Plan.newBuilder().setSequenceRanks(exchange.ranks()).build(),
+            profile);
+    OrderGeometry.require(
+        plan.workers() == exchange.ranks(),
+        "plan",
+        "Expected a plan for the %d workers of the gang, but it is for %d: %d branch groups x %d stages x %d sequence ranks"
+            .formatted(
+                exchange.ranks(),
+                plan.workers(),
+                plan.branchGroups(),
+                plan.stages().size(),
+                plan.sequenceRanks()));
+    return plan;
+  }
+
+  private WorkEvent finished(WorkFinished.Builder finished, GangExchange exchange) {
+    return WorkEvent.newBuilder()
+        .setFinished(
+            finished
+                .setExchangedBytes(exchange.sentBytes())
+                .addAllSentBytesByRank(exchange.sentBytesByRank())
+                .setPeakDeviceBytes(device.memory().peakBytes()))
+        .build();
   }
 
   private static Duration since(long startNanos) {
     return Durations.fromNanos(System.nanoTime() - startNanos);
-  }
-
-  private Weights weights(Program program, Precision precision) {
-    DType type = blockType(precision);
-    Weights current = weights;
-    if (current != null && current.blockType() == type) {
-      return current;
-    }
-    if (current != null) {
-      weights = null;
-      current.close();
-    }
-    Weights loaded = Weights.load(device, checkpoint, program, type);
-    weights = loaded;
-    return loaded;
   }
 
   private DType blockType(Precision precision) {
@@ -135,22 +166,9 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
     };
   }
 
-  private @Nullable FrameDecoder decoder() {
-    if (decoder == null) {
-      decoder = decoders.get();
-    }
-    return decoder;
-  }
-
   @Override
   public void close() {
-    if (weights != null) {
-      weights.close();
-      weights = null;
-    }
-    if (decoder != null) {
-      decoder.close();
-      decoder = null;
-    }
+    weights.close();
+    decoder.close();
   }
 }

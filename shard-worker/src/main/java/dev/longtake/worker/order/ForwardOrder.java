@@ -2,80 +2,76 @@ package dev.longtake.worker.order;
 
 import static dev.longtake.worker.order.OrderGeometry.require;
 
+import dev.longtake.common.partition.Range;
 import dev.longtake.v1.ForwardRow;
 import dev.longtake.v1.ForwardTask;
-import dev.longtake.v1.WorkEvent;
-import dev.longtake.worker.device.Device;
-import dev.longtake.worker.device.Matrix;
-import dev.longtake.worker.engine.Exchange;
 import dev.longtake.worker.engine.exec.Branch;
 import dev.longtake.worker.engine.exec.Condition;
 import dev.longtake.worker.engine.exec.Geometry;
-import dev.longtake.worker.engine.exec.Network;
 import dev.longtake.worker.engine.exec.Predictions;
 import dev.longtake.worker.engine.exec.StepInput;
-import dev.longtake.worker.engine.exec.Weights;
+import dev.longtake.worker.engine.gang.Lanes;
+import dev.longtake.worker.engine.gang.RankWork;
 import dev.longtake.worker.engine.model.ModelDescription;
-import dev.longtake.worker.engine.program.Program;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** One evaluation of the network with captured intermediates. */
 final class ForwardOrder {
-  private final Device device;
-  private final Program program;
-  private final Weights weights;
+  private final OrderWork work;
   private final ForwardTask task;
-  private final Exchange exchange;
-  private final Consumer<WorkEvent> events;
 
-  ForwardOrder(
-      Device device,
-      Program program,
-      Weights weights,
-      ForwardTask task,
-      Exchange exchange,
-      Consumer<WorkEvent> events) {
-    this.device = device;
-    this.program = program;
-    this.weights = weights;
+  ForwardOrder(OrderWork work, ForwardTask task) {
+    this.work = work;
     this.task = task;
-    this.exchange = exchange;
-    this.events = events;
   }
 
-  /** Returns the nanoseconds spent in exchanges. */
-  long run() {
-    ModelDescription model = program.model();
+  void run() {
+    ModelDescription model = work.model();
     int branches = task.getRowsCount();
     require(branches >= 1, "rows", "Expected at least one row, but got none");
-    Geometry geometry = OrderGeometry.geometry(task.getGeometry(), model, branches, exchange);
+    Geometry geometry =
+        OrderGeometry.geometry(
+            task.getGeometry(), model, branches, work.plan(), work.exchange().rank());
     Condition condition = new Condition(branches(model), task.hasFrameMask());
-    SliceTap tap = new SliceTap(device, geometry, task.getCaptureList(), events);
-    try (Network network =
-            new Network(device, program, weights, geometry, condition, exchange, tap);
-        Predictions predictions = new Predictions(device, model, geometry);
+    RankWork rank = work.rank(geometry, condition);
+    work.turn().take();
+    try (Lanes lanes =
+            new Lanes(rank, work.taps(geometry, condition, task.getCaptureList()));
         LocalLatents latents =
             new LocalLatents(
-                device, geometry, task.getLatents(), "latents", model.latentChannels());
+                work.device(), geometry, task.getLatents(), "latents", model.latentChannels());
         LocalLatents reference = reference(model, geometry)) {
-      network.prepare();
-      Matrix patches =
-          network.step(
-              new StepInput(
-                  latents.matrix(),
-                  timesteps(),
-                  reference == null ? null : reference.matrix(),
-                  frameMask(geometry)),
-              "forward");
-      Matrix output = predictions.unpatchify(patches);
-      if (tap.wants("output")) {
-        tap.latents("output", output, model.outputChannels());
+      lanes.prepare();
+      work.trace().beginStep();
+      StepInput input =
+          new StepInput(
+              rank.share().isFirstStage() ? latents.matrix() : null,
+              timesteps(),
+              reference == null ? null : reference.matrix(),
+              frameMask(geometry));
+      if (rank.share().isLastStage()) {
+        predict(lanes, input, rank, geometry);
+      } else {
+        lanes.step(input, "forward", /* predictions= */ null);
       }
-      return network.exchangeNanos();
+      work.trace().endStep();
+    } finally {
+      work.turn().giveIfHeld();
+    }
+  }
+
+  private void predict(Lanes lanes, StepInput input, RankWork rank, Geometry geometry) {
+    ModelDescription model = work.model();
+    try (Predictions predictions = new Predictions(work.device(), model, geometry)) {
+      lanes.step(input, "forward", predictions);
+      Range rows = rank.share().rows();
+      SliceTap tap = work.tap(geometry, task.getCaptureList(), /* tells= */ true);
+      if (tap.wants("output") && !rows.isEmpty()) {
+        tap.latents("output", predictions.ofBranches(rows), model.outputChannels(), rows);
+      }
     }
   }
 
@@ -89,7 +85,7 @@ final class ForwardOrder {
         "Expected no reference latents, because %s reads none, but got some"
             .formatted(model.architecture()));
     return new LocalLatents(
-        device,
+        work.device(),
         geometry,
         task.getReferenceLatents(),
         "reference_latents",

@@ -1,9 +1,9 @@
 package dev.longtake.worker.order;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.v1.ClipGeometry;
 import dev.longtake.worker.device.Patching;
-import dev.longtake.worker.engine.Exchange;
 import dev.longtake.worker.engine.exec.Geometry;
 import dev.longtake.worker.engine.model.ModelDescription;
 
@@ -12,7 +12,7 @@ final class OrderGeometry {
   private OrderGeometry() {}
 
   static Geometry geometry(
-      ClipGeometry clip, ModelDescription model, int branches, Exchange exchange) {
+      ClipGeometry clip, ModelDescription model, int branches, ExecutionPlan plan, int rank) {
     require(
         clip.getLatentFrames() >= 1 && clip.getLatentHeight() >= 1 && clip.getLatentWidth() >= 1,
         "geometry",
@@ -46,8 +46,8 @@ final class OrderGeometry {
         clip.getPixelHeight(),
         clip.getPixelWidth(),
         clip.getPixelFrames(),
-        exchange.rank(),
-        exchange.ranks());
+        plan.place(rank).sequenceRank(),
+        plan.shares());
   }
 
   static void require(boolean condition, String field, String message) {

@@ -2,77 +2,49 @@ package dev.longtake.worker.order;
 
 import static dev.longtake.worker.order.OrderGeometry.require;
 
-import com.google.protobuf.UnsafeByteOperations;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
-import dev.longtake.common.partition.Range;
 import dev.longtake.v1.ClipGeometry;
-import dev.longtake.v1.DecodedFrames;
 import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.StepFinished;
 import dev.longtake.v1.WorkEvent;
-import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.Matrix;
-import dev.longtake.worker.engine.Exchange;
 import dev.longtake.worker.engine.exec.Branch;
 import dev.longtake.worker.engine.exec.Condition;
 import dev.longtake.worker.engine.exec.Floats;
 import dev.longtake.worker.engine.exec.Geometry;
-import dev.longtake.worker.engine.exec.Network;
-import dev.longtake.worker.engine.exec.Predictions;
-import dev.longtake.worker.engine.exec.Weights;
+import dev.longtake.worker.engine.gang.GangDenoiser;
+import dev.longtake.worker.engine.gang.Lanes;
+import dev.longtake.worker.engine.gang.RankWork;
+import dev.longtake.worker.engine.gang.StageLoop;
 import dev.longtake.worker.engine.model.ModelDescription;
-import dev.longtake.worker.engine.program.Program;
 import dev.longtake.worker.engine.sampler.Guidance;
-import dev.longtake.worker.engine.sampler.NetworkDenoiser;
 import dev.longtake.worker.engine.sampler.Sampler;
 import dev.longtake.worker.engine.sampler.SamplingInput;
 import dev.longtake.worker.engine.sampler.SamplingListener;
 import dev.longtake.worker.engine.sampler.SamplingLoop;
 import dev.longtake.worker.media.FrameDecoder;
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.function.BooleanSupplier;
-import java.util.function.Consumer;
+import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /** The sampling loop of one rank, then its frames decoded. */
 final class SamplingOrder {
-  private final Device device;
-  private final Program program;
-  private final Weights weights;
+  private final OrderWork work;
   private final @Nullable FrameDecoder decoder;
   private final SamplingTask task;
-  private final Exchange exchange;
-  private final Consumer<WorkEvent> events;
-  private final BooleanSupplier canceled;
 
-  SamplingOrder(
-      Device device,
-      Program program,
-      Weights weights,
-      @Nullable FrameDecoder decoder,
-      SamplingTask task,
-      Exchange exchange,
-      Consumer<WorkEvent> events,
-      BooleanSupplier canceled) {
-    this.device = device;
-    this.program = program;
-    this.weights = weights;
+  SamplingOrder(OrderWork work, @Nullable FrameDecoder decoder, SamplingTask task) {
+    this.work = work;
     this.decoder = decoder;
     this.task = task;
-    this.exchange = exchange;
-    this.events = events;
-    this.canceled = canceled;
   }
 
-  /** Nanoseconds by what they were spent on. */
-  record Times(long sampling, long exchange, long decode) {}
-
-  Times run() {
-    ModelDescription model = program.model();
+  /** Returns the nanoseconds spent on decoding. */
+  long run() {
+    ModelDescription model = work.model();
     int samples = task.getPromptsCount();
     require(samples >= 1, "prompts", "Expected at least one prompt, but got none");
     require(
@@ -83,41 +55,75 @@ final class SamplingOrder {
     Sampler sampler = OrderSampler.sampler(task, model);
     Guidance guidance = OrderSampler.guidance(task, model);
     Geometry geometry =
-        OrderGeometry.geometry(task.getGeometry(), model, guidance.branches() * samples, exchange);
+        OrderGeometry.geometry(
+            task.getGeometry(),
+            model,
+            guidance.branches() * samples,
+            work.plan(),
+            work.exchange().rank());
+    Condition condition = condition(samples, guidance, model);
+    RankWork rank = work.rank(geometry, condition);
     SamplingInput input = input(geometry, sampler, guidance, samples);
-    SliceTap tap = new SliceTap(device, geometry, task.getCaptureList(), events);
-    long start = System.nanoTime();
-    try (Network network =
-            new Network(
-                device,
-                program,
-                weights,
-                geometry,
-                condition(samples, guidance, model),
-                exchange,
-                tap);
-        Predictions predictions = new Predictions(device, model, geometry);
+    work.turn().take();
+    try (Lanes lanes =
+        new Lanes(rank, work.taps(geometry, condition, task.getCaptureList()))) {
+      lanes.prepare();
+      if (rank.share().isLastStage()) {
+        return sample(lanes, rank, input);
+      }
+      try (StageLoop loop =
+          new StageLoop(rank, lanes, input, new Listener(rank, silent(geometry), sampler))) {
+        loop.run();
+      }
+      return 0;
+    } finally {
+      work.turn().giveIfHeld();
+    }
+  }
+
+  private long sample(Lanes lanes, RankWork rank, SamplingInput input) {
+    ModelDescription model = work.model();
+    Geometry geometry = rank.share().geometry();
+    // All branch groups have the same latents; the first one tells of them.
+    SliceTap tap = work.tap(geometry, task.getCaptureList(), rank.share().isFirstBranchGroup());
+    try (GangDenoiser denoiser = new GangDenoiser(rank, lanes, neededChannels(geometry, input));
         SamplingLoop loop =
             new SamplingLoop(
-                device,
-                new NetworkDenoiser(model, network, predictions),
+                work.device(),
+                denoiser,
                 geometry,
                 input,
-                new Listener(tap, model, sampler.steps()))) {
-      network.prepare();
+                new Listener(rank, tap, input.sampler()))) {
       Matrix latents = loop.run();
-      long sampled = System.nanoTime();
       if (tap.wants("final")) {
         tap.latents("final", latents, model.latentChannels());
       }
-      if (task.getDecode() && decoder != null) {
-        decode(latents, geometry, decoder);
+      if (!task.getDecode() || decoder == null) {
+        return 0;
       }
-      return new Times(
-          sampled - start - network.exchangeNanos(),
-          network.exchangeNanos(),
-          System.nanoTime() - sampled);
+      // Decoding has threads of its own.
+      float[] local = Floats.download(work.device(), latents);
+      work.turn().give();
+      long start = System.nanoTime();
+      new FrameDecoding(work, decoder).run(local, geometry, rank.share());
+      return System.nanoTime() - start;
     }
+  }
+
+  private SliceTap silent(Geometry geometry) {
+    return work.tap(geometry, List.of(), /* tells= */ false);
+  }
+
+  /** Guidance needs the prediction of every row, and a learned variance counts of the prompts' rows only. */
+  private IntUnaryOperator neededChannels(Geometry geometry, SamplingInput input) {
+    ModelDescription model = work.model();
+    boolean capturesAll =
+        task.getCaptureList().stream().anyMatch(name -> name.startsWith("model_out/"));
+    boolean learned = input.sampler().plan(geometry).learnsVariance();
+    return row ->
+        capturesAll || (learned && row < input.samples())
+            ? model.outputChannels()
+            : model.latentChannels();
   }
 
   /** Groups of rows, as {@link Guidance} orders them: the prompts, then the null conditions as often as they are needed. */
@@ -162,7 +168,7 @@ final class SamplingOrder {
             .formatted(task.getScheduleCase().name().toLowerCase(Locale.ROOT)));
     long[] clip = {
       samples,
-      program.model().latentChannels(),
+      work.model().latentChannels(),
       geometry.patching().frames(),
       geometry.patching().height(),
       geometry.patching().width()
@@ -187,7 +193,7 @@ final class SamplingOrder {
       return null;
     }
     require(
-        program.model().patches().hasReference(),
+        work.model().patches().hasReference(),
         "reference_latents",
         "Expected no reference latents, because the model sees none, but got some");
     return ProtoTensors.floats(
@@ -200,64 +206,41 @@ final class SamplingOrder {
         clip[4]);
   }
 
-  /** One frame after the other, so that a frame's bytes do not depend on who decodes its neighbours. */
-  private void decode(Matrix latents, Geometry geometry, FrameDecoder frameDecoder) {
-    Range frames = geometry.latentFrames();
-    int channels = program.model().latentChannels();
-    int pixels = latents.columns();
-    float[] local = Floats.download(device, latents);
-    for (int i = 0; i < frames.size(); i++) {
-      stopIfCanceled();
-      float[] frame = new float[channels * pixels];
-      for (int channel = 0; channel < channels; channel++) {
-        System.arraycopy(
-            local, (channel * frames.size() + i) * pixels, frame, channel * pixels, pixels);
-      }
-      int height = geometry.patching().height();
-      int width = geometry.patching().width();
-      byte[] rgb = frameDecoder.decode(FloatBuffer.wrap(frame), height, width);
-      events.accept(
-          WorkEvent.newBuilder()
-              .setFrames(
-                  DecodedFrames.newBuilder()
-                      .setFirstFrame(frames.start() + i)
-                      .setFrames(1)
-                      .setHeight(height * frameDecoder.compression())
-                      .setWidth(width * frameDecoder.compression())
-                      .setRgb(UnsafeByteOperations.unsafeWrap(rgb)))
-              .build());
-    }
-  }
-
-  private void stopIfCanceled() {
-    if (canceled.getAsBoolean()) {
-      throw new LongtakeException(ErrorCode.CANCELED, "The job was cancelled");
-    }
-  }
-
   private final class Listener implements SamplingListener {
+    private final RankWork rank;
     private final SliceTap tap;
-    private final ModelDescription model;
+    private final ModelDescription model = work.model();
     private final int steps;
 
-    Listener(SliceTap tap, ModelDescription model, int steps) {
+    Listener(RankWork rank, SliceTap tap, Sampler sampler) {
+      this.rank = rank;
       this.tap = tap;
-      this.model = model;
-      this.steps = steps;
+      this.steps = sampler.steps();
     }
 
     @Override
     public void stepStarting(int step) {
-      stopIfCanceled();
+      if (work.canceled().getAsBoolean()) {
+        throw new LongtakeException(ErrorCode.CANCELED, "The job was cancelled");
+      }
+      // Other jobs on the device get their turn, too.
+      work.turn().give();
+      work.turn().take();
+      work.trace().beginStep();
+      rank.homeTrace().begin("sampling loop");
     }
 
     @Override
     public void stepFinished(int step) {
-      if (exchange.rank() == 0) {
-        events.accept(
-            WorkEvent.newBuilder()
-                .setStepFinished(StepFinished.newBuilder().setStep(step + 1).setSteps(steps))
-                .build());
+      rank.homeTrace().pause();
+      work.trace().endStep();
+      if (rank.share().tells()) {
+        work.events()
+            .accept(
+                WorkEvent.newBuilder()
+                    .setStepFinished(
+                        StepFinished.newBuilder().setStep(step + 1).setSteps(steps))
+                    .build());
       }
     }
 

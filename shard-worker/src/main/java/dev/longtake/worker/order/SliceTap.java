@@ -16,21 +16,42 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** Sends this rank's part of each captured tensor. */
+/** Sends this rank's part of each captured tensor, of some rows of the batch. */
 final class SliceTap implements Tap {
+  /** What is not divided by rows of the batch. */
+  private static final Range ALL_ROWS = new Range(0, 0);
+
   private final Device device;
   private final Geometry geometry;
+  private final Range rows;
+  private final int firstText;
   private final Set<String> names;
   private final Consumer<WorkEvent> events;
 
-  SliceTap(Device device, Geometry geometry, List<String> names, Consumer<WorkEvent> events) {
+  /**
+   * A tap for some rows.
+   *
+   * @param rows of the batch that values are of
+   * @param firstText text tokens of the rows before them
+   * @param events takes events of several threads at once
+   */
+  SliceTap(
+      Device device,
+      Geometry geometry,
+      Range rows,
+      int firstText,
+      Collection<String> names,
+      Consumer<WorkEvent> events) {
     this.device = device;
     this.geometry = geometry;
+    this.rows = rows;
+    this.firstText = firstText;
     this.names = Set.copyOf(names);
     this.events = events;
   }
@@ -43,7 +64,7 @@ final class SliceTap implements Tap {
   @Override
   public void take(String name, Matrix value, @Nullable TokenLayout layout) {
     if (layout == null) {
-      whole(name, floats(value), List.of((long) value.rows(), (long) value.columns()));
+      whole(name, floats(value), List.of((long) value.rows(), (long) value.columns()), rows);
       return;
     }
     int patches = geometry.patching().patchesPerFrame();
@@ -55,7 +76,8 @@ final class SliceTap implements Tap {
             (long) layout.frames().size(),
             (long) layout.patches().size(),
             (long) value.columns());
-    send(name, floats(value), shape, byFrame ? Split.SPLIT_FRAME : Split.SPLIT_PATCH, range);
+    Split split = byFrame ? Split.SPLIT_FRAME : Split.SPLIT_PATCH;
+    send(name, floats(value), shape, split, range, rows);
   }
 
   @Override
@@ -66,20 +88,42 @@ final class SliceTap implements Tap {
       int columns = value.columns();
       float[] part = Arrays.copyOfRange(values, at, at + range.size() * columns);
       List<Long> shape = List.of(1L, (long) range.size(), 1L, (long) columns);
-      send(name, part, shape, Split.SPLIT_TEXT, range);
+      send(name, part, shape, Split.SPLIT_TEXT, ofAll(range), ALL_ROWS);
       at += part.length;
     }
   }
 
-  /** Something every rank holds; rank 0 sends it. */
-  void whole(String name, float[] values, List<Long> shape) {
+  @Override
+  public void takeWholeText(String name, Matrix value) {
     if (geometry.rank() == 0) {
-      send(name, values, shape, Split.SPLIT_UNSPECIFIED, new Range(0, 0));
+      List<Long> shape = List.of((long) value.rows(), (long) value.columns());
+      Range tokens = ofAll(new Range(0, value.rows()));
+      send(name, floats(value), shape, Split.SPLIT_TEXT, tokens, ALL_ROWS);
     }
   }
 
-  /** Latents of this rank's frames, rows [row, channel, frame]. */
+  private Range ofAll(Range tokens) {
+    return new Range(firstText + tokens.start(), firstText + tokens.end());
+  }
+
+  /** Something that every rank knows and that does not depend on the row; the first sequence rank sends it. */
+  void whole(String name, float[] values, List<Long> shape) {
+    whole(name, values, shape, ALL_ROWS);
+  }
+
+  private void whole(String name, float[] values, List<Long> shape, Range ofRows) {
+    if (geometry.rank() == 0) {
+      send(name, values, shape, Split.SPLIT_UNSPECIFIED, new Range(0, 0), ofRows);
+    }
+  }
+
+  /** Latents of this rank's frames and of all samples, rows [sample, channel, frame]. */
   void latents(String name, Matrix value, int channels) {
+    latents(name, value, channels, ALL_ROWS);
+  }
+
+  /** The same of some rows of the batch. */
+  void latents(String name, Matrix value, int channels, Range ofRows) {
     Range frames = geometry.latentFrames();
     if (frames.isEmpty()) {
       return;
@@ -91,10 +135,16 @@ final class SliceTap implements Tap {
             (long) frames.size(),
             (long) geometry.patching().height(),
             (long) geometry.patching().width());
-    send(name, floats(value), shape, Split.SPLIT_FRAME, frames);
+    send(name, floats(value), shape, Split.SPLIT_FRAME, frames, ofRows);
   }
 
-  private void send(String name, float[] values, List<Long> shape, Split split, Range range) {
+  private void send(
+      String name,
+      float[] values,
+      List<Long> shape,
+      Split split,
+      Range range,
+      Range ofRows) {
     events.accept(
         WorkEvent.newBuilder()
             .setTensor(
@@ -103,7 +153,9 @@ final class SliceTap implements Tap {
                     .setTensor(ProtoTensors.of(values, shape))
                     .setSplit(split)
                     .setStart(range.start())
-                    .setEnd(range.end()))
+                    .setEnd(range.end())
+                    .setRowStart(ofRows.start())
+                    .setRowEnd(ofRows.end()))
             .build());
   }
 

@@ -2,6 +2,8 @@ package dev.longtake.worker.service;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.plan.ExecutionPlan;
+import dev.longtake.common.plan.Plans;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.WorkOrder;
@@ -14,9 +16,10 @@ final class OrderChecks {
   /**
    * Checks all fields but the task's own, which are the model's business.
    *
+   * @return lanes of exchanges that the order needs: one for each micro-batch, and one for the job itself
    * @throws LongtakeException INVALID_REQUEST when the order contradicts itself; MODEL_MISMATCH
    */
-  static void check(WorkOrder order, ModelCard model) {
+  static int check(WorkOrder order, ModelCard model) {
     if (order.getJobId().isBlank()) {
       throw LongtakeException.invalidField("job_id", "Expected a job id, but it is empty");
     }
@@ -40,6 +43,26 @@ final class OrderChecks {
           "Expected an order for model %s (fingerprint %s), but it is for fingerprint %s; start the worker with that model"
               .formatted(model.getName(), model.getFingerprint(), order.getModelFingerprint()));
     }
+    return switch (order.getTaskCase()) {
+      case MEASURE_LINK, MEASURE_BLOCKS, TASK_NOT_SET -> 1;
+      case SAMPLING, FORWARD -> checkPlan(order, model);
+    };
+  }
+
+  private static int checkPlan(WorkOrder order, ModelCard model) {
+    ExecutionPlan plan = Plans.of(order.getPlan(), model.getProfile());
+    if (plan.workers() != order.getGangCount()) {
+      throw LongtakeException.invalidField(
+          "plan",
+          "Expected a plan for the gang's %d workers, but it is for %d: %d branch groups x %d stages x %d sequence ranks"
+              .formatted(
+                  order.getGangCount(),
+                  plan.workers(),
+                  plan.branchGroups(),
+                  plan.stages().size(),
+                  plan.sequenceRanks()));
+    }
+    return plan.microBatches() + 1;
   }
 
   private static void checkGang(WorkOrder order) {
@@ -57,13 +80,6 @@ final class OrderChecks {
           "rank",
           "Expected a rank of 0 to %d, the gang's last, but got %d"
               .formatted(ranks - 1, order.getRank()));
-    }
-    int sequenceRanks = order.getPlan().getSequenceRanks();
-    if (sequenceRanks != ranks) {
-      throw LongtakeException.invalidField(
-          "plan.sequence_ranks",
-          "Expected as many sequence ranks as the gang has members, %d, but got %d"
-              .formatted(ranks, sequenceRanks));
     }
     var timeout = order.getExchangeTimeout();
     if (order.hasExchangeTimeout()

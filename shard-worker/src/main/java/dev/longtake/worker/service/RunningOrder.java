@@ -4,7 +4,7 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkOrder;
-import dev.longtake.worker.exchange.GrpcExchange;
+import dev.longtake.worker.exchange.GrpcGang;
 import io.grpc.stub.ServerCallStreamObserver;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
@@ -24,7 +24,7 @@ final class RunningOrder {
   private final Condition changed = lock.newCondition();
   // Both guarded by the lock.
   private @Nullable LongtakeException canceled;
-  private @Nullable GrpcExchange exchange;
+  private @Nullable GrpcGang exchange;
 
   RunningOrder(WorkOrder order, ServerCallStreamObserver<WorkEvent> call, Duration eventTimeout) {
     this.order = order;
@@ -42,7 +42,7 @@ final class RunningOrder {
   }
 
   /** Lets cancelling reach the exchange, also when it happened before. */
-  void attach(GrpcExchange opened) {
+  void attach(GrpcGang opened) {
     LongtakeException reason;
     lock.lock();
     try {
@@ -59,7 +59,7 @@ final class RunningOrder {
   /** From any thread; does not block. */
   void cancel(String why) {
     var reason = new LongtakeException(ErrorCode.CANCELED, "%s: %s".formatted(this, why));
-    GrpcExchange opened;
+    GrpcGang opened;
     lock.lock();
     try {
       if (canceled != null) {
@@ -95,7 +95,7 @@ final class RunningOrder {
     }
   }
 
-  /** On the engine's thread: sends an event once the coordinator has read enough of those before. */
+  /** On a thread of the engine: sends an event once the coordinator has read enough of those before. */
   void emit(WorkEvent event) {
     lock.lock();
     try {
@@ -112,12 +112,13 @@ final class RunningOrder {
       if (canceled != null) {
         throw new LongtakeException(ErrorCode.CANCELED, canceled.getMessage(), canceled);
       }
+      // Within the lock, since gRPC takes events of one thread at a time.
+      call.onNext(event);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new LongtakeException(ErrorCode.CANCELED, this + ": interrupted", e);
     } finally {
       lock.unlock();
     }
-    call.onNext(event);
   }
 }

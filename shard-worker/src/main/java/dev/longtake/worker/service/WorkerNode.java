@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
  * @param model what it serves; orders must name its fingerprint
  * @param device the device's name: {@code "cpu"}
  * @param deviceDetail one line for people
+ * @param threads that compute
  * @param memoryTotalBytes what the device may use
  * @param encoder null when the model folder has no text encoder
  * @param resources model and device, closed after the services, once
@@ -17,6 +18,7 @@ public record WorkerNode(
     ModelCard model,
     String device,
     String deviceDetail,
+    int threads,
     long memoryTotalBytes,
     OrderRunner runner,
     @Nullable PromptEncoder encoder,

@@ -100,6 +100,11 @@ public final class WorkerServer implements AutoCloseable {
         .setDevice(node.device())
         .setDeviceDetail(node.deviceDetail())
         .setMemoryTotalBytes(node.memoryTotalBytes())
+        .setHost(Host.name(settings.advertisedHost()))
+        .setProcessors(Runtime.getRuntime().availableProcessors())
+        .setThreads(node.threads())
+        .setMaxOrders(settings.maxOrders())
+        .setBuild(Host.build())
         .build();
   }
 

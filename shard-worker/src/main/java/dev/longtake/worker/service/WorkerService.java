@@ -10,23 +10,24 @@ import dev.longtake.v1.WorkOrder;
 import dev.longtake.v1.WorkerDescription;
 import dev.longtake.v1.WorkerGrpc;
 import dev.longtake.worker.exchange.ExchangeHub;
-import dev.longtake.worker.exchange.GrpcExchange;
+import dev.longtake.worker.exchange.GrpcGang;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicReference;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The gRPC service a coordinator calls. Orders run one at a time on the thread {@code lt-engine}, prompts are encoded on
- * {@code lt-encode}; gRPC's own threads are never blocked.
+ * The gRPC service a coordinator calls. Each order runs on a thread {@code lt-engine-0}, {@code lt-engine-1}, ..., a bounded number
+ * at once, prompts are encoded on {@code lt-encode-0}; gRPC's own threads are never blocked.
  */
 final class WorkerService extends WorkerGrpc.WorkerImplBase {
   private static final Logger LOG = LoggerFactory.getLogger(WorkerService.class);
@@ -43,7 +44,8 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
   private final Duration eventTimeout;
   private final ThreadPoolExecutor engine;
   private final ThreadPoolExecutor encoding;
-  private final AtomicReference<@Nullable RunningOrder> running = new AtomicReference<>();
+  private final int maxOrders;
+  private final Set<RunningOrder> running = new HashSet<>(); // guarded by itself
 
   WorkerService(
       WorkerNode node,
@@ -55,19 +57,20 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
     this.hub = hub;
     this.exchangeTimeout = settings.exchangeTimeout();
     this.eventTimeout = settings.eventTimeout();
-    // The slot in `running` is free a moment before the thread is, hence one place in the queue.
-    this.engine = oneThread("lt-engine", 1);
-    this.encoding = oneThread("lt-encode", QUEUED_PROMPTS);
+    this.maxOrders = settings.maxOrders();
+    // The slot in `running` is free a moment before the thread is, hence places in the queue.
+    this.engine = threads("lt-engine-", maxOrders, maxOrders);
+    this.encoding = threads("lt-encode-", 1, QUEUED_PROMPTS);
   }
 
-  private static ThreadPoolExecutor oneThread(String name, int queued) {
+  private static ThreadPoolExecutor threads(String name, int count, int queued) {
     return new ThreadPoolExecutor(
-        1,
-        1,
+        count,
+        count,
         0,
         TimeUnit.SECONDS,
         new ArrayBlockingQueue<>(queued),
-        Thread.ofPlatform().name(name).daemon().factory());
+        Thread.ofPlatform().name(name, 0).daemon().factory());
   }
 
   @Override
@@ -137,9 +140,9 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
     call.setOnCancelHandler(() -> started.cancel("the caller has cancelled"));
     call.setOnReadyHandler(started::ready);
     boolean mine = false;
-    GrpcExchange exchange = null;
+    GrpcGang exchange = null;
     try {
-      OrderChecks.check(order, node.model());
+      int lanes = OrderChecks.check(order, node.model());
       mine = takeSlot(started);
       exchange =
           hub.open(
@@ -147,16 +150,17 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
               order.getAttempt(),
               order.getRank(),
               order.getGangList(),
+              lanes,
               timeoutOf(order));
       started.attach(exchange);
-      GrpcExchange opened = exchange;
+      GrpcGang opened = exchange;
       engine.execute(() -> runOnEngine(started, opened, call));
     } catch (RuntimeException e) {
       if (exchange != null) {
         exchange.close();
       }
       if (mine) {
-        running.set(null);
+        freeSlot(started);
       }
       call.onError(
           CallFailures.status(
@@ -165,14 +169,21 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
   }
 
   private boolean takeSlot(RunningOrder order) {
-    RunningOrder other = running.compareAndExchange(null, order);
-    if (other != null) {
-      throw new LongtakeException(
-          ErrorCode.WORKER_BUSY,
-          "Expected this worker to be free for %s, but it runs %s; wait for it or cancel it"
-              .formatted(order, other));
+    synchronized (running) {
+      if (running.size() >= maxOrders) {
+        throw new LongtakeException(
+            ErrorCode.WORKER_BUSY,
+            "Expected this worker to be free for %s, but it runs %s, and at most %d at once; wait for one or cancel it"
+                .formatted(order, running, maxOrders));
+      }
+      return running.add(order);
     }
-    return true;
+  }
+
+  private void freeSlot(RunningOrder order) {
+    synchronized (running) {
+      running.remove(order);
+    }
   }
 
   private Duration timeoutOf(WorkOrder order) {
@@ -183,18 +194,18 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
   }
 
   private void runOnEngine(
-      RunningOrder order, GrpcExchange exchange, ServerCallStreamObserver<WorkEvent> call) {
+      RunningOrder order, GrpcGang exchange, ServerCallStreamObserver<WorkEvent> call) {
     LOG.info("{}: rank {} of {} starts", order, exchange.rank(), exchange.ranks());
     Throwable failure = null;
     try {
       node.runner().run(order.order(), exchange, order::emit, order::isCanceled);
     } catch (RuntimeException | Error e) {
       failure = e;
-      exchange.abort(asReason(e));
+      exchange.abort(e);
     }
     exchange.close();
     // Before the answer: a caller that got it may send the next order at once.
-    running.set(null);
+    freeSlot(order);
     if (failure != null) {
       call.onError(CallFailures.status("Run of " + order, failure));
     } else if (!call.isCancelled()) {
@@ -202,26 +213,19 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
     }
   }
 
-  /** What the peers are told. */
-  private static LongtakeException asReason(Throwable failure) {
-    return failure instanceof LongtakeException e
-        ? e
-        : new LongtakeException(
-            ErrorCode.INTERNAL, "internal error: " + failure.getClass().getSimpleName(), failure);
-  }
-
   private static LongtakeException stopping() {
     return new LongtakeException(ErrorCode.CANCELED, "This worker is shutting down");
   }
 
-  /** Cancels the order that runs and waits, bounded; false when the engine is still at work then. */
+  /** Cancels the orders that run and waits, bounded; false when the engine is still at work then. */
   boolean stop() {
     engine.shutdown();
     encoding.shutdown();
-    RunningOrder order = running.get();
-    if (order != null) {
-      order.cancel("this worker is shutting down");
+    List<RunningOrder> orders;
+    synchronized (running) {
+      orders = List.copyOf(running);
     }
+    orders.forEach(order -> order.cancel("this worker is shutting down"));
     try {
       if (engine.awaitTermination(STOP_WAIT_SECONDS, TimeUnit.SECONDS)
           && encoding.awaitTermination(STOP_WAIT_SECONDS, TimeUnit.SECONDS)) {

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param id unique in the cluster; null for the advertised address
  * @param exchangeTimeout for orders that don't say how long to wait for a peer
  * @param eventTimeout how long the coordinator may leave an event unread
+ * @param maxOrders orders that may run at once; they take turns on the device
  */
 public record WorkerSettings(
     String host,
@@ -22,7 +23,11 @@ public record WorkerSettings(
     @Nullable String id,
     ExchangeSettings exchange,
     Duration exchangeTimeout,
-    Duration eventTimeout) {
+    Duration eventTimeout,
+    int maxOrders) {
+  /** Enough to keep a pipeline of some stages full. */
+  public static final int DEFAULT_MAX_ORDERS = 4;
+
   public static final Duration DEFAULT_EXCHANGE_TIMEOUT = Duration.ofSeconds(60);
   public static final Duration DEFAULT_EVENT_TIMEOUT = Duration.ofSeconds(60);
 
@@ -33,6 +38,10 @@ public record WorkerSettings(
     }
     requirePositive("exchange timeout", exchangeTimeout);
     requirePositive("event timeout", eventTimeout);
+    if (maxOrders < 1) {
+      throw LongtakeException.invalidField(
+          "max orders", "Expected at least 1 order at a time, but got " + maxOrders);
+    }
   }
 
   private static void requirePositive(String name, Duration duration) {
@@ -51,6 +60,7 @@ public record WorkerSettings(
         null,
         ExchangeSettings.defaults(),
         DEFAULT_EXCHANGE_TIMEOUT,
-        DEFAULT_EVENT_TIMEOUT);
+        DEFAULT_EVENT_TIMEOUT,
+        DEFAULT_MAX_ORDERS);
   }
 }

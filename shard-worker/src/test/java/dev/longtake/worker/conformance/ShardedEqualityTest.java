@@ -43,6 +43,11 @@ class ShardedEqualityTest {
   @TempDir Path temporary = Path.of("");
 
   private Path folder(String model) throws IOException {
+    return folder(model, temporary);
+  }
+
+  /** The case's folder, or a copy with another class. */
+  static Path folder(String model, Path temporary) throws IOException {
     int as = model.indexOf(AS);
     if (as < 0) {
       return GoldenCopy.ofFirstRun(model, temporary).folder();
@@ -54,7 +59,7 @@ class ShardedEqualityTest {
     return copy.folder();
   }
 
-  private static void assertSameBits(
+  static void assertSameBits(
       Map<String, Captured> ours, Map<String, Captured> alone, String what) {
     assertThat(ours.keySet()).as(what).isEqualTo(alone.keySet());
     alone.forEach((name, expected) -> {

@@ -1,6 +1,8 @@
 package dev.longtake.worker.conformance;
 
 import dev.longtake.common.model.ModelFolder;
+import dev.longtake.common.plan.ExecutionPlan;
+import dev.longtake.common.plan.Plans;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.device.Device;
@@ -8,6 +10,7 @@ import dev.longtake.worker.device.cpu.CpuDevice;
 import dev.longtake.worker.engine.loading.OpenModel;
 import dev.longtake.worker.order.EngineOrderRunner;
 import java.nio.file.Path;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -35,36 +38,60 @@ final class ThreadGang implements Gang {
       OpenModel open = OpenModel.open(model);
       devices.add(device);
       models.add(open);
-      runners.add(new EngineOrderRunner(device, open.description(), open.weights(), () -> null));
+      runners.add(
+          new EngineOrderRunner(
+              device,
+              open.description(),
+              open.weights(),
+              () -> null,
+              InstantSource.system()));
     }
   }
 
   @Override
   public Map<String, Captured> run(WorkOrder.Builder order) {
+    return run(order.clone().clearPlan().build(), runners.size());
+  }
+
+  /** Runs a task divided as the plan says; workers that it has no use for do nothing. */
+  Map<String, Captured> run(WorkOrder.Builder order, ExecutionPlan plan) {
+    return run(order.clone().setPlan(Plans.message(plan)).build(), plan.workers());
+  }
+
+  private Map<String, Captured> run(WorkOrder task, int ranks) {
     SliceAssembly assembly = new SliceAssembly();
-    WorkOrder task = order.build();
-    List<MemoryExchange> exchanges = MemoryExchange.gang(runners.size());
+    List<MemoryExchange> exchanges = MemoryExchange.gang(ranks);
     var running = new ExecutorCompletionService<>(threads);
-    for (int rank = 0; rank < runners.size(); rank++) {
+    for (int rank = 0; rank < ranks; rank++) {
       EngineOrderRunner runner = runners.get(rank);
       MemoryExchange exchange = exchanges.get(rank);
       running.submit(
           () ->
-              runner.run(
-                  task,
-                  exchange,
-                  event -> {
-                    if (event.getEventCase() == WorkEvent.EventCase.TENSOR) {
-                      assembly.add(event.getTensor());
-                    }
-                  },
-                  () -> false),
+              run(runner, task, exchange, assembly),
           true);
     }
-    for (int ended = 0; ended < runners.size(); ended++) {
+    for (int ended = 0; ended < ranks; ended++) {
       awaitNext(running);
     }
     return assembly.assemble();
+  }
+
+  private static void run(
+      EngineOrderRunner runner, WorkOrder task, MemoryExchange exchange, SliceAssembly assembly) {
+    try {
+      runner.run(
+          task,
+          exchange,
+          event -> {
+            if (event.getEventCase() == WorkEvent.EventCase.TENSOR) {
+              assembly.add(event.getTensor());
+            }
+          },
+          () -> false);
+    } catch (RuntimeException | Error e) {
+      exchange.abort(e);
+      throw e;
+    }
   }
 
   /** In order of ending, so that the first failure is the one that is reported. */

@@ -35,7 +35,7 @@ final class ExchangeHubTest {
 
   private @Nullable LoopbackWorkers workers;
   private @Nullable ManagedChannel channel;
-  private @Nullable GrpcExchange exchange;
+  private @Nullable GrpcGang exchange;
 
   @AfterEach
   void close() throws InterruptedException {
@@ -58,8 +58,8 @@ final class ExchangeHubTest {
   }
 
   /** Worker 0 as rank 0; rank 1 is the test's hand-written peer. */
-  private GrpcExchange open(LoopbackWorkers on, long attempt) {
-    exchange = on.hub(0).open("j1", attempt, 0, on.addresses(), LONG);
+  private GrpcGang open(LoopbackWorkers on, long attempt) {
+    exchange = on.hub(0).open("j1", attempt, 0, on.addresses(), 1, LONG);
     return exchange;
   }
 
@@ -138,7 +138,7 @@ final class ExchangeHubTest {
     var receiver = open(on, 1);
     var peer = new HandWrittenPeer().hello(1, 1, 0);
     peer.chunk(chunk(0, 0, 4, new byte[] {1, 2, 3, 4}).setCrc32C(77).build());
-    LongtakeException failure = failureOf(() -> receiveFrom(receiver, 1, 4));
+    LongtakeException failure = failureOf(() -> receiveFrom(receiver.lane(0), 1, 4));
     assertThat(failure.code()).isEqualTo(ErrorCode.CHECKSUM_MISMATCH);
     assertThat(failure)
         .hasMessageContaining("rank 1 at " + on.address(1))
@@ -161,7 +161,7 @@ final class ExchangeHubTest {
             .build();
     peer.chunk(chunk(0, 0, 3, new byte[] {1, 2}).setUnknownFields(newer).build());
     peer.chunk(chunk(0, 2, 3, new byte[] {3}).setUnknownFields(newer).build());
-    assertThat(receiveFrom(receiver, 1, 3)).containsExactly(1, 2, 3);
+    assertThat(receiveFrom(receiver.lane(0), 1, 3)).containsExactly(1, 2, 3);
     until(() -> peer.credits.equals(List.of(4, 1, 1)));
   }
 
@@ -176,10 +176,10 @@ final class ExchangeHubTest {
             chunk(0, 0, 5, new byte[4]).build(),
             chunk(0, 0, 4, new byte[5]).build(),
             chunk(0, 0, 4, new byte[0]).build())) {
-      try (var receiver = on.hub(0).open("j1", attempt, 0, on.addresses(), LONG)) {
+      try (var receiver = on.hub(0).open("j1", attempt, 0, on.addresses(), 1, LONG)) {
         var peer = new HandWrittenPeer().hello(attempt, 1, 0);
         peer.chunk(wrong);
-        LongtakeException failure = failureOf(() -> receiveFrom(receiver, 1, 4));
+        LongtakeException failure = failureOf(() -> receiveFrom(receiver.lane(0), 1, 4));
         assertThat(failure.code()).isEqualTo(ErrorCode.INTERNAL);
         assertThat(failure)
             .hasMessageContaining("Expected point 0, byte 0 of 4 from rank 1")
@@ -195,19 +195,19 @@ final class ExchangeHubTest {
     var on = start(LONG, 4);
     var _ = open(on, 2);
     assertThat(new HandWrittenPeer().hello(1, 1, 0).endCode()).isEqualTo(ErrorCode.STALE_ATTEMPT);
-    assertThat(failureOf(() -> on.hub(0).open("j1", 1, 0, on.addresses(), LONG)).code())
+    assertThat(failureOf(() -> on.hub(0).open("j1", 1, 0, on.addresses(), 1, LONG)).code())
         .isEqualTo(ErrorCode.STALE_ATTEMPT);
   }
 
   @Test
   void shouldEndOldAttemptWhenNewerOneOpens() {
     var on = start(LONG, 4);
-    try (var old = on.hub(0).open("j1", 1, 0, on.addresses(), LONG)) {
+    try (var old = on.hub(0).open("j1", 1, 0, on.addresses(), 1, LONG)) {
       var peer = new HandWrittenPeer().hello(1, 1, 0);
       until(() -> peer.credits.equals(List.of(4)));
       var _ = open(on, 2);
       assertThat(peer.endCode()).isEqualTo(ErrorCode.STALE_ATTEMPT);
-      assertThat(failureOf(() -> receiveFrom(old, 1, 4)).code()).isEqualTo(ErrorCode.STALE_ATTEMPT);
+      assertThat(failureOf(() -> receiveFrom(old.lane(0), 1, 4)).code()).isEqualTo(ErrorCode.STALE_ATTEMPT);
     }
   }
 
@@ -221,7 +221,7 @@ final class ExchangeHubTest {
     until(() -> peer.credits.equals(List.of(4)));
     assertThat(on.hub(0).waitingStreams()).isZero();
     peer.chunk(chunk(0, 0, 1, new byte[] {9}).build());
-    assertThat(receiveFrom(receiver, 1, 1)).containsExactly(9);
+    assertThat(receiveFrom(receiver.lane(0), 1, 1)).containsExactly(9);
   }
 
   @Test
@@ -282,7 +282,7 @@ final class ExchangeHubTest {
     assertThat(first.awaitEnd().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
     var second = new HandWrittenPeer().hello(1, 1, 0).hello(1, 1, 0);
     assertThat(second.awaitEnd().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
-    assertThat(failureOf(() -> receiveFrom(receiver, 1, 1)))
+    assertThat(failureOf(() -> receiveFrom(receiver.lane(0), 1, 1)))
         .hasMessageContaining("a chunk after the hello");
   }
 
@@ -293,7 +293,7 @@ final class ExchangeHubTest {
     until(on.server(1)::isTerminated);
     var sender = open(on, 1);
     LongtakeException failure =
-        failureOf(() -> ExchangeTransportContract.sendTo(sender, 1, new byte[10], "step 1"));
+        failureOf(() -> ExchangeTransportContract.sendTo(sender.lane(0), 1, new byte[10], "step 1"));
     assertThat(failure.code()).isEqualTo(ErrorCode.PEER_LOST);
     assertThat(failure)
         .hasMessageContaining("rank 1 at " + on.address(1))

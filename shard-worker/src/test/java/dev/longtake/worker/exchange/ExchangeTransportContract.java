@@ -40,6 +40,15 @@ abstract class ExchangeTransportContract {
   interface Gang extends AutoCloseable {
     Exchange exchange(int rank);
 
+    /** A second lane of the same job. */
+    Exchange otherLane(int rank);
+
+    /** Payload bytes that the rank has sent. */
+    long sentBytes(int rank);
+
+    /** The rank has done its part. */
+    void leave(int rank);
+
     /** How errors name the rank. */
     String nameOf(int rank);
 
@@ -89,7 +98,7 @@ abstract class ExchangeTransportContract {
             expected += to == rank ? 0 : sizeOf(seed, round, rank, to, 3 * WINDOW_BYTES);
           }
         }
-        assertThat(gang.exchange(rank).sentBytes())
+        assertThat(gang.sentBytes(rank))
             .as("seed %d, rank %d", seed, rank)
             .isEqualTo(expected);
         assertThat(gang.exchange(rank).ranks()).isEqualTo(ranks);
@@ -139,7 +148,7 @@ abstract class ExchangeTransportContract {
       LongtakeException failure =
           failureOf(() -> sendTo(gang.exchange(0), 1, new byte[50 * WINDOW_BYTES], "step 1"));
       assertThat(failure.code()).isEqualTo(ErrorCode.PEER_LOST);
-      assertThat(gang.exchange(0).sentBytes()).isEqualTo(WINDOW_BYTES);
+      assertThat(gang.sentBytes(0)).isEqualTo(WINDOW_BYTES);
       assertThat(gang.queuedBytes(1)).isEqualTo(WINDOW_BYTES);
     }
   }
@@ -204,9 +213,9 @@ abstract class ExchangeTransportContract {
           engines.submit(
               () -> failureOf(() -> sendTo(gang.exchange(0), 1, new byte[9 * WINDOW_BYTES], "s")));
       until(() -> gang.queuedBytes(1) == WINDOW_BYTES);
-      gang.exchange(0).close();
+      gang.leave(0);
       assertThat(get(waiting).code()).isEqualTo(ErrorCode.CANCELED);
-      gang.exchange(0).close();
+      gang.leave(0);
     }
   }
 
@@ -227,7 +236,7 @@ abstract class ExchangeTransportContract {
               } else {
                 receiveFrom(gang.exchange(rank), 0, (rank == 1 ? 3 : 5) * WINDOW_BYTES);
               }
-              gang.exchange(rank).close();
+              gang.leave(rank);
               return null;
             });
       }
@@ -237,10 +246,52 @@ abstract class ExchangeTransportContract {
   @Test
   void shouldSayThatPeerLeftWhenMoreIsAwaitedFromIt() {
     try (Gang gang = gang(2, LONG)) {
-      gang.exchange(1).close();
+      gang.leave(1);
       LongtakeException failure = failureOf(() -> receiveFrom(gang.exchange(0), 1, 10));
       assertThat(failure.code()).isEqualTo(ErrorCode.PEER_LOST);
       assertThat(failure).hasMessageContaining(gang.nameOf(1));
+    }
+  }
+
+  @Test
+  void shouldExchangeInOneLaneWhileAnotherWaits() {
+    try (Gang gang = gang(2, LONG)) {
+      Future<byte[]> waiting = engines.submit(() -> receiveFrom(gang.exchange(0), 1, 7));
+      Future<byte[]> other =
+          engines.submit(() -> receiveFrom(gang.otherLane(0), 1, 3 * WINDOW_BYTES));
+      sendTo(gang.otherLane(1), 0, new byte[3 * WINDOW_BYTES], "step 1");
+      assertThat(get(other)).hasSize(3 * WINDOW_BYTES);
+      assertThat(waiting.isDone()).isFalse();
+      sendTo(gang.exchange(1), 0, new byte[7], "step 1");
+      assertThat(get(waiting)).hasSize(7);
+    }
+  }
+
+  @Test
+  void shouldFailEveryLaneWhenOneFails() {
+    try (Gang gang = gang(2, LONG)) {
+      Future<LongtakeException> waiting =
+          engines.submit(() -> failureOf(() -> receiveFrom(gang.otherLane(0), 1, 7)));
+      gang.abort(0, new LongtakeException(ErrorCode.OUT_OF_MEMORY, "Expected 8 GiB"));
+      assertThat(get(waiting).code()).isEqualTo(ErrorCode.OUT_OF_MEMORY);
+    }
+  }
+
+  @Test
+  void shouldCountPointsOfEachPairWhenRanksExchangeWithSomeOnly() {
+    try (Gang gang = gang(3, LONG)) {
+      sendFirstFromZeroToOne(gang);
+      Future<byte[]> two = engines.submit(() -> receiveFrom(gang.exchange(2), 1, 5));
+      sendTo(gang.exchange(1), 2, new byte[5], "step 1");
+      assertThat(get(two)).hasSize(5);
+    }
+  }
+
+  private void sendFirstFromZeroToOne(Gang gang) {
+    for (int round = 0; round < 3; round++) {
+      Future<byte[]> one = engines.submit(() -> receiveFrom(gang.exchange(1), 0, 9));
+      sendTo(gang.exchange(0), 1, new byte[9], "step 1");
+      assertThat(get(one)).hasSize(9);
     }
   }
 

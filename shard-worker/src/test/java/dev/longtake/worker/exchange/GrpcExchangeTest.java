@@ -1,6 +1,7 @@
 package dev.longtake.worker.exchange;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.worker.engine.Exchange;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,23 +12,38 @@ final class GrpcExchangeTest extends ExchangeTransportContract {
 
   @Override
   Gang gang(int ranks, Duration timeout) {
-    return new GrpcGang(ranks, timeout);
+    return new LoopbackGang(ranks, timeout);
   }
 
-  private static final class GrpcGang implements Gang {
+  private static final class LoopbackGang implements Gang {
     private final LoopbackWorkers workers;
-    private final List<GrpcExchange> exchanges = new ArrayList<>();
+    private final List<GrpcGang> exchanges = new ArrayList<>();
 
-    GrpcGang(int ranks, Duration timeout) {
+    LoopbackGang(int ranks, Duration timeout) {
       workers = new LoopbackWorkers(ranks, SETTINGS);
       for (int rank = 0; rank < ranks; rank++) {
-        exchanges.add(workers.hub(rank).open("j1", 1, rank, workers.addresses(), timeout));
+        exchanges.add(workers.hub(rank).open("j1", 1, rank, workers.addresses(), 2, timeout));
       }
     }
 
     @Override
-    public GrpcExchange exchange(int rank) {
-      return exchanges.get(rank);
+    public Exchange exchange(int rank) {
+      return exchanges.get(rank).lane(0);
+    }
+
+    @Override
+    public Exchange otherLane(int rank) {
+      return exchanges.get(rank).lane(1);
+    }
+
+    @Override
+    public long sentBytes(int rank) {
+      return exchanges.get(rank).sentBytes();
+    }
+
+    @Override
+    public void leave(int rank) {
+      exchanges.get(rank).close();
     }
 
     @Override
@@ -52,7 +68,7 @@ final class GrpcExchangeTest extends ExchangeTransportContract {
 
     @Override
     public void close() {
-      exchanges.forEach(GrpcExchange::close);
+      exchanges.forEach(GrpcGang::close);
       workers.close();
     }
   }

@@ -17,10 +17,11 @@ import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.device.cpu.CpuDevice;
-import dev.longtake.worker.engine.Exchange;
+import dev.longtake.worker.engine.GangExchange;
 import dev.longtake.worker.engine.model.ModelCatalog;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -53,7 +54,8 @@ class EngineOrderRunnerTest {
         ModelCatalog.describe(ModelFolder.open(demoModel()).dit(), checkpoint.names())
             .description(),
         checkpoint,
-        () -> null);
+        () -> null,
+        InstantSource.system());
   }
 
   @BeforeEach
@@ -79,7 +81,7 @@ class EngineOrderRunnerTest {
             .addCapture("final");
     runner.run(
         WorkOrder.newBuilder().setJobId("job").setSampling(change.apply(task)).build(),
-        Exchange.solo(),
+        GangExchange.solo(),
         events::add,
         canceled::get);
   }
@@ -152,7 +154,7 @@ class EngineOrderRunnerTest {
                                 RectifiedFlow.newBuilder().setSteps(1000).setTimesteps(1000))
                             .setGuidance(Guidance.newBuilder().setStrength(3)))
                     .build(),
-                Exchange.solo(),
+                GangExchange.solo(),
                 event -> {
                   events.add(event);
                   canceled.set(true);

@@ -17,10 +17,14 @@ final class TestNodes {
   private TestNodes() {}
 
   static WorkerNode node(OrderRunner runner, @Nullable PromptEncoder encoder) {
-    return new WorkerNode(MODEL, "cpu", "a test", 1 << 20, runner, encoder, () -> {});
+    return new WorkerNode(MODEL, "cpu", "a test", 1, 1 << 20, runner, encoder, () -> {});
   }
 
   static WorkerSettings settings(Duration eventTimeout) {
+    return settings(eventTimeout, /* maxOrders= */ 1);
+  }
+
+  static WorkerSettings settings(Duration eventTimeout, int maxOrders) {
     return new WorkerSettings(
         "127.0.0.1",
         0,
@@ -28,7 +32,8 @@ final class TestNodes {
         null,
         ExchangeSettings.defaults(),
         Duration.ofSeconds(60),
-        eventTimeout);
+        eventTimeout,
+        maxOrders);
   }
 
   /** An order for a gang of which the worker is rank 0. */

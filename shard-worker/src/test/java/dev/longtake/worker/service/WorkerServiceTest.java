@@ -251,7 +251,7 @@ final class WorkerServiceTest {
           }
           started.countDown();
           try {
-            exchange.allToAll(
+            exchange.lane(0).allToAll(
                 new MemorySegment[2],
                 new MemorySegment[] {null, MemorySegment.ofArray(new byte[9])},
                 "step 1");
@@ -287,7 +287,7 @@ final class WorkerServiceTest {
     var worker =
         start(
             new WorkerNode(
-                TestNodes.MODEL, "cpu", "", 1, untilCanceled, null, freed::incrementAndGet),
+                TestNodes.MODEL, "cpu", "", 1, 1, untilCanceled, null, freed::incrementAndGet),
             LONG);
     var run = Run.start(channel(worker), order("j", List.of(worker.address())).build());
     await(started);

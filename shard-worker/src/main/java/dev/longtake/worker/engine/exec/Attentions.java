@@ -31,6 +31,7 @@ final class Attentions {
   private final Vectors vectors;
   private final Positions positions;
   private final JointSequence sequence;
+  private final int headCount;
   private final Taps taps;
 
   Attentions(
@@ -51,6 +52,7 @@ final class Attentions {
     this.vectors = vectors;
     this.positions = positions;
     this.sequence = sequence;
+    this.headCount = geometry.headRange(model.heads(), geometry.rank()).size();
     this.taps = taps;
   }
 
@@ -116,6 +118,11 @@ final class Attentions {
     }
   }
 
+  /** q, k and v of this rank's tokens, side by side. */
+  Matrix qkv(TokenLayout layout) {
+    return buffers.wide(layout.rows(), 3 * model.channels(), DType.F32);
+  }
+
   /** Columns of q, k or v in all rows. */
   private Matrix part(TokenLayout layout, int index) {
     int channels = model.channels();
@@ -161,6 +168,26 @@ final class Attentions {
     return patching.gridRows() / factor * (patching.gridColumns() / factor);
   }
 
+  /** All tokens, for this rank's heads. */
+  void attendHeads(Instruction.Attend instruction) {
+    Matrix heads = buffers.heads(sequence.rows());
+    Matrix result = buffers.headsResult(sequence.rows(), weights.blockType());
+    int columns = result.columns();
+    if (columns == 0) {
+      return;
+    }
+    Sequences tokens = sequence.sequences(instruction.axis());
+    device.attention(
+        heads.columns(0, columns),
+        heads.columns(columns, 2 * columns),
+        heads.columns(2 * columns, 3 * columns),
+        result,
+        headCount,
+        tokens,
+        tokens,
+        scale());
+  }
+
   void attend(Instruction.Attend instruction, TokenLayout layout) {
     int channels = model.channels();
     Matrix result = result(instruction.result(), layout);
@@ -187,8 +214,10 @@ final class Attentions {
           layout,
           buffers.keyValue(sequence.rows()),
           result,
-          layout.branchSequences(instruction.stream()),
-          sequence.keys(instruction.stream()));
+          axis == Axis.FULL
+              ? layout.branchSequences(instruction.stream())
+              : layout.sequences(axis),
+          sequence.keys(axis, instruction.stream()));
     }
     taps.take(
         instruction.name() + "_result", instruction.stream(), result.columns(0, channels), layout);
@@ -209,7 +238,7 @@ final class Attentions {
   }
 
   /** C columns where the attention's result goes. */
-  private Matrix result(Value value, TokenLayout layout) {
+  Matrix result(Value value, TokenLayout layout) {
     if (value.equals(Value.NARROW)) {
       return buffers.narrow(layout.rows(), weights.blockType());
     }

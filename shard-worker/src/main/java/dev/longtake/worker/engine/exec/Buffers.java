@@ -16,9 +16,10 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * All device memory of one job on one rank besides the weights, allocated before the first step. Token buffers are sized for
- * the larger of the splits: {@code 4 bytes * tokens * (3C + max(3C, MLP width))} and twice the prediction, with a gather of keys
- * and values {@code 4 bytes * 2C} more for each token of the clip; so linear in tokens.
+ * All device memory of one lane of a job on one rank besides the weights, allocated before the first step. Token buffers are sized
+ * for the larger of the splits: {@code 4 bytes * tokens * (3C + max(3C, MLP width))} and twice the prediction, with a gather of keys
+ * and values {@code 4 bytes * 2C} more for each token of the clip, with an exchange of heads 4 times the rank's share of C; so linear
+ * in tokens.
  */
 final class Buffers implements AutoCloseable {
   private final DeviceMemory memory;
@@ -28,6 +29,8 @@ final class Buffers implements AutoCloseable {
   private final DeviceBuffer wide;
   private final @Nullable DeviceBuffer hidden;
   private final @Nullable DeviceBuffer keyValue;
+  private final @Nullable DeviceBuffer heads;
+  private final @Nullable DeviceBuffer headsResult;
   private DeviceBuffer residual;
   private DeviceBuffer residualSpare;
   private DeviceBuffer prediction;
@@ -35,6 +38,7 @@ final class Buffers implements AutoCloseable {
   private final ModelDescription model;
   private final Program program;
   private final int hiddenColumns;
+  private final int headColumns;
 
   Buffers(DeviceMemory memory, Program program, JobRows job, Condition condition) {
     this.memory = memory;
@@ -43,7 +47,8 @@ final class Buffers implements AutoCloseable {
     long channels = model.channels();
     int maxRows = job.maxRows();
     int keyRows = job.keyRows();
-    boolean switches = program.step().stream().anyMatch(i -> i instanceof Instruction.SwitchSplit);
+    boolean switchesTokens = job.switches(Value.RESIDUAL);
+    boolean switchesPrediction = job.switches(Value.PREDICTION);
     boolean keys = program.step().stream().anyMatch(i -> i.writes().equals(Value.KEY_VALUE));
     try {
       narrow = allocate(maxRows * channels, "activations");
@@ -51,11 +56,16 @@ final class Buffers implements AutoCloseable {
       hiddenColumns = hiddenColumns();
       hidden = hiddenColumns == 0 ? null : allocate((long) maxRows * hiddenColumns, "activations");
       keyValue = keys ? allocate(2L * keyRows * channels, "activations") : null;
+      headColumns = job.headColumns();
+      boolean exchangesHeads = job.exchangesHeads();
+      long headValues = (long) job.sequence().rows() * headColumns;
+      heads = exchangesHeads ? allocate(3 * headValues, "activations") : null;
+      headsResult = exchangesHeads ? allocate(headValues, "activations") : null;
       residual = allocate(maxRows * channels, "activations");
-      residualSpare = switches ? allocate(maxRows * channels, "activations") : residual;
-      prediction = allocate((long) maxRows * predictionColumns(), "activations");
-      predictionSpare =
-          switches ? allocate((long) maxRows * predictionColumns(), "activations") : prediction;
+      residualSpare = switchesTokens ? allocate(maxRows * channels, "activations") : residual;
+      long predicted = program.predicts() ? (long) maxRows * predictionColumns() : 0;
+      prediction = allocate(predicted, "activations");
+      predictionSpare = switchesPrediction ? allocate(predicted, "activations") : prediction;
       allocateSmall(condition);
     } catch (Throwable e) {
       close();
@@ -103,11 +113,11 @@ final class Buffers implements AutoCloseable {
     int rows = condition.vectorRows();
     int tokens = condition.textTokens();
     var text = model.text();
-    if (text != null) {
+    if (text != null && all.stream().anyMatch(i -> i instanceof Instruction.ProjectText)) {
       small.put(Value.ENCODED_TEXT, matrix(tokens, text.channels(), "condition"));
     }
     var pooled = model.pooledText();
-    if (pooled != null) {
+    if (pooled != null && all.stream().anyMatch(Buffers::readsPooledText)) {
       small.put(Value.POOLED_TEXT, matrix(rows, pooled.channels(), "condition"));
     }
     for (Instruction instruction : all) {
@@ -126,9 +136,25 @@ final class Buffers implements AutoCloseable {
                 value, matrix(rows, VectorWidths.columns(model, vector.op().output()), "vectors"));
         case Instruction.AddTable table ->
             small.put(value, matrix(rows, table.rows() * model.channels(), "vectors"));
-        case Instruction.SwitchSplit _, Instruction.GatherKeyValue _, Instruction.OnTokens _ -> {}
+        case Instruction.SwitchSplit _,
+            Instruction.GatherKeyValue _,
+            Instruction.ScatterHeads _,
+            Instruction.CollectHeads _,
+            Instruction.Attend _,
+            Instruction.ReceiveTokens _,
+            Instruction.SendTokens _,
+            Instruction.OnTokens _ -> {}
       }
     }
+  }
+
+  private static boolean readsPooledText(Instruction instruction) {
+    return instruction.reads().contains(Value.POOLED_TEXT);
+  }
+
+  /** Whether the program reads a value that is not per token. */
+  boolean has(Value value) {
+    return small.containsKey(value);
   }
 
   /** A buffer of its own, closed with all others. */
@@ -173,6 +199,15 @@ final class Buffers implements AutoCloseable {
 
   Matrix keyValue(int rows) {
     return Matrix.dense(required(keyValue, Value.KEY_VALUE), rows, 2 * model.channels(), DType.F32);
+  }
+
+  /** Queries, keys and values of this rank's heads, side by side. */
+  Matrix heads(int rows) {
+    return Matrix.dense(required(heads, Value.HEADS), rows, 3 * headColumns, DType.F32);
+  }
+
+  Matrix headsResult(int rows, DType type) {
+    return Matrix.dense(required(headsResult, Value.HEADS_RESULT), rows, headColumns, type);
   }
 
   private static DeviceBuffer required(@Nullable DeviceBuffer buffer, Value value) {

@@ -1,5 +1,6 @@
 package dev.longtake.worker.engine.exec;
 
+import dev.longtake.common.partition.Range;
 import java.util.List;
 
 /**
@@ -12,6 +13,11 @@ public record Condition(List<Branch> branches, boolean frameMasks) {
     branches = List.copyOf(branches);
   }
 
+  /** The same for some of the branches only. */
+  public Condition ofBranches(Range some) {
+    return new Condition(branches.subList(some.start(), some.end()), frameMasks);
+  }
+
   int count() {
     return branches.size();
   }
@@ -21,7 +27,8 @@ public record Condition(List<Branch> branches, boolean frameMasks) {
     return frameMasks ? 2 * count() : count();
   }
 
-  int textTokens() {
+  /** Text tokens of all branches. */
+  public int textTokens() {
     return branches.stream().mapToInt(branch -> branch.text().tokens()).sum();
   }
 }

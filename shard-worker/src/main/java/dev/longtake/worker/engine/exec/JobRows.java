@@ -4,70 +4,111 @@ import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.program.Instruction;
 import dev.longtake.worker.engine.program.Program;
 import dev.longtake.worker.engine.program.Split;
+import dev.longtake.worker.engine.program.Value;
+import java.util.EnumSet;
+import java.util.Set;
 
-/** How many rows of tokens one job has on one rank, and what of them travels. */
+/** How many rows of tokens one lane of a job has on one rank, and what of them travels. */
 final class JobRows {
   private final Program program;
   private final Geometry geometry;
   private final JointSequence sequence;
-  private final TokenLayout home;
+  private final Set<Split> splits = EnumSet.noneOf(Split.class);
 
   JobRows(Program program, Geometry geometry, Condition condition) {
     this.program = program;
     this.geometry = geometry;
     sequence = new JointSequence(geometry, condition, program.model().textIsSequence());
-    TokenLayout patches = geometry.layout(Split.FRAME);
-    home =
-        new TokenLayout(
-            geometry.branches(),
-            patches.frames(),
-            patches.patches(),
-            sequence.textRanges(geometry.rank()));
+    splits.add(program.start());
+    for (Instruction instruction : program.step()) {
+      if (instruction instanceof Instruction.SwitchSplit change) {
+        splits.add(change.to());
+      }
+    }
   }
 
   JointSequence sequence() {
     return sequence;
   }
 
-  /** The tokens under the split that steps begin and end with. */
-  TokenLayout home() {
-    return home;
+  /** The tokens under a split. */
+  TokenLayout layout(Split split) {
+    TokenLayout patches = geometry.patches(split);
+    return new TokenLayout(
+        geometry.branches(),
+        patches.frames(),
+        patches.patches(),
+        sequence.textRanges(geometry.rank()));
   }
 
   /** Most tokens this rank holds under any split. */
   int maxRows() {
-    return Math.max(home.rows(), geometry.maxRows());
+    return splits.stream().mapToInt(split -> layout(split).rows()).max().orElse(0);
   }
 
   /** Rows of gathered or reduced keys; 0 where there are neither. */
   int keyRows() {
-    int rows = gathers() ? sequence.rows() : 0;
+    int rows = has(Instruction.GatherKeyValue.class) ? sequence.rows() : 0;
     for (Instruction instruction : program.step()) {
       if (instruction instanceof Instruction.ReduceKeyValue reduce) {
-        int frames = home.branches() * home.frames().size();
-        rows = Math.max(rows, frames * Attentions.reducedTokens(geometry, reduce.factor()));
+        TokenLayout frames = layout(Split.FRAME);
+        int count = frames.branches() * frames.frames().size();
+        rows = Math.max(rows, count * Attentions.reducedTokens(geometry, reduce.factor()));
       }
     }
     return rows;
   }
 
-  /** Columns of the widest value whose split changes; 0 where none does. */
-  int switchedColumns() {
+  /** Columns of this rank's heads where heads are exchanged; else 0. */
+  int headColumns() {
     ModelDescription model = program.model();
+    return exchangesHeads()
+        ? geometry.headRange(model.heads(), geometry.rank()).size() * model.headDimension()
+        : 0;
+  }
+
+  /** Whether attentions get all tokens of some heads. */
+  boolean exchangesHeads() {
+    return has(Instruction.ScatterHeads.class);
+  }
+
+  /** Whether a value is ever split another way. */
+  boolean switches(Value value) {
+    return program.step().stream()
+        .anyMatch(i -> i instanceof Instruction.SwitchSplit change && change.value().equals(value));
+  }
+
+  /** Host memory that every exchange of the step finds enough. */
+  Staging.Size stage() {
+    ModelDescription model = program.model();
+    int channels = model.channels();
     int prediction = model.outputChannels() * model.patches().size().volume();
-    return switches() ? Math.max(model.channels(), prediction) : 0;
+    Staging.Size size = Staging.Size.NONE;
+    for (Split split : splits) {
+      if (has(Instruction.GatherKeyValue.class)) {
+        size = size.or(KeyValueGather.stage(geometry, sequence, split, 2 * channels));
+      }
+      if (exchangesHeads()) {
+        size =
+            size.or(
+                HeadExchange.stage(
+                    geometry, sequence, split, model.heads(), model.headDimension()));
+      }
+    }
+    if (switches(Value.RESIDUAL)) {
+      size = size.or(SplitSwitch.stage(geometry, channels));
+    }
+    if (switches(Value.PREDICTION)) {
+      size = size.or(SplitSwitch.stage(geometry, prediction));
+    }
+    long tokens = (long) maxRows() * channels * Float.BYTES;
+    return size.or(
+        new Staging.Size(
+            has(Instruction.SendTokens.class) ? tokens : 0,
+            has(Instruction.ReceiveTokens.class) ? tokens : 0));
   }
 
-  /** Columns of keys and values together where they are gathered; else 0. */
-  int gatheredColumns() {
-    return gathers() ? 2 * program.model().channels() : 0;
-  }
-
-  private boolean switches() {
-    return program.step().stream().anyMatch(i -> i instanceof Instruction.SwitchSplit);
-  }
-
-  private boolean gathers() {
-    return program.step().stream().anyMatch(i -> i instanceof Instruction.GatherKeyValue);
+  private boolean has(Class<? extends Instruction> kind) {
+    return program.step().stream().anyMatch(kind::isInstance);
   }
 }

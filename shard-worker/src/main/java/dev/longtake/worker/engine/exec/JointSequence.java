@@ -3,13 +3,16 @@ package dev.longtake.worker.engine.exec;
 import dev.longtake.common.partition.Partition;
 import dev.longtake.common.partition.Range;
 import dev.longtake.worker.device.Sequences;
+import dev.longtake.worker.engine.model.Axis;
 import dev.longtake.worker.engine.model.Stream;
+import dev.longtake.worker.engine.program.Split;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The keys of an attention over all tokens of the whole clip, as rows of one matrix: for each branch its text tokens, where they
- * are part of the sequence, and then its patches. Text tokens are divided among the ranks like everything else.
+ * The tokens of the whole clip as rows of one matrix: for each branch its text tokens, where they are part of the sequence, and then
+ * its patches, {@code [frame, patch]}. Attention that reaches tokens of other ranks sees keys in this order, whoever held them.
+ * Text tokens are divided among the ranks like everything else.
  */
 final class JointSequence {
   private final Geometry geometry;
@@ -29,7 +32,7 @@ final class JointSequence {
   List<Range> textRanges(int ofRank) {
     List<Range> ranges = new ArrayList<>();
     for (int branch = 0; text && branch < condition.count(); branch++) {
-      ranges.add(new Partition(textTokens(branch), geometry.ranks()).of(ofRank));
+      ranges.add(new Partition(textTokens(branch), geometry.shares()).of(ofRank));
     }
     return ranges;
   }
@@ -61,30 +64,80 @@ final class JointSequence {
     return row;
   }
 
-  /** Keys of all branches. */
+  /** Tokens of all branches. */
   int rows() {
     return firstRow(condition.count());
   }
 
-  /** Where a rank's text tokens of a branch are. */
-  Range textRows(int branch, int ofRank) {
-    Range tokens = textRanges(ofRank).get(branch);
-    int first = firstRow(branch);
-    return new Range(first + tokens.start(), first + tokens.end());
+  /** Tokens of all branches that a rank holds under a split. */
+  int rowsOf(int ofRank, Split split) {
+    return pieces(ofRank, split).stream().mapToInt(Range::size).sum();
   }
 
-  /** Where a rank's patches of a branch are. */
-  Range patchRows(int branch, int ofRank) {
-    Range frames = geometry.frameRange(ofRank);
+  /** A rank's rows under a split, in the order in which they travel: that of the joint sequence. */
+  List<Range> pieces(int ofRank, Split split) {
+    List<Range> pieces = new ArrayList<>();
+    List<Range> texts = textRanges(ofRank);
     int perFrame = geometry.patching().patchesPerFrame();
-    int first = firstRow(branch) + textTokens(branch);
-    return new Range(first + frames.start() * perFrame, first + frames.end() * perFrame);
+    for (int branch = 0; branch < condition.count(); branch++) {
+      int first = firstRow(branch);
+      if (text) {
+        pieces.add(moved(texts.get(branch), first));
+      }
+      int firstPatch = first + textTokens(branch);
+      switch (split) {
+        case FRAME -> {
+          Range frames = geometry.frameRange(ofRank);
+          pieces.add(
+              new Range(
+                  firstPatch + frames.start() * perFrame, firstPatch + frames.end() * perFrame));
+        }
+        case PATCH -> {
+          Range held = geometry.patchRange(ofRank);
+          for (int frame = 0; frame < geometry.patching().gridFrames(); frame++) {
+            pieces.add(moved(held, firstPatch + frame * perFrame));
+          }
+        }
+      }
+    }
+    return pieces;
   }
 
-  /** For each sequence of queries ({@link TokenLayout#branchSequences}) the keys of its branch. */
-  Sequences keys(Stream queries) {
+  private static Range moved(Range range, int by) {
+    return new Range(by + range.start(), by + range.end());
+  }
+
+  /**
+   * For each sequence of a rank's queries ({@link TokenLayout#sequences}, {@link TokenLayout#branchSequences}) its keys.
+   *
+   * @param queries the stream that they are of; text has attention over all tokens only
+   */
+  Sequences keys(Axis axis, Stream queries) {
+    return switch (axis) {
+      case FULL -> branchKeys(queries == Stream.ALL ? 2 : 1);
+      // A rank that has some tokens of every frame, or of every patch, has as many sequences as the whole.
+      case SPATIAL, TEMPORAL -> whole().sequences(axis);
+    };
+  }
+
+  /** The sequences of all tokens, queries and keys alike. */
+  Sequences sequences(Axis axis) {
+    return switch (axis) {
+      case FULL -> branchKeys(/* copies= */ 1);
+      case SPATIAL, TEMPORAL -> whole().sequences(axis);
+    };
+  }
+
+  /** All tokens as a layout; where attention has an axis, text is no part of the sequence. */
+  private TokenLayout whole() {
+    return new TokenLayout(
+        condition.count(),
+        new Range(0, geometry.patching().gridFrames()),
+        new Range(0, geometry.patching().patchesPerFrame()));
+  }
+
+  private Sequences branchKeys(int copies) {
     int branches = condition.count();
-    int copies = queries == Stream.ALL ? 2 : 1;
     int[] first = new int[copies * branches];
     int[] length = new int[first.length];
     for (int i = 0; i < first.length; i++) {

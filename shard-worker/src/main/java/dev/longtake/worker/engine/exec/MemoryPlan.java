@@ -3,9 +3,7 @@ package dev.longtake.worker.engine.exec;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.DeviceBuffer;
 import dev.longtake.worker.device.DeviceMemory;
-import dev.longtake.worker.engine.program.LinearSpec;
 import dev.longtake.worker.engine.program.Program;
-import dev.longtake.worker.engine.program.TensorSpec;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -26,34 +24,12 @@ public record MemoryPlan(long weightBytes, long activationBytes, long stagingByt
     Counted memory = new Counted();
     new Buffers(memory, program, job, condition).close();
     return new MemoryPlan(
-        weightBytes(program, blockType), memory.usedBytes(), stagingBytes(geometry, job));
+        program.weightBytes(blockType), memory.usedBytes(), job.stage().totalBytes());
   }
 
   /** The sum. */
   public long totalBytes() {
     return weightBytes + activationBytes + stagingBytes;
-  }
-
-  private static long weightBytes(Program program, DType blockType) {
-    long bytes = 0;
-    for (LinearSpec spec : program.linears()) {
-      DType type = spec.reducible() ? blockType : DType.F32;
-      bytes +=
-          (long) spec.outputColumns() * spec.inputColumns() * type.sizeBytes()
-              + 4L * spec.outputColumns();
-    }
-    for (TensorSpec spec : program.tensors()) {
-      bytes += spec.shape().stream().mapToLong(Integer::longValue).reduce(4, (a, b) -> a * b);
-    }
-    return bytes;
-  }
-
-  private static long stagingBytes(Geometry geometry, JobRows job) {
-    long bytes = 2 * SplitSwitch.stageBytes(geometry, job.switchedColumns());
-    for (int rank = 0; geometry.ranks() > 1 && rank < geometry.ranks(); rank++) {
-      bytes += KeyValueGather.stageBytes(geometry, job.sequence(), rank, job.gatheredColumns());
-    }
-    return bytes;
   }
 
   /** Memory that is only counted. */

@@ -14,19 +14,21 @@ import dev.longtake.worker.engine.model.Stream;
 import dev.longtake.worker.engine.program.Instruction;
 import dev.longtake.worker.engine.program.Program;
 import dev.longtake.worker.engine.program.Value;
+import dev.longtake.worker.engine.program.Split;
+import dev.longtake.worker.engine.trace.LaneTrace;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The executor: one rank's share of one job. It runs the program's condition part once and its step part for every denoising
- * step; there is no other executor, for one worker or for many. One thread at a time. Owns its buffers, not the weights, the
- * device or the exchange.
+ * The executor: one rank's share of some rows of one job. It runs the program's condition part once and its step part for every
+ * denoising step; there is no other executor, for one worker or for many. One thread at a time, which has the device to itself
+ * except during exchanges. Owns its buffers, not the weights, the device or the exchange.
  */
 public final class Network implements AutoCloseable {
   private final Device device;
   private final Program program;
   private final ModelDescription model;
   private final Weights weights;
-  private final Geometry geometry;
   private final Condition condition;
   private final Taps taps;
   private final Buffers buffers;
@@ -36,85 +38,108 @@ public final class Network implements AutoCloseable {
   private final Positions positions;
   private final Attentions attentions;
   private final JointSequence sequence;
+  private final JobRows job;
+  private final Staging staging;
   private final SplitSwitch splitSwitch;
   private final KeyValueGather gather;
-  private final TokenLayout home;
+  private final HeadExchange headExchange;
+  private final TokenLink link;
+  private final List<String> conditionLabels;
+  private final List<String> stepLabels;
+  private final LaneTrace trace;
 
+  private Split split;
   private TokenLayout layout;
-  private long exchangeNanos;
 
-  /** Allocates everything the job needs, so that a job that does not fit fails before its first step. */
+  /**
+   * Allocates everything the job needs, so that a job that does not fit fails before its first step.
+   *
+   * @param neighbours whose exchanges let others compute, see {@link dev.longtake.worker.engine.LaneExchange}
+   * @param trace hears of every instruction
+   */
   public Network(
       Device device,
       Program program,
       Weights weights,
       Geometry geometry,
       Condition condition,
-      Exchange exchange,
-      Tap tap) {
+      Neighbours neighbours,
+      Tap tap,
+      LaneTrace trace) {
     this.device = device;
     this.program = program;
     this.model = program.model();
     this.weights = weights;
-    this.geometry = geometry;
     this.condition = condition;
-    JobRows job = new JobRows(program, geometry, condition);
+    this.trace = trace;
+    conditionLabels = program.condition().stream().map(Labels::of).toList();
+    stepLabels = program.step().stream().map(Labels::of).toList();
+    job = new JobRows(program, geometry, condition);
     sequence = job.sequence();
-    home = job.home();
-    layout = home;
+    split = program.start();
+    layout = job.layout(split);
     taps = new Taps(tap, sequence.packedText(geometry.rank()));
     buffers = new Buffers(device.memory(), program, job, condition);
     try {
       vectors = new Vectors(device, weights, buffers, condition, model, tap);
       modulators = new Modulators(device, model, buffers, vectors);
       embedding = new Embedding(device, model, weights, geometry, condition, buffers);
-      positions = new Positions(device, model, weights, geometry, condition, buffers, home);
+      positions = new Positions(device, model, weights, geometry, condition, buffers);
       attentions =
           new Attentions(
               device, model, weights, geometry, buffers, vectors, positions, sequence, taps);
-      splitSwitch = new SplitSwitch(device, geometry, exchange, job.switchedColumns());
+      staging = new Staging(job.stage());
     } catch (Throwable e) {
       buffers.close();
       throw e;
     }
-    try {
-      gather = new KeyValueGather(device, geometry, sequence, exchange, job.gatheredColumns());
-    } catch (Throwable e) {
-      splitSwitch.close();
-      buffers.close();
-      throw e;
-    }
+    Exchange ranks = neighbours.sequence();
+    splitSwitch = new SplitSwitch(device, geometry, ranks, staging);
+    gather = new KeyValueGather(device, geometry, sequence, ranks, staging);
+    headExchange =
+        new HeadExchange(
+            device, geometry, sequence, ranks, staging, model.heads(), model.headDimension());
+    link = new TokenLink(device, neighbours, staging);
   }
 
   /** Runs what depends on the condition alone. Call once, before the first step. */
   public void prepare() {
     vectors.uploadConditions();
     vectors.begin(new float[condition.count()]);
-    for (Instruction instruction : program.condition()) {
-      execute(instruction, /* step= */ null, "condition");
-    }
+    run(program.condition(), conditionLabels, /* step= */ null, "condition");
   }
 
   /**
    * Evaluates the network once.
    *
+   * @param input for the first stage with latents
    * @param place for errors: {@code "step 3"}
-   * @return the prediction for this rank's latent frames: rows {@code [branch, frame, patch]}, columns {@code [patch volume *
-   *     output channels]} in the model's order; valid until the next call
+   * @return of the last stage the prediction for this rank's latent frames: rows {@code [branch, frame, patch]}, columns {@code
+   *     [patch volume * output channels]} in the model's order; valid until the next call
    */
   public Matrix step(StepInput input, String place) {
     vectors.begin(input.timesteps());
     vectors.select(input.generated());
-    layout = home;
-    for (Instruction instruction : program.step()) {
-      execute(instruction, input, place);
-    }
-    return buffers.prediction(home.patchRows());
+    enter(program.start());
+    run(program.step(), stepLabels, input, place);
+    return program.predicts() ? buffers.prediction(layout.patchRows()) : residual();
   }
 
-  /** Time spent in exchanges so far, waiting for peers included. */
-  public long exchangeNanos() {
-    return exchangeNanos;
+  private void run(
+      List<Instruction> instructions,
+      List<String> labels,
+      @Nullable StepInput step,
+      String place) {
+    for (int i = 0; i < instructions.size(); i++) {
+      trace.begin(labels.get(i));
+      execute(instructions.get(i), step, place);
+      trace.pause();
+    }
+  }
+
+  private void enter(Split entered) {
+    split = entered;
+    layout = job.layout(entered);
   }
 
   private void execute(Instruction instruction, @Nullable StepInput step, String place) {
@@ -124,7 +149,31 @@ public final class Network implements AutoCloseable {
       case Instruction.ComputeVector vector -> vectors.compute(vector.op());
       case Instruction.AddTable table -> vectors.addTable(table);
       case Instruction.SwitchSplit change -> switchSplit(change, place);
-      case Instruction.GatherKeyValue all -> gather(all, place);
+      case Instruction.GatherKeyValue all ->
+          gather.run(
+              attentions.ownKeyValue(layout),
+              layout,
+              split,
+              buffers.keyValue(sequence.rows()),
+              at(place, all.place()));
+      case Instruction.ScatterHeads scatter ->
+          headExchange.scatter(
+              attentions.qkv(layout),
+              layout,
+              split,
+              buffers.heads(sequence.rows()),
+              at(place, scatter.place()));
+      case Instruction.CollectHeads collect -> collectHeads(collect, place);
+      case Instruction.ReceiveTokens receive ->
+          link.receive(residual(), at(place, receive.place()));
+      case Instruction.SendTokens send -> link.send(residual(), at(place, send.place()));
+      case Instruction.Attend attend -> {
+        if (attend.keys().equals(Value.HEADS)) {
+          attentions.attendHeads(attend);
+        } else if (layout.rows() > 0) {
+          attentions.attend(attend, layout);
+        }
+      }
       case Instruction.OnTokens onTokens -> {
         if (layout.rows() > 0) {
           execute(onTokens, step);
@@ -136,7 +185,7 @@ public final class Network implements AutoCloseable {
   private void execute(Instruction.OnTokens instruction, @Nullable StepInput step) {
     switch (instruction) {
       case Instruction.EmbedPatches embed -> {
-        embedding.patches(embed.layer(), required(step).latents(), residual(Stream.PATCHES));
+        embedding.patches(embed.layer(), latents(step), residual(Stream.PATCHES));
         take("patch_embed", Stream.PATCHES);
       }
       case Instruction.EmbedReference embed -> {
@@ -156,7 +205,6 @@ public final class Network implements AutoCloseable {
       case Instruction.ProjectHidden project -> projectHidden(project);
       case Instruction.NormRotate norm -> attentions.normRotate(norm, layout);
       case Instruction.ReduceKeyValue reduce -> attentions.reduce(reduce, layout);
-      case Instruction.Attend attend -> attentions.attend(attend, layout);
       case Instruction.AttendText attend -> attentions.attendText(attend.keyValueLayer(), layout);
       case Instruction.AddProjection add -> addProjection(add);
       case Instruction.ProjectFinal last -> projectFinal(last.layer());
@@ -168,6 +216,18 @@ public final class Network implements AutoCloseable {
       throw new IllegalStateException("Expected latents to vary from step to step");
     }
     return step;
+  }
+
+  private static Matrix latents(@Nullable StepInput step) {
+    Matrix latents = required(step).latents();
+    if (latents == null) {
+      throw new IllegalStateException("Expected the first stage to have latents");
+    }
+    return latents;
+  }
+
+  private static String at(String place, String instruction) {
+    return place + ", " + instruction;
   }
 
   private Matrix residual() {
@@ -203,29 +263,45 @@ public final class Network implements AutoCloseable {
   }
 
   private void switchSplit(Instruction.SwitchSplit change, String place) {
-    long start = System.nanoTime();
-    TokenLayout target = geometry.layout(change.to());
-    Matrix source =
-        change.value().equals(Value.RESIDUAL) ? residual() : buffers.prediction(layout.rows());
-    splitSwitch.run(
-        source,
-        change.from(),
-        buffers.spare(change.value(), target.rows()),
-        change.to(),
-        place + ", " + change.place());
+    String what = at(place, change.place());
+    if (change.value().equals(Value.RESIDUAL)) {
+      TokenLayout target = job.layout(change.to());
+      Matrix from = residual();
+      Matrix to = buffers.spare(Value.RESIDUAL, target.rows());
+      Range text = layout.rows(Stream.TEXT);
+      if (!text.isEmpty()) {
+        device.copy(rows(from, Stream.TEXT), to.rows(text.start(), text.end()));
+      }
+      splitSwitch.run(
+          rows(from, Stream.PATCHES),
+          change.from(),
+          to.rows(text.end(), target.rows()),
+          change.to(),
+          what);
+    } else {
+      TokenLayout target = job.layout(change.to());
+      splitSwitch.run(
+          buffers.prediction(layout.patchRows()),
+          change.from(),
+          buffers.spare(change.value(), target.patchRows()),
+          change.to(),
+          what);
+    }
     buffers.swap(change.value());
-    layout = target;
-    exchangeNanos += System.nanoTime() - start;
+    enter(change.to());
   }
 
-  private void gather(Instruction.GatherKeyValue instruction, String place) {
-    long start = System.nanoTime();
-    gather.run(
-        attentions.ownKeyValue(layout),
+  private void collectHeads(Instruction.CollectHeads collect, String place) {
+    Matrix result = attentions.result(collect.result(), layout);
+    headExchange.collect(
+        buffers.headsResult(sequence.rows(), weights.blockType()),
+        result,
         layout,
-        buffers.keyValue(sequence.rows()),
-        place + ", " + instruction.place());
-    exchangeNanos += System.nanoTime() - start;
+        split,
+        at(place, collect.place()));
+    if (layout.rows() > 0) {
+      taps.take(collect.name() + "_result", collect.stream(), result, layout);
+    }
   }
 
   private void modulate(Instruction.Modulate instruction) {
@@ -320,15 +396,9 @@ public final class Network implements AutoCloseable {
     taps.take(name, stream, residual(stream), layout);
   }
 
-  /** This rank's latent frames. */
-  public Range latentFrames() {
-    return geometry.latentFrames();
-  }
-
   @Override
   public void close() {
-    gather.close();
-    splitSwitch.close();
+    staging.close();
     buffers.close();
   }
 }

@@ -24,10 +24,10 @@ final class Positions {
   private final Geometry geometry;
   private final Condition condition;
   private final Buffers buffers;
-  private final TokenLayout home;
   private final Map<Position, Matrix> tables = new HashMap<>();
   private final Map<SequencePlace, Matrix> sequenceTables = new HashMap<>();
-  private @Nullable Angles angles;
+  private final Map<TokenLayout, Angles> placeAngles = new HashMap<>();
+  private @Nullable Angles frameAngles;
 
   Positions(
       Device device,
@@ -35,15 +35,13 @@ final class Positions {
       Weights weights,
       Geometry geometry,
       Condition condition,
-      Buffers buffers,
-      TokenLayout home) {
+      Buffers buffers) {
     this.device = device;
     this.model = model;
     this.weights = weights;
     this.geometry = geometry;
     this.condition = condition;
     this.buffers = buffers;
-    this.home = home;
   }
 
   /** Cosines and sines, [positions, D / 2] each. */
@@ -151,30 +149,42 @@ final class Positions {
         patching.gridRows(), patching.gridColumns(), model.channels(), scale, base);
   }
 
-  /** Of the patches in the layout, which holds all that the model's rotation distinguishes. */
+  /** Of the patches in the layout. */
   Rotation rotation(TokenLayout layout) {
     Rotary rotary = model.rotary();
     if (rotary == null) {
       throw new IllegalStateException("Expected rotary positions in " + model.architecture());
     }
-    Angles turned = angles;
-    if (turned == null) {
-      turned = upload(rotary);
-      angles = turned;
-    }
-    int rowsPerPosition = rotary instanceof Rotary.Frames ? layout.patches().size() : 1;
-    return new Rotation(turned.cosines(), turned.sines(), rowsPerPosition, rotary.pairing());
+    return switch (rotary) {
+      case Rotary.Frames(String frequencies) -> {
+        if (frameAngles == null) {
+          frameAngles =
+              upload(
+                  Tables.frameAngles(
+                      geometry.patching().gridFrames(),
+                      Floats.download(device, weights.tensor(frequencies))));
+        }
+        yield rotation(frameAngles, layout.frames(), layout.patches().size(), rotary);
+      }
+      case Rotary.Axes axes -> {
+        Angles turned =
+            placeAngles.computeIfAbsent(
+                layout, key -> upload(Tables.axesAngles(axes, places(key))));
+        yield rotation(turned, new Range(0, layout.patchesOfBranch()), 1, rotary);
+      }
+    };
   }
 
-  private Angles upload(Rotary rotary) {
-    double[] all =
-        switch (rotary) {
-          case Rotary.Frames(String frequencies) ->
-              Tables.frameAngles(
-                  geometry.patching().gridFrames(),
-                  Floats.download(device, weights.tensor(frequencies)));
-          case Rotary.Axes axes -> Tables.axesAngles(axes, places());
-        };
+  private static Rotation rotation(
+      Angles angles, Range positions, int rowsPerPosition, Rotary rotary) {
+    return new Rotation(
+        angles.cosines().rows(positions.start(), positions.end()),
+        angles.sines().rows(positions.start(), positions.end()),
+        rowsPerPosition,
+        rotary.pairing());
+  }
+
+  private Angles upload(double[] all) {
     int columns = model.headDimension() / 2;
     Matrix cosines = buffers.matrix(all.length / columns, columns, "positions");
     Matrix sines = buffers.matrix(all.length / columns, columns, "positions");
@@ -184,14 +194,12 @@ final class Positions {
   }
 
   /** Frame, row and column of each patch that this rank holds. */
-  private List<int[]> places() {
-    Patching patching = geometry.patching();
+  private List<int[]> places(TokenLayout layout) {
+    int columns = geometry.patching().gridColumns();
     List<int[]> places = new ArrayList<>();
-    for (int frame = home.frames().start(); frame < home.frames().end(); frame++) {
-      for (int row = 0; row < patching.gridRows(); row++) {
-        for (int column = 0; column < patching.gridColumns(); column++) {
-          places.add(new int[] {frame, row, column});
-        }
+    for (int frame = layout.frames().start(); frame < layout.frames().end(); frame++) {
+      for (int patch = layout.patches().start(); patch < layout.patches().end(); patch++) {
+        places.add(new int[] {frame, patch / columns, patch % columns});
       }
     }
     return places;

@@ -1,5 +1,6 @@
 package dev.longtake.worker.engine.exec;
 
+import dev.longtake.common.partition.Range;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.DeviceBuffer;
@@ -29,27 +30,37 @@ public final class Predictions implements AutoCloseable {
   /**
    * Converts the result of {@link Network#step}.
    *
-   * @return [branch * output channels * frames, height * width], valid until the next call
+   * @param branches that it is of
    */
-  public Matrix unpatchify(Matrix patches) {
+  public void unpatchify(Matrix patches, Range branches) {
     Patching local = geometry.localPatching();
     int tokens = local.gridFrames() * local.patchesPerFrame();
-    for (int branch = 0; branch < geometry.branches(); branch++) {
+    for (int i = 0; i < branches.size(); i++) {
       device.unpatchify(
-          patches.rows(branch * tokens, (branch + 1) * tokens),
-          firstChannels(latents, branch, model.outputChannels()),
+          patches.rows(i * tokens, (i + 1) * tokens),
+          firstChannels(branches.start() + i, model.outputChannels()),
           model.outputChannels(),
           local,
           model.patches().outputOrder());
     }
+  }
+
+  /** All that was converted, [branch * output channels * frames, height * width]; overwritten by the next step. */
+  public Matrix latents() {
     return latents;
   }
 
+  /** The same of some branches. */
+  public Matrix ofBranches(Range branches) {
+    int rows = model.outputChannels() * geometry.localPatching().frames();
+    return latents.rows(branches.start() * rows, branches.end() * rows);
+  }
+
   /** The first channels of one branch: with a learned variance, the half that is the prediction. */
-  public Matrix firstChannels(Matrix all, int branch, int channels) {
+  public Matrix firstChannels(int branch, int channels) {
     int frames = geometry.localPatching().frames();
     int from = branch * model.outputChannels() * frames;
-    return all.rows(from, from + channels * frames);
+    return latents.rows(from, from + channels * frames);
   }
 
   @Override

@@ -5,63 +5,58 @@ import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.engine.Exchange;
 import dev.longtake.worker.engine.program.Split;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The dynamic switch of sequence parallelism: an all-to-all that turns rows {@code [branch, my frames, patch]} into rows {@code
  * [branch, frame, my patches]}, or back. Rank r gives rank q the tokens of r's frames and q's patches; both sides order them
- * branch, frame, patch, so a payload is dense and each side copies it in one strided piece. Owns its staging memory, two
- * times the largest activation's share.
+ * branch, frame, patch, so a payload is dense and each side copies it in one strided piece. Text tokens stay where they are.
  */
-final class SplitSwitch implements AutoCloseable {
+final class SplitSwitch {
   private final Device device;
   private final Geometry geometry;
   private final Exchange exchange;
-  private final Arena arena = Arena.ofShared();
-  private final MemorySegment outgoingStage;
-  private final MemorySegment incomingStage;
+  private final Staging staging;
 
-  /**
-   * @param maxColumns of any value that will be switched
-   */
-  SplitSwitch(Device device, Geometry geometry, Exchange exchange, int maxColumns) {
+  SplitSwitch(Device device, Geometry geometry, Exchange exchange, Staging staging) {
     this.device = device;
     this.geometry = geometry;
     this.exchange = exchange;
-    long bytes = stageBytes(geometry, maxColumns);
-    outgoingStage = arena.allocate(bytes, 64);
-    incomingStage = arena.allocate(bytes, 64);
+    this.staging = staging;
   }
 
-  /** Host memory of one of the two stages. */
-  static long stageBytes(Geometry geometry, int maxColumns) {
-    return geometry.ranks() == 1 ? 0 : (long) geometry.maxRows() * maxColumns * Float.BYTES;
+  /**
+   * What passes through the staging memory.
+   *
+   * @param maxColumns of any value that will be switched
+   */
+  static Staging.Size stage(Geometry geometry, int maxColumns) {
+    long frames = geometry.patches(Split.FRAME).patchRows();
+    long patches = geometry.patches(Split.PATCH).patchRows();
+    long bytes = Math.max(frames, patches) * maxColumns * Float.BYTES;
+    return new Staging.Size(bytes, bytes);
   }
 
-  /** Both matrices dense F32 with the same columns; their rows are those of the splits' layouts. */
+  /** Both matrices dense F32 with the same columns; their rows are the patches of the splits' layouts. */
   void run(Matrix source, Split from, Matrix target, Split to, String what) {
     int ranks = geometry.ranks();
     @Nullable MemorySegment[] outgoing = new MemorySegment[ranks];
     @Nullable MemorySegment[] incoming = new MemorySegment[ranks];
-    long outAt = 0;
-    long inAt = 0;
+    staging.begin();
     for (int peer = 0; peer < ranks; peer++) {
       if (peer == geometry.rank()) {
         continue;
       }
       Block sent = from == Split.FRAME ? mine(peer) : theirs(peer);
       Block received = from == Split.FRAME ? theirs(peer) : mine(peer);
-      MemorySegment out = outgoingStage.asSlice(outAt, bytes(sent, source.columns()));
-      MemorySegment in = incomingStage.asSlice(inAt, bytes(received, source.columns()));
+      MemorySegment out = staging.outgoing(bytes(sent, source.columns()));
+      MemorySegment in = staging.incoming(bytes(received, source.columns()));
       if (out.byteSize() > 0) {
         device.download(view(source, from, sent), out);
       }
       outgoing[peer] = out;
       incoming[peer] = in;
-      outAt += out.byteSize();
-      inAt += in.byteSize();
     }
     exchange.allToAll(outgoing, incoming, what);
     for (int peer = 0; peer < ranks; peer++) {
@@ -95,7 +90,7 @@ final class SplitSwitch implements AutoCloseable {
 
   /** The block's place in a matrix of the given split, so shaped that its rows are as long as possible. */
   private Matrix view(Matrix matrix, Split split, Block block) {
-    TokenLayout layout = geometry.layout(split);
+    TokenLayout layout = geometry.patches(split);
     int columns = matrix.columns();
     int frameStride = layout.patches().size() * columns;
     return switch (split) {
@@ -131,7 +126,7 @@ final class SplitSwitch implements AutoCloseable {
   }
 
   private Matrix ownFrames(Matrix matrix, Split split, int branch) {
-    TokenLayout layout = geometry.layout(split);
+    TokenLayout layout = geometry.patches(split);
     Range frames = geometry.frameRange(geometry.rank());
     Range patches = geometry.patchRange(geometry.rank());
     int columns = matrix.columns();
@@ -146,10 +141,5 @@ final class SplitSwitch implements AutoCloseable {
         patches.size() * columns,
         frameStride,
         matrix.dtype());
-  }
-
-  @Override
-  public void close() {
-    arena.close();
   }
 }

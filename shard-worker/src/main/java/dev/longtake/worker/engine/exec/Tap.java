@@ -20,6 +20,9 @@ public interface Tap {
 
         @Override
         public void takeText(String name, Matrix value, List<Range> tokens) {}
+
+        @Override
+        public void takeWholeText(String name, Matrix value) {}
       };
 
   boolean wants(String name);
@@ -28,7 +31,7 @@ public interface Tap {
    * Called while the value is there; it must be copied before this returns.
    *
    * @param value rows {@code [branch, frame, patch]} of the layout
-   * @param layout of the rows, or null when every rank holds the whole value
+   * @param layout of the rows, or null when every rank holds the whole value, one row per branch
    */
   void take(String name, Matrix value, @Nullable TokenLayout layout);
 
@@ -39,4 +42,11 @@ public interface Tap {
    * @param tokens which they are: ranges of the text tokens of all branches, packed behind each other
    */
   void takeText(String name, Matrix value, List<Range> tokens);
+
+  /**
+   * The same for text tokens that every rank holds.
+   *
+   * @param value rows of all branches' text tokens, packed
+   */
+  void takeWholeText(String name, Matrix value);
 }

@@ -64,11 +64,11 @@ final class Vectors {
   /** What the branches are conditioned on to the device: texts packed behind each other, one pooled vector per row. */
   void uploadConditions() {
     TextInput text = model.text();
-    if (text != null) {
+    if (text != null && buffers.has(Value.ENCODED_TEXT)) {
       uploadText(text);
     }
     PooledInput pooled = model.pooledText();
-    if (pooled != null) {
+    if (pooled != null && buffers.has(Value.POOLED_TEXT)) {
       uploadPooled(pooled);
     }
   }
@@ -124,7 +124,9 @@ final class Vectors {
           buffers.small(Value.TEXT),
           "condition");
     }
-    take("y_packed", buffers.small(Value.TEXT));
+    if (tap.wants("y_packed")) {
+      tap.takeWholeText("y_packed", buffers.small(Value.TEXT));
+    }
   }
 
   /** One layer, or two with an activation between them; always in float32. */

@@ -92,6 +92,12 @@ public final class Weights implements AutoCloseable {
     return blockType;
   }
 
+  /** Whether everything that a program names is among them. */
+  public boolean serve(Program program) {
+    return program.linears().stream().allMatch(spec -> linears.containsKey(spec.layer()))
+        && program.tensors().stream().allMatch(spec -> tensors.containsKey(spec.name()));
+  }
+
   PackedLinear linear(String layer) {
     return require(linears.get(layer), layer);
   }

@@ -18,19 +18,16 @@ import org.jspecify.annotations.Nullable;
 /** The instructions of the attentions, and their weights. */
 final class AttentionLowering {
   private final ModelDescription model;
-  private final int ranks;
   private final WeightList weights;
   private final List<Instruction> program;
 
-  AttentionLowering(
-      ModelDescription model, int ranks, WeightList weights, List<Instruction> program) {
+  AttentionLowering(ModelDescription model, WeightList weights, List<Instruction> program) {
     this.model = model;
-    this.ranks = ranks;
     this.weights = weights;
     this.program = program;
   }
 
-  void lower(Block block, Op.SelfAttention op, boolean last) {
+  void lower(Block block, Op.SelfAttention op, boolean last, Reach reach) {
     int channels = model.channels();
     boolean reduced = op.keyValueReduction() > 1;
     for (Op.Part part : op.parts()) {
@@ -43,22 +40,16 @@ final class AttentionLowering {
         normRotate(name, part.stream(), Part.K, 1, op.qkNorm(), op.rotary());
       }
     }
+    String first = block.name() + "." + op.parts().getFirst().name();
     Stream stream = op.parts().size() > 1 ? Stream.ALL : op.parts().getFirst().stream();
-    Value keys = Value.WIDE;
     if (reduced) {
-      reduce(block.name() + "." + op.parts().getFirst().name(), op);
-      keys = Value.KEY_VALUE;
-    } else if (op.axis() == Axis.FULL) {
-      keys = gather(block, stream);
+      reduce(first, op);
+      program.add(
+          new Instruction.Attend(
+              first, op.axis(), stream, Value.KEY_VALUE, op.keyValueReduction(), Value.NARROW));
+    } else {
+      attend(block, first, op.axis(), stream, reach, Value.NARROW);
     }
-    program.add(
-        new Instruction.Attend(
-            block.name() + "." + op.parts().getFirst().name(),
-            op.axis(),
-            stream,
-            keys,
-            op.keyValueReduction(),
-            Value.NARROW));
     for (Op.Part part : op.parts()) {
       String name = block.name() + "." + part.name();
       weights.reducible(name + ".proj", channels, channels);
@@ -73,7 +64,7 @@ final class AttentionLowering {
     }
   }
 
-  void lower(Block block, Op.ParallelAttention op) {
+  void lower(Block block, Op.ParallelAttention op, Reach reach) {
     int channels = model.channels();
     String name = block.name();
     weights.table(op.modulation().source(), program);
@@ -85,10 +76,7 @@ final class AttentionLowering {
     program.add(new Instruction.Project(name + ".qkv", Stream.ALL, Value.NARROW, Activation.NONE));
     normRotate(name, Stream.ALL, Part.Q, 1, QkNorm.BEFORE_ROTATION, /* rotary= */ true);
     normRotate(name, Stream.ALL, Part.K, 1, QkNorm.BEFORE_ROTATION, /* rotary= */ true);
-    Value keys = gather(block, Stream.ALL);
-    program.add(
-        new Instruction.Attend(
-            name + "." + op.name(), Axis.FULL, Stream.ALL, keys, /* reduction= */ 1, Value.HIDDEN));
+    attend(block, name + "." + op.name(), Axis.FULL, Stream.ALL, reach, Value.HIDDEN);
     weights.reducible(name + ".linear2", channels, channels + op.hidden());
     program.add(
         new Instruction.AddProjection(
@@ -177,12 +165,32 @@ final class AttentionLowering {
     normRotate(name, Stream.PATCHES, Part.K, factor, op.qkNorm(), /* rotary= */ false);
   }
 
-  /** One rank that has all keys in one stream can read them where they are. */
-  private Value gather(Block block, Stream stream) {
-    if (ranks == 1 && !stream.hasText()) {
-      return Value.WIDE;
+  private void attend(
+      Block block, String name, Axis axis, Stream stream, Reach reach, Value result) {
+    String place = "in " + block.name();
+    switch (reach) {
+      case LOCAL -> {
+        Value keys = Value.WIDE;
+        if (stream.hasText()) {
+          // All are here, but text and patches of a branch must be one sequence.
+          program.add(new Instruction.GatherKeyValue(place));
+          keys = Value.KEY_VALUE;
+        }
+        program.add(new Instruction.Attend(name, axis, stream, keys, /* reduction= */ 1, result));
+      }
+      case KEYS -> {
+        program.add(new Instruction.GatherKeyValue(place));
+        program.add(
+            new Instruction.Attend(
+                name, axis, stream, Value.KEY_VALUE, /* reduction= */ 1, result));
+      }
+      case HEADS -> {
+        program.add(new Instruction.ScatterHeads(place));
+        program.add(
+            new Instruction.Attend(
+                name, axis, stream, Value.HEADS, /* reduction= */ 1, Value.HEADS_RESULT));
+        program.add(new Instruction.CollectHeads(name, stream, result, place));
+      }
     }
-    program.add(new Instruction.GatherKeyValue(stream, "in " + block.name()));
-    return Value.KEY_VALUE;
   }
 }

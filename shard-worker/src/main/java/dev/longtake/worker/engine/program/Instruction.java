@@ -170,11 +170,73 @@ public sealed interface Instruction {
     }
   }
 
+  /** The residual stream from the stage before, in the split of the program's start. */
+  record ReceiveTokens(String place) implements Instruction {
+    @Override
+    public List<Value> reads() {
+      // What comes changes with them.
+      return List.of(Value.LATENTS);
+    }
+
+    @Override
+    public Value writes() {
+      return Value.RESIDUAL;
+    }
+  }
+
+  /** The residual stream to the next stage. */
+  record SendTokens(String place) implements Instruction {
+    @Override
+    public List<Value> reads() {
+      return List.of(Value.RESIDUAL);
+    }
+
+    @Override
+    public Value writes() {
+      return Value.RESIDUAL;
+    }
+  }
+
+  /**
+   * All-to-all of q, k and v in {@link Value#WIDE} to {@link Value#HEADS}: each rank gets all tokens of its heads, in the order of
+   * {@link GatherKeyValue}.
+   */
+  record ScatterHeads(String place) implements Instruction {
+    @Override
+    public List<Value> reads() {
+      return List.of(Value.WIDE);
+    }
+
+    @Override
+    public Value writes() {
+      return Value.HEADS;
+    }
+  }
+
+  /**
+   * The way back of {@link ScatterHeads}: from {@link Value#HEADS_RESULT} each rank gets its tokens of all heads.
+   *
+   * @param name the attention's, for taps
+   * @param result {@link Value#NARROW}, or {@link Value#HIDDEN} for its first C columns
+   */
+  record CollectHeads(String name, Stream stream, Value result, String place)
+      implements Instruction {
+    @Override
+    public List<Value> reads() {
+      return List.of(Value.HEADS_RESULT);
+    }
+
+    @Override
+    public Value writes() {
+      return result;
+    }
+  }
+
   /**
    * All-gather of the keys and values in {@link Value#WIDE} to {@link Value#KEY_VALUE}, every branch's text tokens and then its
    * patches in the order of the whole clip; each rank keeps its queries.
    */
-  record GatherKeyValue(Stream stream, String place) implements Instruction {
+  record GatherKeyValue(String place) implements Instruction {
     @Override
     public List<Value> reads() {
       return List.of(Value.WIDE);
@@ -307,15 +369,15 @@ public sealed interface Instruction {
    * Self-attention of the queries in {@link Value#WIDE}.
    *
    * @param name for taps
-   * @param keys {@link Value#WIDE} or {@link Value#KEY_VALUE}
+   * @param keys {@link Value#WIDE} or {@link Value#KEY_VALUE}; {@link Value#HEADS} for the rank's heads, queries too
    * @param reduction side of the cells that keys were reduced by
-   * @param result {@link Value#NARROW}, or {@link Value#HIDDEN} for its first C columns
+   * @param result {@link Value#NARROW}, {@link Value#HIDDEN} for its first C columns, or {@link Value#HEADS_RESULT}
    */
   record Attend(String name, Axis axis, Stream stream, Value keys, int reduction, Value result)
-      implements OnTokens {
+      implements Instruction {
     @Override
     public List<Value> reads() {
-      return List.of(Value.WIDE, keys);
+      return keys.equals(Value.HEADS) ? List.of(keys) : List.of(Value.WIDE, keys);
     }
 
     @Override

@@ -16,14 +16,16 @@ import java.util.List;
 /** Turns a model's operations into instructions, and notes the weights that they need. */
 final class Lowering {
   private final ModelDescription model;
+  private final Sharding sharding;
   private final WeightList weights;
   private final List<Instruction> program = new ArrayList<>();
   private final AttentionLowering attention;
 
-  Lowering(ModelDescription model, int ranks) {
+  Lowering(ModelDescription model, Sharding sharding) {
     this.model = model;
+    this.sharding = sharding;
     this.weights = new WeightList(model);
-    this.attention = new AttentionLowering(model, ranks, weights, program);
+    this.attention = new AttentionLowering(model, weights, program);
   }
 
   List<LinearSpec> linears() {
@@ -34,24 +36,44 @@ final class Lowering {
     return weights.tensors();
   }
 
-  List<Instruction> lower(List<ShardingPass.Step> steps) {
-    lowerText();
-    new VectorLowering(model, weights, program).lower();
-    embed();
-    for (ShardingPass.Step step : steps) {
+  List<Instruction> lower(ShardingPass.Result sharded) {
+    boolean isFirst = sharding.blocks().start() == 0;
+    boolean isLast = sharding.blocks().end() == model.blocks().size();
+    List<Block> blocks =
+        model.blocks().subList(sharding.blocks().start(), sharding.blocks().end());
+    lowerText(blocks, isFirst);
+    new VectorLowering(model, weights, program)
+        .lower(NeededVectors.of(model, blocks, /* finalLayer= */ isLast));
+    if (isFirst) {
+      embed();
+    } else {
+      program.add(new Instruction.ReceiveTokens("from the stage before"));
+    }
+    for (ShardingPass.Step step : sharded.steps()) {
       switch (step) {
         case ShardingPass.Step.Switch(Split from, Split to, String place) ->
             program.add(new Instruction.SwitchSplit(Value.RESIDUAL, from, to, place));
-        case ShardingPass.Step.Run(Block block, Op op, boolean last) -> lowerOp(block, op, last);
+        case ShardingPass.Step.Run(Block block, Op op, boolean last, Reach reach) ->
+            lowerOp(block, op, last, reach);
       }
     }
-    lowerFinal(ShardingPass.last(steps));
+    if (isLast) {
+      lowerFinal(sharded.end());
+    } else {
+      program.add(new Instruction.SendTokens("to the next stage"));
+    }
     return program;
   }
 
-  private void lowerText() {
+  /** Where the text becomes tokens, or a block attends to it. */
+  private void lowerText(List<Block> blocks, boolean isFirst) {
     TextInput text = model.text();
-    if (text == null) {
+    boolean isRead =
+        (isFirst && model.textIsSequence())
+            || blocks.stream()
+                .flatMap(block -> block.ops().stream())
+                .anyMatch(op -> op instanceof Op.CrossAttention);
+    if (text == null || !isRead) {
       return;
     }
     int inputs = text.channels();
@@ -85,10 +107,10 @@ final class Lowering {
     program.add(new Instruction.Mark("x_embed"));
   }
 
-  private void lowerOp(Block block, Op op, boolean last) {
+  private void lowerOp(Block block, Op op, boolean last, Reach reach) {
     switch (op) {
-      case Op.SelfAttention self -> attention.lower(block, self, last);
-      case Op.ParallelAttention parallel -> attention.lower(block, parallel);
+      case Op.SelfAttention self -> attention.lower(block, self, last, reach);
+      case Op.ParallelAttention parallel -> attention.lower(block, parallel, reach);
       case Op.CrossAttention cross -> attention.lower(block, cross, last);
       case Op.Mlp mlp -> lowerMlp(block, mlp, last);
       case Op.AddPosition add -> {

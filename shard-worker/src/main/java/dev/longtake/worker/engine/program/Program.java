@@ -7,6 +7,7 @@ import java.util.List;
 /**
  * What one rank runs.
  *
+ * @param start the split that tokens come in: that of the latents, or that in which the stage before leaves them
  * @param condition once per job: all that depends on neither latents nor timestep
  * @param step once per denoising step
  * @param linears layers that must be loaded
@@ -14,6 +15,7 @@ import java.util.List;
  */
 public record Program(
     ModelDescription model,
+    Split start,
     List<Instruction> condition,
     List<Instruction> step,
     List<LinearSpec> linears,
@@ -25,13 +27,28 @@ public record Program(
     tensors = List.copyOf(tensors);
   }
 
-  /** Compiles a model for a gang of {@code sequenceRanks} workers; every rank runs the same program. */
+  /** Compiles a whole model for ranks that share its sequences by {@link Sharding#sequence}. */
   public static Program compile(ModelDescription model, int sequenceRanks) {
-    Lowering lowering = new Lowering(model, sequenceRanks);
-    List<Instruction> all = lowering.lower(ShardingPass.apply(model.blocks(), sequenceRanks));
-    Hoisting.Parts parts = Hoisting.split(all);
+    return compile(model, Sharding.sequence(sequenceRanks, model.blocks().size()));
+  }
+
+  /** Compiles a stage of a model; every sequence rank of the stage runs the same program. */
+  public static Program compile(ModelDescription model, Sharding sharding) {
+    Lowering lowering = new Lowering(model, sharding);
+    ShardingPass.Result sharded = ShardingPass.apply(model.blocks(), sharding);
+    Hoisting.Parts parts = Hoisting.split(lowering.lower(sharded));
     return new Program(
-        model, parts.condition(), parts.step(), lowering.linears(), lowering.tensors());
+        model,
+        sharded.start(),
+        parts.condition(),
+        parts.step(),
+        lowering.linears(),
+        lowering.tensors());
+  }
+
+  /** Whether it makes the model's prediction, being the last stage. */
+  public boolean predicts() {
+    return step.stream().anyMatch(instruction -> instruction instanceof Instruction.ProjectFinal);
   }
 
   /**

@@ -48,6 +48,12 @@ public record Value(String name) {
   /** Keys and values of a self-attention where they are not those of the rank's own tokens, [keys, 2C] F32. */
   public static final Value KEY_VALUE = new Value("keys and values");
 
+  /** Queries, keys and values of some heads of all tokens, [keys, 3 * columns of the rank's heads] F32. */
+  public static final Value HEADS = new Value("heads");
+
+  /** An attention's result for some heads of all tokens, [keys, columns of the rank's heads] in the type of the products. */
+  public static final Value HEADS_RESULT = new Value("heads' result");
+
   /** The final layer's output, [tokens, patch volume * output channels] F32. */
   public static final Value PREDICTION = new Value("prediction");
 

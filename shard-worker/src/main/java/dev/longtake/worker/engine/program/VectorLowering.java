@@ -18,12 +18,13 @@ final class VectorLowering {
     this.program = program;
   }
 
-  void lower() {
-    PooledInput pooled = model.pooledText();
-    if (pooled != null && pooled.nullText() instanceof NullText.Stored(String tensor)) {
-      weights.tensor(tensor, 1, pooled.channels());
-    }
-    model.vectors().forEach(this::lower);
+  /**
+   * Lowers what makes some vectors.
+   *
+   * @param needed of the model's, in their order
+   */
+  void lower(List<VectorOp> needed) {
+    needed.forEach(this::lower);
   }
 
   private void lower(VectorOp op) {
@@ -38,7 +39,11 @@ final class VectorLowering {
       case VectorOp.ClassEmbedding labels ->
           weights.tensor(labels.table(), labels.classes() + 1, channels);
       case VectorOp.PooledText text -> {
-        int inputs = pooledChannels();
+        PooledInput pooled = pooled();
+        if (pooled.nullText() instanceof NullText.Stored(String tensor)) {
+          weights.tensor(tensor, 1, pooled.channels());
+        }
+        int inputs = pooled.channels();
         for (String layer : text.layers()) {
           weights.exact(layer, channels, inputs);
           inputs = channels;
@@ -49,11 +54,11 @@ final class VectorLowering {
     program.add(new Instruction.ComputeVector(op));
   }
 
-  private int pooledChannels() {
+  private PooledInput pooled() {
     PooledInput pooled = model.pooledText();
     if (pooled == null) {
       throw new IllegalStateException("Expected a pooled text in " + model.architecture());
     }
-    return pooled.channels();
+    return pooled;
   }
 }

@@ -30,12 +30,12 @@ public final class SamplingLoop implements AutoCloseable {
   private final SamplingInput input;
   private final SamplingListener listener;
   private final SamplingPlan plan;
+  private final StepConditions conditions;
   private final ClipRows rows;
   private final ClipRows outputRows;
   private final List<DeviceBuffer> owned = new ArrayList<>();
   private final Matrix latents;
   private final Matrix noise;
-  private final @Nullable Matrix reference;
 
   /** The guided prediction, or what the sampler made of it; swapped with {@link #remembered} where that is used. */
   private Matrix prediction;
@@ -54,7 +54,8 @@ public final class SamplingLoop implements AutoCloseable {
     this.geometry = geometry;
     this.input = input;
     this.listener = listener;
-    this.plan = input.sampler().plan(geometry);
+    this.conditions = new StepConditions(device, geometry, input);
+    this.plan = conditions.plan();
     this.rows = new ClipRows(geometry, input.samples(), denoiser.latentChannels());
     this.outputRows = new ClipRows(geometry, geometry.branches(), denoiser.outputChannels());
     try {
@@ -62,7 +63,6 @@ public final class SamplingLoop implements AutoCloseable {
       prediction = matrix();
       noise = plan.addsNoise() ? matrix() : latents;
       remembered = plan.remembers() ? matrix() : prediction;
-      reference = input.reference() == null ? null : reference(input.reference());
     } catch (Throwable e) {
       close();
       throw e;
@@ -70,25 +70,9 @@ public final class SamplingLoop implements AutoCloseable {
   }
 
   private Matrix matrix() {
-    return matrix(rows);
-  }
-
-  private Matrix matrix(ClipRows ofRows) {
-    DeviceBuffer buffer = ofRows.allocate(device);
+    DeviceBuffer buffer = rows.allocate(device);
     owned.add(buffer);
-    return ofRows.in(buffer);
-  }
-
-  /** The samples' mask and reference latents for every branch that sees them, zeros for the others. */
-  private Matrix reference(float[] ofSamples) {
-    ClipRows referenceRows = new ClipRows(geometry, geometry.branches(), 1 + rows.channels());
-    float[] ofBranches = new float[ofSamples.length * input.guidance().branches()];
-    for (int group = 0; group < input.guidance().branchesWithReference(); group++) {
-      System.arraycopy(ofSamples, 0, ofBranches, group * ofSamples.length, ofSamples.length);
-    }
-    Matrix target = matrix(referenceRows);
-    Floats.upload(device, referenceRows.localPart(ofBranches, 0), target);
-    return target;
+    return rows.in(buffer);
   }
 
   /**
@@ -98,8 +82,8 @@ public final class SamplingLoop implements AutoCloseable {
    */
   public Matrix run() {
     fill(latents, input.start(), 0, START_STREAM);
-    if (reference != null) {
-      take("reference_latents", 0, reference);
+    if (conditions.reference() != null) {
+      take("reference_latents", 0, conditions.reference());
     }
     for (int step = 0; step < plan.steps().size(); step++) {
       listener.stepStarting(step);
@@ -119,35 +103,22 @@ public final class SamplingLoop implements AutoCloseable {
   }
 
   private void step(int index, SamplerStep step) {
-    ClipFrames frames = frames(index);
+    ClipFrames frames = conditions.frames(index);
     if (frames != null && plan.frames() != null && frames.any(FrameState::noised)) {
       addEditNoise(index, frames, plan.frames());
     }
     take("z_in", index, latents);
-    float[] timesteps = new float[geometry.branches()];
-    Arrays.fill(timesteps, step.timestep());
-    takeValues("timesteps", index, Arrays.copyOf(timesteps, input.samples()));
+    StepInput told = conditions.input(index, latents);
+    takeValues("timesteps", index, Arrays.copyOf(told.timesteps(), input.samples()));
     if (frames != null) {
       takeValues("x_mask", index, frames.generatedFlags());
     }
-    Matrix output =
-        denoiser.predict(
-            new StepInput(
-                latents, timesteps, reference, frames == null ? null : frames.generated(geometry)),
-            "step " + (index + 1));
+    Matrix output = denoiser.predict(told, "step " + (index + 1));
     take("model_out", index, output);
     guide(index, output);
     take("guided_pred", index, prediction);
     advance(index, step, frames, output);
     take("z_out", index, latents);
-  }
-
-  private @Nullable ClipFrames frames(int step) {
-    float[] mask = input.frameMask();
-    FrameRule rule = plan.frames();
-    return mask == null || rule == null
-        ? null
-        : ClipFrames.at(step, rule, mask, geometry.patching().frames());
   }
 
   private void addEditNoise(int step, ClipFrames frames, FrameRule rule) {
@@ -266,5 +237,6 @@ public final class SamplingLoop implements AutoCloseable {
   @Override
   public void close() {
     owned.forEach(DeviceBuffer::close);
+    conditions.close();
   }
 }

@@ -18,6 +18,11 @@ public record SamplingPlan(List<SamplerStep> steps, @Nullable FrameRule frames) 
         || steps.stream().anyMatch(step -> !(step.noise() instanceof StepNoise.None));
   }
 
+  /** Whether the network's prediction of the variance counts. */
+  public boolean learnsVariance() {
+    return steps.stream().anyMatch(step -> step.noise() instanceof StepNoise.Learned);
+  }
+
   boolean remembers() {
     return steps.stream().anyMatch(step -> step.estimate() != null);
   }

@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longtake.common.partition.Range;
 import dev.longtake.worker.device.Sequences;
+import dev.longtake.worker.engine.model.Axis;
 import dev.longtake.worker.engine.model.Stream;
+import dev.longtake.worker.engine.program.Split;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -22,13 +24,12 @@ class JointSequenceTest {
       boolean text = random.nextBoolean();
       var sequence = new JointSequence(geometry, Rows.condition(geometry, random), text);
       List<Range> pieces = new ArrayList<>();
+      Split split = random.nextBoolean() ? Split.FRAME : Split.PATCH;
       for (int rank = 0; rank < geometry.ranks(); rank++) {
-        for (int branch = 0; branch < geometry.branches(); branch++) {
-          if (text) {
-            pieces.add(sequence.textRows(branch, rank));
-          }
-          pieces.add(sequence.patchRows(branch, rank));
-        }
+        pieces.addAll(sequence.pieces(rank, split));
+        assertThat(sequence.rowsOf(rank, split))
+            .as("seed %d", seed)
+            .isEqualTo(Rows.of(sequence.pieces(rank, split)).size());
       }
 
       assertThat(Rows.of(pieces))
@@ -44,15 +45,14 @@ class JointSequenceTest {
       Geometry geometry = Rows.geometry(random);
       Condition condition = Rows.condition(geometry, random);
       var sequence = new JointSequence(geometry, condition, /* text= */ true);
-      Sequences keys = sequence.keys(Stream.PATCHES);
+      Sequences keys = sequence.keys(Axis.FULL, Stream.PATCHES);
       List<Integer> behindEachOther = new ArrayList<>();
       for (int branch = 0; branch < geometry.branches(); branch++) {
         List<Range> ofBranch = new ArrayList<>();
-        for (int rank = 0; rank < geometry.ranks(); rank++) {
-          ofBranch.add(sequence.textRows(branch, rank));
-        }
-        for (int rank = 0; rank < geometry.ranks(); rank++) {
-          ofBranch.add(sequence.patchRows(branch, rank));
+        for (int part = 0; part < 2; part++) {
+          for (int rank = 0; rank < geometry.ranks(); rank++) {
+            ofBranch.add(sequence.pieces(rank, Split.FRAME).get(2 * branch + part));
+          }
         }
         assertThat(Rows.of(ofBranch)).as("seed %d", seed).isEqualTo(Rows.of(keys, branch));
         behindEachOther.addAll(Rows.of(ofBranch));
@@ -90,7 +90,7 @@ class JointSequenceTest {
       Random random = new Random(seed);
       Geometry geometry = Rows.geometry(random);
       var sequence = new JointSequence(geometry, Rows.condition(geometry, random), true);
-      Sequences keys = sequence.keys(Stream.ALL);
+      Sequences keys = sequence.keys(Axis.FULL, Stream.ALL);
 
       int branches = geometry.branches();
       assertThat(keys.count()).isEqualTo(2 * branches);

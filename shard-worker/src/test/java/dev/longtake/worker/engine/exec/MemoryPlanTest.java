@@ -14,6 +14,7 @@ import dev.longtake.worker.engine.loading.OpenModel;
 import dev.longtake.worker.engine.model.PatchSize;
 import dev.longtake.worker.engine.program.Program;
 import java.net.URISyntaxException;
+import dev.longtake.worker.engine.trace.RankTrace;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.Map;
@@ -83,7 +84,15 @@ class MemoryPlanTest {
             .isGreaterThanOrEqualTo(plan.weightBytes());
         long before = held(device);
         try (Network _ =
-            new Network(device, program, weights, geometry, condition, Exchange.solo(), Tap.NONE)) {
+            new Network(
+                device,
+                program,
+                weights,
+                geometry,
+                condition,
+                Neighbours.sequence(Exchange.solo()),
+                Tap.NONE,
+                new RankTrace(1).lane(0))) {
           assertThat(plan.activationBytes()).isEqualTo(held(device) - before);
         }
         assertThat(plan.stagingBytes() > 0).isEqualTo(ranks > 1);

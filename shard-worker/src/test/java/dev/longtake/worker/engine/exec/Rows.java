@@ -51,7 +51,9 @@ final class Rows {
             1 + random.nextInt(2),
             1 + random.nextInt(2));
     int ranks = 1 + random.nextInt(8);
-    return new Geometry(1 + random.nextInt(4), patching, 8, 8, 1, 0, ranks);
+    boolean equal = random.nextBoolean();
+    List<Integer> shares = random.ints(ranks, 1, 5).map(s -> equal ? 1 : s).boxed().toList();
+    return new Geometry(1 + random.nextInt(4), patching, 8, 8, 1, 0, shares);
   }
 
   /** The same clip for another rank. */
@@ -63,7 +65,7 @@ final class Rows {
         geometry.pixelWidth(),
         geometry.pixelFrames(),
         rank,
-        geometry.ranks());
+        geometry.shares());
   }
 
   /** A text for every branch, of 1 to 12 tokens. */

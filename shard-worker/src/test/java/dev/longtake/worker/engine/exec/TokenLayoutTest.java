@@ -34,7 +34,7 @@ class TokenLayoutTest {
     Geometry clip = Rows.geometry(random);
     int rank = random.nextInt(clip.ranks());
     Geometry geometry = Rows.at(clip, rank);
-    TokenLayout patches = geometry.layout(random.nextBoolean() ? Split.FRAME : Split.PATCH);
+    TokenLayout patches = geometry.patches(random.nextBoolean() ? Split.FRAME : Split.PATCH);
     var sequence = new JointSequence(geometry, Rows.condition(geometry, random), text);
     return new TokenLayout(
         geometry.branches(), patches.frames(), patches.patches(), sequence.textRanges(rank));
@@ -102,15 +102,13 @@ class TokenLayoutTest {
       List<Range> latentFrames = new ArrayList<>();
       for (int rank = 0; rank < clip.ranks(); rank++) {
         Geometry geometry = Rows.at(clip, rank);
-        TokenLayout byFrame = geometry.layout(Split.FRAME);
-        TokenLayout byPatch = geometry.layout(Split.PATCH);
+        TokenLayout byFrame = geometry.patches(Split.FRAME);
+        TokenLayout byPatch = geometry.patches(Split.PATCH);
         frames.add(byFrame.frames());
         patches.add(byPatch.patches());
         latentFrames.add(geometry.latentFrames());
         assertThat(byFrame.patches().size()).isEqualTo(clip.patching().patchesPerFrame());
         assertThat(byPatch.frames().size()).isEqualTo(clip.patching().gridFrames());
-        assertThat(geometry.maxRows())
-            .isEqualTo(Math.max(byFrame.rows(), clip.ranks() == 1 ? 0 : byPatch.rows()));
         assertThat(geometry.localPatching().gridFrames()).isEqualTo(byFrame.frames().size());
       }
 

@@ -9,8 +9,12 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class ShardingPassTest {
+  private static ShardingPass.Result apply(List<Block> blocks, int ranks) {
+    return ShardingPass.apply(blocks, Sharding.sequence(ranks, blocks.size()));
+  }
+
   private static List<ShardingPass.Step.Switch> switches(List<Block> blocks, int ranks) {
-    return ShardingPass.apply(blocks, ranks).stream()
+    return apply(blocks, ranks).steps().stream()
         .filter(ShardingPass.Step.Switch.class::isInstance)
         .map(ShardingPass.Step.Switch.class::cast)
         .toList();
@@ -32,7 +36,7 @@ class ShardingPassTest {
             "before temporal_blocks.2");
     assertThat(switches.getFirst().from()).isEqualTo(Split.FRAME);
     assertThat(switches.getFirst().to()).isEqualTo(Split.PATCH);
-    assertThat(ShardingPass.last(ShardingPass.apply(blocks, 2))).isEqualTo(Split.PATCH);
+    assertThat(apply(blocks, 2).end()).isEqualTo(Split.PATCH);
   }
 
   @Test
@@ -46,7 +50,7 @@ class ShardingPassTest {
         List.of(TestModels.block("a", Axis.SPATIAL), TestModels.block("b", Axis.SPATIAL));
 
     assertThat(switches(blocks, 4)).isEmpty();
-    assertThat(ShardingPass.last(ShardingPass.apply(blocks, 4))).isEqualTo(Split.FRAME);
+    assertThat(apply(blocks, 4).end()).isEqualTo(Split.FRAME);
   }
 
   @Test
@@ -62,7 +66,7 @@ class ShardingPassTest {
     List<Block> blocks = TestModels.stdit3(2).blocks();
 
     List<Op> operations =
-        ShardingPass.apply(blocks, 3).stream()
+        apply(blocks, 3).steps().stream()
             .filter(ShardingPass.Step.Run.class::isInstance)
             .map(ShardingPass.Step.Run.class::cast)
             .map(ShardingPass.Step.Run::op)

@@ -1,5 +1,6 @@
 package dev.longtake.worker.engine.sampler;
 
+import java.util.Objects;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.DeviceBuffer;
 import dev.longtake.worker.device.Matrix;
@@ -101,7 +102,7 @@ final class LoopRuns {
 
     @Override
     public Matrix predict(StepInput input, String place) {
-      float[] latents = Floats.download(device, input.latents());
+      float[] latents = Floats.download(device, Objects.requireNonNull(input.latents()));
       float[] predicted = new float[outputs.rows() * outputs.pixels()];
       for (int row = 0; row < outputs.rows(); row++) {
         int clip = outputs.clip(row);

@@ -1,0 +1,171 @@
+package dev.longtake.worker.engine.exec;
+
+import dev.longtake.common.partition.Range;
+import dev.longtake.worker.device.Device;
+import dev.longtake.worker.device.Matrix;
+import dev.longtake.worker.engine.Exchange;
+import dev.longtake.worker.engine.program.Split;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The head exchange around an attention (Ulysses, arXiv 2309.14509): from all heads of the rank's own tokens to all tokens of the
+ * rank's own heads, and back with the result. Heads are divided among the ranks like tokens, so any number of heads goes with any
+ * number of ranks; a rank without a head only gives and gets. Tokens stand in the order of the {@link JointSequence}.
+ */
+final class HeadExchange {
+  private static final int QKV = 3;
+
+  private final Device device;
+  private final Geometry geometry;
+  private final JointSequence sequence;
+  private final Exchange exchange;
+  private final Staging staging;
+  private final int heads;
+  private final int headColumns;
+
+  /**
+   * An exchange for attentions of one shape.
+   *
+   * @param heads of the whole attention
+   * @param headColumns D
+   */
+  HeadExchange(
+      Device device,
+      Geometry geometry,
+      JointSequence sequence,
+      Exchange exchange,
+      Staging staging,
+      int heads,
+      int headColumns) {
+    this.device = device;
+    this.geometry = geometry;
+    this.sequence = sequence;
+    this.exchange = exchange;
+    this.staging = staging;
+    this.heads = heads;
+    this.headColumns = headColumns;
+  }
+
+  /** What passes through the staging memory: on the way there, or back if that is more. */
+  static Staging.Size stage(
+      Geometry geometry, JointSequence sequence, Split split, int heads, int headColumns) {
+    long own = sequence.rowsOf(geometry.rank(), split);
+    long others = sequence.rows() - own;
+    long mine = (long) geometry.headRange(heads, geometry.rank()).size() * headColumns;
+    long theirs = (long) heads * headColumns - mine;
+    Staging.Size there =
+        new Staging.Size(QKV * own * theirs * Float.BYTES, QKV * others * mine * Float.BYTES);
+    Staging.Size back =
+        new Staging.Size(others * mine * Float.BYTES, own * theirs * Float.BYTES);
+    return there.or(back);
+  }
+
+  /** The columns of a rank's heads. */
+  Range columns(int ofRank) {
+    Range held = geometry.headRange(heads, ofRank);
+    return new Range(held.start() * headColumns, held.end() * headColumns);
+  }
+
+  /**
+   * Gets all tokens of this rank's heads.
+   *
+   * @param own q, k and v of this rank's tokens, [rows of {@code layout}, 3C] F32
+   * @param all [joint rows, 3 * columns of this rank's heads] F32
+   */
+  void scatter(Matrix own, TokenLayout layout, Split split, Matrix all, String what) {
+    List<Range> mine = Pieces.own(layout);
+    Range held = columns(geometry.rank());
+    staging.begin();
+    int ranks = geometry.ranks();
+    @Nullable MemorySegment[] outgoing = new MemorySegment[ranks];
+    @Nullable MemorySegment[] incoming = new MemorySegment[ranks];
+    for (int peer = 0; peer < ranks; peer++) {
+      if (peer != geometry.rank()) {
+        Range theirs = columns(peer);
+        long part = bytes(Pieces.rows(mine), theirs, own);
+        MemorySegment out = staging.outgoing(QKV * part);
+        for (int i = 0; i < QKV; i++) {
+          Pieces.download(device, third(own, i, theirs), mine, out.asSlice(i * part, part));
+        }
+        outgoing[peer] = out;
+        incoming[peer] = staging.incoming(QKV * bytes(sequence.rowsOf(peer, split), held, all));
+      }
+    }
+    for (int i = 0; i < QKV; i++) {
+      Matrix target = part(all, i, held.size());
+      Pieces.copy(
+          device,
+          third(own, i, held),
+          mine,
+          target,
+          sequence.pieces(geometry.rank(), split));
+    }
+    exchange.allToAll(outgoing, incoming, what);
+    for (int peer = 0; peer < ranks; peer++) {
+      MemorySegment received = incoming[peer];
+      if (received != null) {
+        long part = received.byteSize() / QKV;
+        for (int i = 0; i < QKV; i++) {
+          Pieces.upload(
+              device,
+              received.asSlice(i * part, part),
+              part(all, i, held.size()),
+              sequence.pieces(peer, split));
+        }
+      }
+    }
+  }
+
+  /**
+   * Gets all heads of this rank's tokens.
+   *
+   * @param all the result for this rank's heads, [joint rows, columns of this rank's heads]
+   * @param own [rows of {@code layout}, C] of the same type, with any stride
+   */
+  void collect(Matrix all, Matrix own, TokenLayout layout, Split split, String what) {
+    List<Range> mine = Pieces.own(layout);
+    Range held = columns(geometry.rank());
+    staging.begin();
+    int ranks = geometry.ranks();
+    @Nullable MemorySegment[] outgoing = new MemorySegment[ranks];
+    @Nullable MemorySegment[] incoming = new MemorySegment[ranks];
+    for (int peer = 0; peer < ranks; peer++) {
+      if (peer != geometry.rank()) {
+        MemorySegment out = staging.outgoing(bytes(sequence.rowsOf(peer, split), held, all));
+        Pieces.download(device, all, sequence.pieces(peer, split), out);
+        outgoing[peer] = out;
+        incoming[peer] = staging.incoming(bytes(Pieces.rows(mine), columns(peer), own));
+      }
+    }
+    Pieces.copy(
+        device,
+        all,
+        sequence.pieces(geometry.rank(), split),
+        own.columns(held.start(), held.end()),
+        mine);
+    exchange.allToAll(outgoing, incoming, what);
+    for (int peer = 0; peer < ranks; peer++) {
+      MemorySegment received = incoming[peer];
+      if (received != null) {
+        Range theirs = columns(peer);
+        Pieces.upload(device, received, own.columns(theirs.start(), theirs.end()), mine);
+      }
+    }
+  }
+
+  /** Some columns of q, k or v, which stand side by side. */
+  private Matrix third(Matrix qkv, int index, Range columns) {
+    int from = index * heads * headColumns;
+    return qkv.columns(from + columns.start(), from + columns.end());
+  }
+
+  private static Matrix part(Matrix all, int index, int columns) {
+    return all.columns(index * columns, (index + 1) * columns);
+  }
+
+  private static long bytes(long rows, Range columns, Matrix of) {
+    return rows * columns.size() * of.dtype().sizeBytes();
+  }
+}

@@ -1,0 +1,40 @@
+package dev.longtake.worker.engine.exec;
+
+import dev.longtake.worker.device.Device;
+import dev.longtake.worker.device.Matrix;
+import java.lang.foreign.MemorySegment;
+
+/** The residual stream on its way from one stage to the next, all rows as they are. */
+final class TokenLink {
+  private final Device device;
+  private final Neighbours neighbours;
+  private final Staging staging;
+
+  TokenLink(Device device, Neighbours neighbours, Staging staging) {
+    this.device = device;
+    this.neighbours = neighbours;
+    this.staging = staging;
+  }
+
+  void send(Matrix residual, String what) {
+    staging.begin();
+    MemorySegment tokens = staging.outgoing(bytes(residual));
+    if (tokens.byteSize() > 0) {
+      device.download(residual, tokens);
+    }
+    neighbours.all().send(neighbours.next(), tokens, what);
+  }
+
+  void receive(Matrix residual, String what) {
+    staging.begin();
+    MemorySegment tokens = staging.incoming(bytes(residual));
+    neighbours.all().receive(neighbours.previous(), tokens, what);
+    if (tokens.byteSize() > 0) {
+      device.upload(tokens, residual);
+    }
+  }
+
+  private static long bytes(Matrix matrix) {
+    return (long) matrix.rows() * matrix.columns() * matrix.dtype().sizeBytes();
+  }
+}

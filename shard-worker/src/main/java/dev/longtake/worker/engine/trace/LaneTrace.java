@@ -1,0 +1,69 @@
+package dev.longtake.worker.engine.trace;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The time line of one lane of a rank. Used by the lane's thread, and by the owner of the {@link RankTrace} while the lane's thread
+ * does nothing.
+ */
+public final class LaneTrace {
+  private final int lane;
+  private final List<Span> spans = new ArrayList<>();
+  private int step;
+  private String name = "";
+  private long sinceNanos;
+
+  LaneTrace(int lane) {
+    this.lane = lane;
+  }
+
+  void step(int number) {
+    step = number;
+  }
+
+  /** An operation begins to compute. */
+  public void begin(String operation) {
+    name = operation;
+    sinceNanos = System.nanoTime();
+  }
+
+  /** The operation stops computing, for a while or for good. */
+  public void pause() {
+    long now = System.nanoTime();
+    add(Span.Kind.COMPUTE, sinceNanos, now);
+    sinceNanos = now;
+  }
+
+  /**
+   * After {@link #pause}: an exchange of the operation has ended.
+   *
+   * @param waitedNanos how much of the time since the pause a peer was waited for; the rest was transfer
+   */
+  public void exchanged(long waitedNanos) {
+    long now = System.nanoTime();
+    long waitedUntil = sinceNanos + Math.clamp(waitedNanos, 0, now - sinceNanos);
+    add(Span.Kind.WAIT, sinceNanos, waitedUntil);
+    add(Span.Kind.EXCHANGE, waitedUntil, now);
+    sinceNanos = now;
+  }
+
+  /** After {@link #exchanged} or {@link #pause}: the lane has waited for the device and computes on. */
+  public void resume() {
+    long now = System.nanoTime();
+    add(Span.Kind.WAIT, sinceNanos, now);
+    sinceNanos = now;
+  }
+
+  private void add(Span.Kind kind, long startNanos, long endNanos) {
+    if (endNanos > startNanos) {
+      spans.add(new Span(name, kind, lane, step, startNanos, endNanos));
+    }
+  }
+
+  List<Span> drain() {
+    List<Span> drained = List.copyOf(spans);
+    spans.clear();
+    return drained;
+  }
+}

@@ -1,0 +1,103 @@
+package dev.longtake.worker.order;
+
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.v1.LinkTimes;
+import dev.longtake.v1.Measured;
+import dev.longtake.v1.WorkEvent;
+import dev.longtake.v1.WorkOrder;
+import dev.longtake.worker.engine.Exchange;
+import dev.longtake.worker.engine.GangExchange;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Times the exchange between two workers, as jobs use it: the smallest message there and back for the latency, and large messages in
+ * both directions at once for the bandwidth. The first rounds of each only warm up; of the others the median counts.
+ */
+final class LinkMeasurement {
+  private static final int WARM_UP_ROUNDS = 3;
+  private static final int SMALL_ROUNDS = 15;
+  private static final int LARGE_ROUNDS = 5;
+  private static final int SMALL_BYTES = 64;
+  private static final long DEFAULT_LARGE_BYTES = 16L << 20;
+  private static final long MAX_LARGE_BYTES = 1L << 30;
+
+  private final Exchange exchange;
+  private final WorkOrder order;
+
+  LinkMeasurement(GangExchange gang, WorkOrder order) {
+    this.exchange = gang.lane(0);
+    this.order = order;
+  }
+
+  void run(java.util.function.Consumer<WorkEvent> events) {
+    if (exchange.ranks() != 2) {
+      throw LongtakeException.invalidField(
+          "gang",
+          "Expected two workers to measure the link between, but got " + exchange.ranks());
+    }
+    long asked = order.getMeasureLink().getPayloadBytes();
+    if (asked < 0 || asked > MAX_LARGE_BYTES) {
+      throw LongtakeException.invalidField(
+          "measure_link.payload_bytes",
+          "Expected a payload of 0 to %d bytes, but got %d".formatted(MAX_LARGE_BYTES, asked));
+    }
+    long large = asked == 0 ? DEFAULT_LARGE_BYTES : asked;
+    try (Arena arena = Arena.ofShared()) {
+      MemorySegment out = arena.allocate(large, 64);
+      MemorySegment in = arena.allocate(large, 64);
+      double roundTrip = seconds(SMALL_ROUNDS, () -> pingPong(out, in));
+      double swap = seconds(LARGE_ROUNDS, () -> swap(out, in));
+      int peer = 1 - exchange.rank();
+      events.accept(
+          WorkEvent.newBuilder()
+              .setMeasured(
+                  Measured.newBuilder()
+                      .setLink(
+                          LinkTimes.newBuilder()
+                              .setFromWorker(order.getGang(exchange.rank()))
+                              .setToWorker(order.getGang(peer))
+                              .setLatencySeconds(roundTrip / 2)
+                              .setBytesPerSecond(large / Math.max(1e-9, swap - roundTrip / 2))))
+              .build());
+    }
+  }
+
+  /** Rank 0 sends and waits for the answer; rank 1 answers. */
+  private void pingPong(MemorySegment out, MemorySegment in) {
+    int peer = 1 - exchange.rank();
+    MemorySegment ping = out.asSlice(0, SMALL_BYTES);
+    MemorySegment pong = in.asSlice(0, SMALL_BYTES);
+    if (exchange.rank() == 0) {
+      exchange.send(peer, ping, "a small message of a measurement");
+      exchange.receive(peer, pong, "a small message of a measurement");
+    } else {
+      exchange.receive(peer, pong, "a small message of a measurement");
+      exchange.send(peer, ping, "a small message of a measurement");
+    }
+  }
+
+  private void swap(MemorySegment out, MemorySegment in) {
+    int peer = 1 - exchange.rank();
+    @Nullable MemorySegment[] outgoing = new MemorySegment[2];
+    @Nullable MemorySegment[] incoming = new MemorySegment[2];
+    outgoing[peer] = out;
+    incoming[peer] = in;
+    exchange.allToAll(outgoing, incoming, "large messages of a measurement");
+  }
+
+  private static double seconds(int rounds, Runnable round) {
+    double[] seconds = new double[rounds];
+    for (int i = -WARM_UP_ROUNDS; i < rounds; i++) {
+      long start = System.nanoTime();
+      round.run();
+      if (i >= 0) {
+        seconds[i] = (System.nanoTime() - start) / 1e9;
+      }
+    }
+    Arrays.sort(seconds);
+    return seconds[rounds / 2];
+  }
+}

@@ -1,0 +1,136 @@
+package dev.longtake.worker.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.longtake.common.plan.ExecutionPlan;
+import dev.longtake.common.plan.Plans;
+import dev.longtake.common.plan.SequenceMode;
+import dev.longtake.common.tensor.DType;
+import dev.longtake.common.partition.Partition;
+import dev.longtake.common.partition.Range;
+import dev.longtake.v1.AttentionProfile;
+import dev.longtake.v1.ModelProfile;
+import dev.longtake.v1.Precision;
+import dev.longtake.v1.WorkOrder;
+import dev.longtake.worker.device.Device;
+import dev.longtake.worker.device.cpu.CpuDevice;
+import dev.longtake.worker.order.ModelProfiles;
+import dev.longtake.common.model.ModelFolder;
+import dev.longtake.worker.engine.loading.OpenModel;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.FieldSource;
+
+/** The same bits for every plan: branch groups x stages x sequence ranks, in every mode, for every model. */
+class PlanMatrixTest {
+  static final List<String> MODELS = ShardedEqualityTest.MODELS;
+
+  @TempDir Path temporary = Path.of("");
+
+  @ParameterizedTest
+  @FieldSource("MODELS")
+  void shouldGiveTheSameBitsForEveryPlan(String model) throws IOException {
+    Path folder = ShardedEqualityTest.folder(model, temporary);
+    RandomForward forward = RandomForward.of(folder);
+    ModelProfile profile = profile(folder);
+    check(folder, profile, forward.order(3, Precision.PRECISION_F32), plans(profile, 5));
+  }
+
+  @ParameterizedTest
+  @FieldSource("MODELS")
+  void shouldGiveTheSameBitsForPlansInBfloat16(String model) throws IOException {
+    try (Device device = CpuDevice.open(1, 1 << 20)) {
+      assumeTrue(device.supports(DType.BF16), "this processor has no bfloat16 products");
+    }
+    Path folder = ShardedEqualityTest.folder(model, temporary);
+    RandomForward forward = RandomForward.of(folder);
+    ModelProfile profile = profile(folder);
+    check(folder, profile, forward.order(4, Precision.PRECISION_BF16), plans(profile, 3));
+  }
+
+  private static ModelProfile profile(Path folder) {
+    try (OpenModel open = OpenModel.open(ModelFolder.open(folder))) {
+      return ModelProfiles.of(open.description());
+    }
+  }
+
+  private static void check(
+      Path folder, ModelProfile profile, WorkOrder.Builder order, List<ExecutionPlan> plans) {
+    int rows = order.getForward().getRowsCount();
+    Map<String, Captured> expected;
+    try (ThreadGang alone = new ThreadGang(folder, 1, 1)) {
+      expected = alone.run(order);
+    }
+    assertThat(expected).containsKey("output").hasSizeGreaterThan(2);
+    int most = plans.stream().mapToInt(ExecutionPlan::workers).max().orElseThrow();
+    try (ThreadGang gang = new ThreadGang(folder, most, 1)) {
+      for (ExecutionPlan plan : plans) {
+        if (plan.branchGroups() <= rows) {
+          ShardedEqualityTest.assertSameBits(gang.run(order, plan), expected, plan.toString());
+          assertThat(gang.activationBytes()).as("left behind, %s", plan).isZero();
+        }
+      }
+    }
+    assertThat(Plans.of(Plans.message(plans.getLast()).build(), profile))
+        .isEqualTo(plans.getLast());
+  }
+
+  /** Branches 1 to 2, stages 1 to 4, ranks 1 to {@code maxRanks}; modes, shares and micro-batches follow from a seed, every mode at least once. */
+  private static List<ExecutionPlan> plans(ModelProfile profile, int maxRanks) {
+    Random random = new Random(17);
+    List<SequenceMode> modes = modes(profile);
+    List<ExecutionPlan> plans = new ArrayList<>();
+    for (int groups = 1; groups <= 2; groups++) {
+      for (int stages = 1; stages <= Math.min(4, profile.getBlocksCount()); stages++) {
+        for (int ranks = 1; ranks <= maxRanks; ranks++) {
+          List<SequenceMode> used =
+              groups == 1 && stages == 1
+                  ? modes
+                  : List.of(modes.get(random.nextInt(modes.size())));
+          for (SequenceMode mode : used) {
+            plans.add(
+                new ExecutionPlan(
+                    groups,
+                    stages(profile.getBlocksCount(), stages),
+                    ranks,
+                    mode,
+                    shares(random, ranks),
+                    1 + random.nextInt(3)));
+          }
+        }
+      }
+    }
+    return plans;
+  }
+
+  private static List<Range> stages(int blocks, int count) {
+    Partition partition = new Partition(blocks, count);
+    return IntStream.range(0, count).mapToObj(partition::of).toList();
+  }
+
+  private static List<Integer> shares(Random random, int ranks) {
+    return random.nextBoolean()
+        ? Collections.nCopies(ranks, 1)
+        : random.ints(ranks, 1, 4).boxed().toList();
+  }
+
+  private static List<SequenceMode> modes(ModelProfile profile) {
+    List<SequenceMode> modes = new ArrayList<>(List.of(SequenceMode.values()));
+    if (Plans.hasAxis(profile, AttentionProfile.Axis.AXIS_FULL)) {
+      modes.remove(SequenceMode.SWITCH);
+    }
+    if (Plans.reduces(profile)) {
+      modes.removeIf(SequenceMode::splitsByPatch);
+    }
+    return modes;
+  }
+}

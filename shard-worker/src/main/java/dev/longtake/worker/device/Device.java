@@ -24,6 +24,9 @@ public interface Device extends AutoCloseable {
   /** One line for people: processor, threads, instruction sets. */
   String detail();
 
+  /** That compute. */
+  int threads();
+
   DeviceMemory memory();
 
   /** Whether {@link #pack} can make weights for this input type: always F32, BF16 where the processor has it. */

@@ -7,6 +7,8 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.common.plan.Plans;
 import dev.longtake.common.tensor.DType;
+import dev.longtake.v1.BlockTimes;
+import dev.longtake.v1.Measured;
 import dev.longtake.v1.ModelProfile;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.WorkEvent;
@@ -19,6 +21,8 @@ import dev.longtake.worker.engine.gang.RankShare;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.program.Program;
 import dev.longtake.worker.engine.trace.RankTrace;
+import dev.longtake.worker.measure.BlockMeasurement;
+import dev.longtake.worker.measure.LinkMeasurement;
 import dev.longtake.worker.media.FrameDecoder;
 import dev.longtake.worker.service.OrderRunner;
 import java.time.InstantSource;
@@ -35,6 +39,7 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
   private final Device device;
   private final ModelDescription model;
   private final ModelProfile profile;
+  private final Checkpoint checkpoint;
   private final WeightStore weights;
   private final DecoderSlot decoder;
   private final InstantSource clock;
@@ -55,6 +60,7 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
     this.device = device;
     this.model = model;
     this.profile = ModelProfiles.of(model);
+    this.checkpoint = checkpoint;
     this.weights = new WeightStore(device, checkpoint);
     this.decoder = new DecoderSlot(decoders);
     this.clock = clock;
@@ -63,11 +69,43 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
   @Override
   public void run(
       WorkOrder order, GangExchange exchange, Consumer<WorkEvent> events, BooleanSupplier canceled) {
-    if (order.getTaskCase() == WorkOrder.TaskCase.MEASURE_LINK) {
-      new LinkMeasurement(exchange, order).run(events);
-      events.accept(finished(WorkFinished.newBuilder(), exchange));
-      return;
+    switch (order.getTaskCase()) {
+      case MEASURE_LINK -> {
+        new LinkMeasurement(exchange, order).run(events);
+        events.accept(finished(WorkFinished.newBuilder(), exchange));
+      }
+      case MEASURE_BLOCKS -> {
+        events.accept(measured(order));
+        events.accept(finished(WorkFinished.newBuilder(), exchange));
+      }
+      case SAMPLING, FORWARD -> runTask(order, exchange, events, canceled);
+      case TASK_NOT_SET ->
+          throw LongtakeException.invalidField(
+              "task", "Expected an order with a task, but it has none");
     }
+  }
+
+  private WorkEvent measured(WorkOrder order) {
+    Precision precision =
+        order.getPrecision() == Precision.PRECISION_UNSPECIFIED
+            ? Precision.PRECISION_F32
+            : order.getPrecision();
+    turn.take();
+    try {
+      BlockTimes times =
+          new BlockMeasurement(device, model, profile, checkpoint, device.threads())
+              .run(order.getMeasureBlocks(), precision, blockType(precision));
+      return WorkEvent.newBuilder().setMeasured(Measured.newBuilder().setBlocks(times)).build();
+    } finally {
+      turn.give();
+    }
+  }
+
+  private void runTask(
+      WorkOrder order,
+      GangExchange exchange,
+      Consumer<WorkEvent> events,
+      BooleanSupplier canceled) {
     ExecutionPlan plan = plan(order, exchange);
     Program program = Program.compile(model, RankShare.sharding(plan, exchange.rank()));
     long start = System.nanoTime();
@@ -108,8 +146,7 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
         yield 0;
       }
       case MEASURE_BLOCKS, MEASURE_LINK, TASK_NOT_SET ->
-          throw LongtakeException.invalidField(
-              "task", "Expected an order with a sampling or a forward task, but it has none");
+          throw new IllegalArgumentException("Expected a task with a plan");
     };
   }
 

@@ -1,5 +1,7 @@
 package dev.longtake.worker.service;
 
+import static java.util.stream.Collectors.joining;
+
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.DescribeRequest;
@@ -174,10 +176,14 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
         throw new LongtakeException(
             ErrorCode.WORKER_BUSY,
             "Expected this worker to be free for %s, but it runs %s, and at most %d at once; wait for one or cancel it"
-                .formatted(order, running, maxOrders));
+                .formatted(order, joined(running), maxOrders));
       }
       return running.add(order);
     }
+  }
+
+  private static String joined(Set<RunningOrder> orders) {
+    return orders.stream().map(RunningOrder::toString).sorted().collect(joining(" and "));
   }
 
   private void freeSlot(RunningOrder order) {

@@ -9,9 +9,16 @@ import dev.longtake.common.plan.SequenceMode;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.common.partition.Partition;
 import dev.longtake.common.partition.Range;
+import dev.longtake.v1.Ancestral;
 import dev.longtake.v1.AttentionProfile;
+import dev.longtake.v1.ClipGeometry;
+import dev.longtake.v1.Guidance;
+import dev.longtake.v1.GuidedFlow;
+import dev.longtake.v1.ImageGuidance;
 import dev.longtake.v1.ModelProfile;
 import dev.longtake.v1.Precision;
+import dev.longtake.v1.RowCondition;
+import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.cpu.CpuDevice;
@@ -26,6 +33,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.FieldSource;
@@ -33,6 +41,9 @@ import org.junit.jupiter.params.provider.FieldSource;
 /** The same bits for every plan: branch groups x stages x sequence ranks, in every mode, for every model. */
 class PlanMatrixTest {
   static final List<String> MODELS = ShardedEqualityTest.MODELS;
+
+  private static final List<String> CAPTURED =
+      List.of("final", "z_in/0", "z_out/1", "guided_pred/1", "model_out/2");
 
   @TempDir Path temporary = Path.of("");
 
@@ -55,6 +66,88 @@ class PlanMatrixTest {
     RandomForward forward = RandomForward.of(folder);
     ModelProfile profile = profile(folder);
     check(folder, profile, forward.order(4, Precision.PRECISION_BF16), plans(profile, 3));
+  }
+
+  @Test
+  void shouldSampleTheSameLatentsForEveryPlanWhenFramesAreKeptAndEdited() {
+    checkSampling("stdit_v3", ShardedEqualityTest.sampling(31));
+  }
+
+  @Test
+  void shouldSampleTheSameLatentsForEveryPlanWhenTheVarianceIsLearned() {
+    Random random = new Random(41);
+    SamplingTask task =
+        SamplingTask.newBuilder()
+            .setGeometry(clip(5))
+            .addPrompts(text(random, 7, 32))
+            .setAncestral(Ancestral.newBuilder().setSteps(3).setTimesteps(1000))
+            .setGuidance(Guidance.newBuilder().setStrength(7).setGuidedChannels(3))
+            .setSeed(8)
+            .addAllCapture(CAPTURED)
+            .build();
+    checkSampling("stdit_v1", WorkOrder.newBuilder().setSampling(task));
+  }
+
+  @Test
+  void shouldSampleTheSameLatentsForEveryPlanWhenThreeBranchesAreGuided() {
+    Random random = new Random(43);
+    ClipGeometry clip = clip(3).toBuilder().setLatentHeight(6).setLatentWidth(4).build();
+    SamplingTask task =
+        SamplingTask.newBuilder()
+            .setGeometry(clip)
+            .addPrompts(pooled(random, 5))
+            .addNullConditions(pooled(random, 3))
+            .setGuidedFlow(GuidedFlow.newBuilder().setSteps(3).setShift(true))
+            .setGuidance(
+                Guidance.newBuilder()
+                    .setStrength(7)
+                    .setImage(ImageGuidance.newBuilder().setStrength(3).setTemporalScaling(true)))
+            .setReferenceLatents(RandomForward.normal(random, 1, 5, 3, 6, 4))
+            .setSeed(9)
+            .addAllCapture(CAPTURED)
+            .build();
+    checkSampling("mmdit_v2_liger_unfused", WorkOrder.newBuilder().setSampling(task));
+  }
+
+  private static ClipGeometry clip(int frames) {
+    return ClipGeometry.newBuilder()
+        .setLatentFrames(frames)
+        .setLatentHeight(5)
+        .setLatentWidth(7)
+        .setPixelHeight(40)
+        .setPixelWidth(56)
+        .setPixelFrames(frames)
+        .setFps(8)
+        .build();
+  }
+
+  private static RowCondition text(Random random, int tokens, int channels) {
+    return RowCondition.newBuilder()
+        .setEmbedding(RandomForward.normal(random, tokens, channels))
+        .build();
+  }
+
+  private static RowCondition pooled(Random random, int tokens) {
+    return text(random, tokens, 28).toBuilder()
+        .setPooledText(RandomForward.normal(random, 20))
+        .build();
+  }
+
+  private static void checkSampling(String model, WorkOrder.Builder order) {
+    Path folder = GoldenFolders.golden(model);
+    List<ExecutionPlan> plans = plans(profile(folder), 3);
+    Map<String, Captured> expected;
+    try (ThreadGang alone = new ThreadGang(folder, 1, 1)) {
+      expected = alone.run(order);
+    }
+    assertThat(expected).containsKey("final");
+    int most = plans.stream().mapToInt(ExecutionPlan::workers).max().orElseThrow();
+    try (ThreadGang gang = new ThreadGang(folder, most, 1)) {
+      for (ExecutionPlan plan : plans) {
+        ShardedEqualityTest.assertSameBits(gang.run(order, plan), expected, plan.toString());
+        assertThat(gang.activationBytes()).as("left behind, %s", plan).isZero();
+      }
+    }
   }
 
   private static ModelProfile profile(Path folder) {

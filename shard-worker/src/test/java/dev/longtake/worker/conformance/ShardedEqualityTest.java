@@ -161,7 +161,7 @@ class ShardedEqualityTest {
   }
 
   /** From a seed, with kept and edited frames, so that noise of every kind is drawn. */
-  private static WorkOrder.Builder sampling(long seed) {
+  static WorkOrder.Builder sampling(long seed) {
     Random random = new Random(seed);
     int frames = 2 + random.nextInt(5);
     float[] mask = new float[2 * frames];

@@ -8,7 +8,14 @@ import dev.longtake.common.checkpoint.SafetensorsFile;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.model.ModelFolder;
+import com.google.protobuf.util.Durations;
+import dev.longtake.v1.BlockTimes;
 import dev.longtake.v1.ClipGeometry;
+import dev.longtake.v1.KindTimes;
+import dev.longtake.v1.MeasureBlocks;
+import dev.longtake.v1.RankTrace;
+import dev.longtake.v1.TraceSpan;
+import dev.longtake.v1.WorkFinished;
 import dev.longtake.v1.Ddim;
 import dev.longtake.v1.Guidance;
 import dev.longtake.v1.RectifiedFlow;
@@ -84,6 +91,51 @@ class EngineOrderRunnerTest {
         GangExchange.solo(),
         events::add,
         canceled::get);
+  }
+
+  @Test
+  void shouldTimeOneBlockOfEachKindAndLeaveNothingBehind() {
+    runner.run(
+        WorkOrder.newBuilder().setMeasureBlocks(MeasureBlocks.getDefaultInstance()).build(),
+        GangExchange.solo(),
+        events::add,
+        canceled::get);
+
+    BlockTimes times = events.getFirst().getMeasured().getBlocks();
+    assertThat(times.getKindsList())
+        .extracting(KindTimes::getKind)
+        .containsExactly("spatial_blocks", "temporal_blocks");
+    assertThat(times.getKindsList())
+        .allSatisfy(kind -> {
+          assertThat(kind.getSecondsPerToken()).isPositive().isFinite();
+          assertThat(kind.getSecondsPerTokenText()).isPositive().isFinite();
+          assertThat(kind.getSecondsPerTokenKey()).isNotNegative().isFinite();
+          assertThat(kind.getOverheadSeconds()).isNotNegative().isFinite();
+        });
+    assertThat(times.getStagingSecondsPerByte()).isPositive();
+    assertThat(times.getEdgeSecondsPerToken()).isPositive();
+    assertThat(bytesBesidesWeights()).isZero();
+    assertThat(device.memory().usedBytesByTag().getOrDefault("weights", 0L)).isZero();
+    assertThat(events.getLast().hasFinished()).isTrue();
+  }
+
+  @Test
+  void shouldTellWhereTheTimeOfEveryStepWent() {
+    run(task -> task);
+
+    WorkEvent last = events.getLast();
+    RankTrace trace = events.get(events.size() - 2).getTrace();
+    assertThat(trace.getNamesList()).contains("Attend spatial_blocks.0.attn");
+    assertThat(trace.getSpansList()).extracting(TraceSpan::getStep).contains(0, 1, 2, 3);
+    assertThat(trace.getDropped()).isZero();
+    WorkFinished finished = last.getFinished();
+    assertThat(Durations.toNanos(finished.getSampling()))
+        .isEqualTo(
+            Durations.toNanos(finished.getCompute())
+                + Durations.toNanos(finished.getExchange())
+                + Durations.toNanos(finished.getIdle()));
+    assertThat(Durations.toNanos(finished.getCompute())).isPositive();
+    assertThat(Durations.toNanos(finished.getExchangeHidden())).isZero();
   }
 
   private static ClipGeometry.Builder geometry(int frames, int height, int width) {

@@ -64,6 +64,11 @@ public final class CpuDevice implements Device {
   }
 
   @Override
+  public int threads() {
+    return workers.count();
+  }
+
+  @Override
   public String detail() {
     return "%s, %d of %d processors, %d-bit vectors, bfloat16 %s"
         .formatted(

@@ -45,7 +45,7 @@ public record ModelDescription(
   }
 
   /** The same model with other blocks. */
-  ModelDescription withBlocks(List<Block> others) {
+  public ModelDescription withBlocks(List<Block> others) {
     return new ModelDescription(
         architecture,
         channels,

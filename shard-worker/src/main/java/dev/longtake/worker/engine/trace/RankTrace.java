@@ -61,7 +61,7 @@ public final class RankTrace {
   /** A step begins, counted from 1; what came before the first counts for nothing. */
   public void beginStep() {
     if (step == 0) {
-      keep(drain());
+      keep(take());
       stepStartNanos = System.nanoTime();
     }
     step++;
@@ -71,13 +71,14 @@ public final class RankTrace {
   /** The step has ended on all lanes. */
   public void endStep() {
     long now = System.nanoTime();
-    List<Span> spans = drain();
+    List<Span> spans = take();
     totals = totals.plus(sweep(spans, stepStartNanos, now));
     stepStartNanos = now;
     keep(spans);
   }
 
-  private List<Span> drain() {
+  /** What the lanes have noted since the last step, in their order; it is not kept. */
+  public List<Span> take() {
     List<Span> spans = new ArrayList<>();
     lanes.forEach(lane -> spans.addAll(lane.drain()));
     return spans;

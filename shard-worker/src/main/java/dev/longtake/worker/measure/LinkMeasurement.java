@@ -1,4 +1,4 @@
-package dev.longtake.worker.order;
+package dev.longtake.worker.measure;
 
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.LinkTimes;
@@ -10,13 +10,14 @@ import dev.longtake.worker.engine.GangExchange;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Times the exchange between two workers, as jobs use it: the smallest message there and back for the latency, and large messages in
  * both directions at once for the bandwidth. The first rounds of each only warm up; of the others the median counts.
  */
-final class LinkMeasurement {
+public final class LinkMeasurement {
   private static final int WARM_UP_ROUNDS = 3;
   private static final int SMALL_ROUNDS = 15;
   private static final int LARGE_ROUNDS = 5;
@@ -27,12 +28,18 @@ final class LinkMeasurement {
   private final Exchange exchange;
   private final WorkOrder order;
 
-  LinkMeasurement(GangExchange gang, WorkOrder order) {
+  /**
+   * One end's measurement.
+   *
+   * @param gang of two, in the order's gang
+   */
+  public LinkMeasurement(GangExchange gang, WorkOrder order) {
     this.exchange = gang.lane(0);
     this.order = order;
   }
 
-  void run(java.util.function.Consumer<WorkEvent> events) {
+  /** Measures and tells; both ends run at the same time. */
+  public void run(Consumer<WorkEvent> events) {
     if (exchange.ranks() != 2) {
       throw LongtakeException.invalidField(
           "gang",

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.longtake.worker.engine.trace;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.longtake.worker.measure;
+
+import org.jspecify.annotations.NullMarked;

@@ -131,6 +131,7 @@ final class EngineWorkers implements WorkerFactory {
         .setEncodesNullText(
             dit.description().text() != null
                 && dit.description().text().nullText() instanceof NullText.Encoded)
+        .setProfile(ModelProfiles.of(dit.description()))
         .build();
   }
 

@@ -1,5 +1,6 @@
 package dev.longtake.coordinator.planner;
 
+import dev.longtake.common.partition.Partition;
 import dev.longtake.common.partition.Range;
 import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.common.plan.ExecutionPlan.Place;
@@ -55,6 +56,28 @@ final class Memory {
     }
   }
 
+  /** What grows with a stage's blocks: their weights, and the text's keys and values of these rows. */
+  long ofBlocks(Range blocks, int rows) {
+    long text = profile.getTextChannels() > 0 ? (long) rows * workload.textTokens() : 0;
+    return weights(blocks) + FLOAT_BYTES * text * textAttentions(blocks) * 2 * channels;
+  }
+
+  /** What a worker of several stages needs beside {@link #ofBlocks}, or a little more. */
+  long besideBlocks(int rows, int lanes, int rank, boolean last) {
+    Partition parts = new Partition(rows, lanes);
+    long bytes = last ? latents(rank) : 0;
+    for (int lane = 0; lane < lanes; lane++) {
+      bytes +=
+          lane(
+              parts.of(lane).size(),
+              rank,
+              /* staged= */ true,
+              walk.conflicts(),
+              /* attentionsToText= */ 0);
+    }
+    return bytes;
+  }
+
   /** All that a worker needs. */
   long bytes(ExecutionPlan plan, Place place) {
     Range blocks = plan.stages().get(place.stage());
@@ -68,7 +91,7 @@ final class Memory {
               walk.conflicts(blocks) > 0,
               textAttentions(blocks));
     }
-    return bytes + latents(blocks, place.sequenceRank());
+    return bytes + (plan.isLastStage(place) ? latents(place.sequenceRank()) : 0);
   }
 
   /** What all ranks of a stage hold, whatever their share. */
@@ -85,15 +108,13 @@ final class Memory {
     return textAttentions[blocks.end()] - textAttentions[blocks.start()];
   }
 
-  private long latents(Range blocks, int rank) {
-    return blocks.end() < walk.blocks()
-        ? 0
-        : (long) LATENT_COPIES
-            * FLOAT_BYTES
-            * workload.samples()
-            * profile.getLatentChannels()
-            * shares.latentFrames(rank)
-            * shares.grid().latentsPerFrame();
+  private long latents(int rank) {
+    return (long) LATENT_COPIES
+        * FLOAT_BYTES
+        * workload.samples()
+        * profile.getLatentChannels()
+        * shares.latentFrames(rank)
+        * shares.grid().latentsPerFrame();
   }
 
   /** What some rows that are computed together take. */

@@ -1,28 +1,42 @@
 package dev.longtake.coordinator.planner;
 
 import dev.longtake.common.partition.Partition;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /** What each sequence rank has of frames, patches, heads and text tokens, by one list of shares. Immutable. */
 final class RankShares {
   private final TokenGrid grid;
-  private final Partition frames;
-  private final Partition patches;
-  private final Partition heads;
-  private final Partition text;
-  private final int headColumns;
+  private final int[] frames;
+  private final int[] patches;
+  private final int[] headColumns;
+  private final int[] text;
+  private final int[] latentFrames;
 
   RankShares(TokenGrid grid, int heads, int channels, List<Integer> shares) {
     this.grid = grid;
-    frames = new Partition(grid.frames(), shares);
-    patches = new Partition(grid.patches(), shares);
-    this.heads = new Partition(heads, shares);
-    text = new Partition(grid.text(), shares);
-    headColumns = channels / heads;
+    frames = sizes(grid.frames(), shares);
+    patches = sizes(grid.patches(), shares);
+    text = sizes(grid.text(), shares);
+    headColumns = sizes(heads, shares);
+    Arrays.setAll(headColumns, rank -> headColumns[rank] * (channels / heads));
+    latentFrames = new int[frames.length];
+    int start = 0;
+    for (int rank = 0; rank < frames.length; rank++) {
+      int end = start + frames[rank];
+      latentFrames[rank] = grid.latentFramesOf(end) - grid.latentFramesOf(start);
+      start = end;
+    }
+  }
+
+  private static int[] sizes(int size, List<Integer> shares) {
+    Partition partition = new Partition(size, shares);
+    return IntStream.range(0, partition.ranks()).map(rank -> partition.of(rank).size()).toArray();
   }
 
   int ranks() {
-    return frames.ranks();
+    return frames.length;
   }
 
   TokenGrid grid() {
@@ -30,25 +44,24 @@ final class RankShares {
   }
 
   int frames(int rank) {
-    return frames.of(rank).size();
+    return frames[rank];
   }
 
   int patches(int rank) {
-    return patches.of(rank).size();
+    return patches[rank];
   }
 
   int text(int rank) {
-    return text.of(rank).size();
+    return text[rank];
   }
 
   /** C_q: columns of the rank's heads. */
   int headColumns(int rank) {
-    return heads.of(rank).size() * headColumns;
+    return headColumns[rank];
   }
 
   int latentFrames(int rank) {
-    return grid.latentFramesOf(frames.of(rank).end())
-        - grid.latentFramesOf(frames.of(rank).start());
+    return latentFrames[rank];
   }
 
   /** n_q of one row under a split, text in the sequence included. */

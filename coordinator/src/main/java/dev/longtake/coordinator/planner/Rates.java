@@ -10,8 +10,8 @@ import java.util.stream.Collectors;
 
 /**
  * Times of blocks from a device's rates, for devices that nobody measured: {@code n} tokens take their products' operations, and
- * {@code 4 C} operations for each pair of a query and a key (two products of C columns, a multiply-add being two operations); and a
- * block never takes less than reading its weights.
+ * {@code 4 C} operations for each pair of a query and a key (two products of C columns, a multiply-add being two operations). Beside
+ * that a block reads its weights once and starts its kernels.
  */
 public final class Rates {
   /** What one thread of a server's processor reaches in our products, as declared, not measured: operations per second. */

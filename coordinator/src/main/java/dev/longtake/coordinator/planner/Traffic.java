@@ -143,7 +143,7 @@ final class Traffic {
 
   private long toPatch(Place place) {
     boolean embeds = plan.isFirstStage(place) && walk.switchesEmbedding();
-    return walk.toPatch(blocks(place)) + (embeds ? 1 : 0);
+    return (long) walk.toPatch(blocks(place)) + (embeds ? 1 : 0);
   }
 
   private long toFrames(Place place) {

@@ -1,4 +1,4 @@
-package dev.longtake.worker;
+package dev.longtake.worker.order;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -10,7 +10,8 @@ import java.util.TreeSet;
 
 /**
  * The plans worth predicting. Up to {@value #SMALL_CLUSTER} workers these are all products of branch groups, stages and sequence ranks;
- * beyond, stages and ranks are taken from 1 to 8, then four of every doubling, and the largest that is useful. Left out are plans in
+ * beyond, stages and ranks are taken from 1 to 8, then two of every doubling, the largest that is useful, and those ranks that bring each
+ * rank's frames down to 1, 2, 3 or 4. Left out are plans in
  * which some worker would have nothing to do: more branch groups than make the largest one smaller, more ranks than frames or patches.
  */
 final class Candidates {
@@ -32,7 +33,7 @@ final class Candidates {
     for (int groups : groups()) {
       for (int stages : degrees(workers / groups, workload.profile().getBlocksCount())) {
         int most = workers / (groups * stages);
-        for (int ranks : degrees(most, Math.max(grid.frames(), grid.patches()))) {
+        for (int ranks : ranks(most)) {
           for (SequenceMode mode : modes(workload.profile(), ranks)) {
             if (isUseful(mode, ranks)) {
               addParts(shapes, groups, stages, ranks, mode);
@@ -58,6 +59,17 @@ final class Candidates {
     return groups;
   }
 
+  private List<Integer> ranks(int most) {
+    TreeSet<Integer> ranks = new TreeSet<>(degrees(most, Math.max(grid.frames(), grid.patches())));
+    for (int frames = 1; frames <= 4; frames++) {
+      int count = Math.ceilDiv(grid.frames(), frames);
+      if (count <= most) {
+        ranks.add(count);
+      }
+    }
+    return List.copyOf(ranks);
+  }
+
   private List<Integer> degrees(int most, int useful) {
     int limit = Math.min(most, useful);
     TreeSet<Integer> degrees = new TreeSet<>();
@@ -65,11 +77,9 @@ final class Candidates {
       degrees.add(degree);
     }
     for (long power = 8; power <= limit; power *= 2) {
-      for (int quarter = 0; quarter < 4; quarter++) {
-        long degree = power + power / 4 * quarter;
-        if (degree <= limit) {
-          degrees.add((int) degree);
-        }
+      degrees.add((int) power);
+      if (power + power / 2 <= limit) {
+        degrees.add((int) (power + power / 2));
       }
     }
     if (limit >= 1) {

@@ -161,22 +161,22 @@ final class Traffic {
         : 0;
   }
 
-  /** From one stage to the next. */
-  private long boundary(Place place) {
+  /** From one stage to the next, by one worker. */
+  long boundary(Place place) {
     Split split = walk.before(blocks(place).end());
     return FLOAT_BYTES * rows(place) * shares.tokens(place.sequenceRank(), split) * channels;
   }
 
-  /** From the last stage to the first. */
-  private long latents(Place place) {
+  /** From the last stage to the first, by one worker. */
+  long latents(Place place) {
     return FLOAT_BYTES
         * (long) workload.samples()
         * workload.profile().getLatentChannels()
         * latentsPerChannel(place);
   }
 
-  /** From one branch group to another. */
-  private long predictions(Place place) {
+  /** From one branch group to another, by one worker. */
+  long predictions(Place place) {
     Range rows = plan.rowsOf(workload.rows(), place.branchGroup());
     long prompts =
         workload.learnedVariance()

@@ -220,9 +220,10 @@ final class Prediction {
   }
 
   private StepTime.Timing timing(ExecutionPlan plan) {
+    Traffic traffic = new Traffic(workload, plan, walk, of);
     StepTime.Timing slowest = null;
     for (int group = 0; group < shape.groups(); group++) {
-      StepTime.Timing timing = timing(plan, group);
+      StepTime.Timing timing = timing(plan, traffic, group);
       if (slowest == null || timing.seconds() > slowest.seconds()) {
         slowest = timing;
       }
@@ -230,7 +231,7 @@ final class Prediction {
     if (slowest == null) {
       throw new IllegalStateException("Expected at least one branch group");
     }
-    double predictions = shape.groups() > 1 ? predictionSeconds(plan) : 0;
+    double predictions = shape.groups() > 1 ? predictionSeconds(traffic) : 0;
     return new StepTime.Timing(
         slowest.seconds() + predictions,
         slowest.compute(),
@@ -239,11 +240,10 @@ final class Prediction {
         slowest.period() + (shape.stages() > 1 ? 0 : predictions));
   }
 
-  private StepTime.Timing timing(ExecutionPlan plan, int group) {
+  private StepTime.Timing timing(ExecutionPlan plan, Traffic traffic, int group) {
     int stages = shape.stages();
     StepTime.Stage[] work = new StepTime.Stage[stages];
     double[] boundaries = new double[stages - 1];
-    Traffic traffic = new Traffic(workload, plan, walk, of);
     for (int stage = 0; stage < stages; stage++) {
       Range blocks = plan.stages().get(stage);
       int exchanges =
@@ -297,8 +297,7 @@ final class Prediction {
   }
 
   /** Every group sends to all others, one after the other. */
-  private double predictionSeconds(ExecutionPlan plan) {
-    Traffic traffic = new Traffic(workload, plan, walk, of);
+  private double predictionSeconds(Traffic traffic) {
     int last = shape.stages() - 1;
     double longest = 0;
     for (int group = 0; group < shape.groups(); group++) {

@@ -337,14 +337,9 @@ class PlannerTest {
                 nodes,
                 Collections.nCopies(500, new TierLinks.Link(400e9, 5e-6)),
                 new TierLinks.Link(50e9, 10e-6)));
-    Planner.plan(workload, cluster, 0);
-    long start = System.nanoTime();
     PlanChoice choice = Planner.plan(workload, cluster, 0);
-    System.out.printf(
-        "planned %d candidates for 4000 workers in %.0f ms: %s%n",
-        choice.considered(), (System.nanoTime() - start) / 1e6, choice.plan().getReason());
 
-    assertThat(choice.considered()).isBetween(200, 8000);
+    assertThat(choice.considered()).isBetween(200, 2000);
     assertThat(choice.candidates().size())
         .isLessThanOrEqualTo(Planner.MAX_FITTING + Planner.MAX_OTHERS);
     assertThat(choice.plan().getBranchGroups()).isEqualTo(2);

@@ -2,18 +2,22 @@ package dev.longtake.coordinator;
 
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.coordinator.api.ClusterService;
 import dev.longtake.coordinator.api.ErrorMappingInterceptor;
 import dev.longtake.coordinator.api.GenerationService;
-import dev.longtake.coordinator.fleet.ClusterService;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.fleet.FleetListener;
 import dev.longtake.coordinator.fleet.Member;
 import dev.longtake.coordinator.jobs.JobRunner;
 import dev.longtake.coordinator.jobs.JobScheduler;
 import dev.longtake.coordinator.jobs.JobStore;
+import dev.longtake.coordinator.jobs.Planning;
 import dev.longtake.coordinator.jobs.RunSettings;
+import dev.longtake.coordinator.measure.Measurer;
+import dev.longtake.coordinator.trace.TraceFiles;
 import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.GenerationGrpc;
+import io.grpc.BindableService;
 import io.grpc.Server;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.protobuf.services.HealthStatusManager;
@@ -53,20 +57,29 @@ public final class Coordinator implements AutoCloseable {
    * @throws LongtakeException PORT_IN_USE, or what is wrong with the data folder; nothing is left behind
    */
   public static Coordinator start(CoordinatorConfig config) {
-    return start(config, InstantSource.system(), System::nanoTime, Optional.empty());
+    return start(
+        config,
+        InstantSource.system(),
+        System::nanoTime,
+        Optional.empty(),
+        Planning.ofPlanner(),
+        version());
   }
 
   /**
-   * @param givenTimer for heartbeat checks, the caller's; empty for an own one
+   * @param givenTimer for heartbeat checks and short retries, the caller's; empty for an own one
+   * @param build that workers must have too
    */
   static Coordinator start(
       CoordinatorConfig config,
       InstantSource clock,
       LongSupplier nanoTime,
-      Optional<ScheduledExecutorService> givenTimer) {
+      Optional<ScheduledExecutorService> givenTimer,
+      Planning planning,
+      String build) {
     Startup startup = new Startup(nanoTime);
     try {
-      return start(config, clock, nanoTime, givenTimer, startup);
+      return start(config, clock, nanoTime, givenTimer, planning, build, startup);
     } catch (Throwable e) {
       startup.close();
       throw e;
@@ -78,6 +91,8 @@ public final class Coordinator implements AutoCloseable {
       InstantSource clock,
       LongSupplier nanoTime,
       Optional<ScheduledExecutorService> givenTimer,
+      Planning planning,
+      String build,
       Startup startup) {
     long stopNanos = config.shutdownTimeout().toNanos();
     SecureRandom random = new SecureRandom();
@@ -99,7 +114,9 @@ public final class Coordinator implements AutoCloseable {
             executor -> stop("calls", executor, stopNanos));
     Fleet fleet =
         startup.step(
-            "fleet", () -> new Fleet(config.heartbeatInterval(), nanoTime, timer), Fleet::close);
+            "fleet",
+            () -> new Fleet(build, config.heartbeatInterval(), nanoTime, timer),
+            Fleet::close);
     ExecutorService runs =
         startup.step(
             "job threads",
@@ -110,6 +127,13 @@ public final class Coordinator implements AutoCloseable {
             "job store",
             () -> new JobStore(config.queueLimit(), clock, nanoTime, random),
             JobStore::close);
+    Measurer measurer =
+        startup.step(
+            "measurer",
+            () -> new Measurer(fleet, calls, timer, nanoTime, clock),
+            Measurer::close);
+    fleet.addListener(measurer);
+    TraceFiles traces = TraceFiles.open(data.traces(), TraceFiles.KEPT_JOBS);
     RunSettings settings =
         new RunSettings(
             data.spool(),
@@ -117,11 +141,12 @@ public final class Coordinator implements AutoCloseable {
             config.exchangeTimeout(),
             config.stallTimeout(),
             config.heartbeatInterval().multipliedBy(CAUSE_GRACE_HEARTBEATS));
-    JobRunner runner = new JobRunner(jobs, fleet, settings, nanoTime, timer);
+    JobRunner runner = new JobRunner(jobs, fleet, measurer, traces, settings, nanoTime, timer);
     startup.step(
         "scheduler",
         () -> {
-          JobScheduler scheduler = new JobScheduler(jobs, fleet, runner, runs);
+          JobScheduler scheduler =
+              new JobScheduler(jobs, fleet, measurer, planning, runner, runs);
           scheduler.start();
           return scheduler;
         },
@@ -137,12 +162,7 @@ public final class Coordinator implements AutoCloseable {
                     config.port(),
                     calls,
                     health,
-                    List.of(
-                        ErrorMappingInterceptor.around(
-                            new GenerationService(
-                                fleet, jobs, config.encodeTimeout(), random, nanoTime, calls)),
-                        ErrorMappingInterceptor.around(
-                            new ClusterService(fleet, jobs::counts, version())))),
+                    services(config, fleet, jobs, planning, traces, random, nanoTime, calls, build)),
             started -> {
               health.enterTerminalState();
               jobs.close();
@@ -150,6 +170,24 @@ public final class Coordinator implements AutoCloseable {
               stop(started, config.shutdownTimeout());
             });
     return new Coordinator(startup, config.host() + ":" + server.getPort(), server);
+  }
+
+  private static List<BindableService> services(
+      CoordinatorConfig config,
+      Fleet fleet,
+      JobStore jobs,
+      Planning planning,
+      TraceFiles traces,
+      SecureRandom random,
+      LongSupplier nanoTime,
+      ExecutorService calls,
+      String build) {
+    GenerationService generation =
+        new GenerationService(
+            fleet, jobs, planning, traces, config.encodeTimeout(), random, nanoTime, calls);
+    ClusterService cluster = new ClusterService(fleet, jobs::counts, planning, random, build);
+    return List.of(
+        ErrorMappingInterceptor.around(generation), ErrorMappingInterceptor.around(cluster));
   }
 
   private static ScheduledExecutorService newTimer() {

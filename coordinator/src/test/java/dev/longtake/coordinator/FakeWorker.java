@@ -182,6 +182,11 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
     }
   }
 
+  /** Calls to it break, while it stays a member. */
+  void breakCalls() {
+    server.shutdownNow();
+  }
+
   /** Dies as a killed process does: every connection breaks. */
   void kill() {
     if (coordinator != null) {

@@ -14,6 +14,7 @@ import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.v1.WorkerStatus;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -161,7 +162,7 @@ final class MeasuringTest {
 
       // The retry is put on the timer some time after the failure was heard of.
       while (w0.measuring.orders.isEmpty() && !cluster.status().getWorkers(0).hasBlockTimes()) {
-        timer.advance(java.time.Duration.ofMillis(10), java.time.Duration.ofMillis(10));
+        timer.advance(Duration.ofMillis(10), Duration.ofMillis(10));
       }
 
       assertThat(next(w0).getAttempt()).isGreaterThan(first.getAttempt());
@@ -220,6 +221,23 @@ final class MeasuringTest {
       w1.leave();
 
       cluster.awaitStatus(status -> status.getWorkersCount() == 1 && status.getLinksCount() == 0);
+    }
+  }
+
+  @Test
+  void shouldGiveNoJobToAWorkerWhenItsMeasurementBroke() throws Exception {
+    try (TestCluster cluster = new TestCluster(folder)) {
+      FakeWorker w0 = cluster.worker("w0", FakeWorker.card());
+      w0.measuring.behaviour = FakeMeasurements.Behaviour.HOLD;
+      cluster.joined(w0);
+      next(w0);
+      cluster.joined("w1");
+
+      w0.breakCalls();
+      Job job = done(cluster);
+
+      assertThat(cluster.status().getWorkersCount()).isEqualTo(2);
+      assertThat(job.getWorkerIdsList()).containsExactly("w1");
     }
   }
 }

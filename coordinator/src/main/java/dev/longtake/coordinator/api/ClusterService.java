@@ -86,7 +86,7 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
               .formatted(DEFAULT_CANDIDATES, limit));
     }
     ModelCard card = fleet.model().orElseThrow(ClusterService::noModel);
-    List<Member> members = fleet.members();
+    List<Member> members = fleet.membersById();
     if (members.isEmpty()) {
       throw noModel();
     }

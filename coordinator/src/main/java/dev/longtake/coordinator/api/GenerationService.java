@@ -94,7 +94,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
   private void requireEnoughWorkers(GenerationRequest request, ModelCard card) {
     if (request.hasPlan()) {
       RequestedPlans.requireWorkers(
-          request.getPlan(), card.getProfile(), fleet.members().size());
+          request.getPlan(), card.getProfile(), fleet.membersById().size());
     }
   }
 
@@ -104,7 +104,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
       planning.forced(
           request.getPlan(),
           PlanningInputs.workload(request, card, PlanningInputs.textTokens(prompt)),
-          PlanningInputs.cluster(fleet.members(), fleet.links(), request.getPrecision()));
+          PlanningInputs.cluster(fleet.membersById(), fleet.links(), request.getPrecision()));
     }
   }
 

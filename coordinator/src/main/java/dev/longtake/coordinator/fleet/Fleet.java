@@ -263,6 +263,16 @@ public final class Fleet implements AutoCloseable {
     return links;
   }
 
+  /** All members, busy or not, by id. */
+  public List<Member> membersById() {
+    lock.lock();
+    try {
+      return List.copyOf(members.values());
+    } finally {
+      lock.unlock();
+    }
+  }
+
   /** For {@code Cluster.Status}, by id. */
   public List<WorkerStatus> statuses() {
     lock.lock();

@@ -42,7 +42,7 @@ final class Placer {
    */
   Optional<Placement> place(JobEntry entry, int waitingJobs) {
     running.removeIf(placement -> placement.gang().isClosed());
-    List<Member> all = fleet.members();
+    List<Member> all = fleet.membersById();
     if (all.isEmpty()) {
       return Optional.empty();
     }

@@ -19,6 +19,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** The calls of one measurement, one to each worker, at the same time. */
@@ -30,10 +31,12 @@ final class MeasureCall {
    *
    * @param attempt larger than that of any order before
    * @param executor one thread per worker
+   * @param onBroken told of a worker whose connection broke, by any thread
    * @return what the workers measured, in order of their ranks
    * @throws LongtakeException the first failure, after all calls have ended
    */
-  static List<Measured> run(Measurement measurement, long attempt, Executor executor) {
+  static List<Measured> run(
+      Measurement measurement, long attempt, Executor executor, Consumer<Member> onBroken) {
     List<Member> members = measurement.members();
     Context.CancellableContext context = Context.ROOT.withCancellation();
     List<CompletableFuture<Measured>> calls = new ArrayList<>();
@@ -42,12 +45,13 @@ final class MeasureCall {
       WorkOrder order = order(measurement, attempt, rank);
       CompletableFuture<Measured> call =
           CompletableFuture.supplyAsync(
-              () -> inContext(context, member, order, measurement), executor);
-      // The other worker would wait for this one until its own deadline.
+              () -> inContext(context, member, order, measurement, onBroken), executor);
+      // The other worker would wait for this one until its own deadline. Without a cause: gRPC would take the cause's
+      // status for the other call's.
       var _ =
           call.whenComplete((measured, failure) -> {
             if (failure != null) {
-              context.cancel(failure);
+              context.cancel(null);
             }
           });
       calls.add(call);
@@ -84,12 +88,22 @@ final class MeasureCall {
   }
 
   private static Measured inContext(
-      Context context, Member member, WorkOrder order, Measurement measurement) {
+      Context context,
+      Member member,
+      WorkOrder order,
+      Measurement measurement,
+      Consumer<Member> onBroken) {
     Context previous = context.attach();
     try {
       return call(member, order, measurement);
     } catch (StatusRuntimeException e) {
-      throw GrpcErrors.fromStatus(e, member.toString());
+      LongtakeException meant = GrpcErrors.fromStatus(e, member.toString());
+      // Without our error details it was the connection that ended, or the process behind it, unless we cancelled.
+      boolean ended = meant.code() == ErrorCode.UNREACHABLE || meant.code() == ErrorCode.CANCELED;
+      if (ended && !context.isCancelled()) {
+        onBroken.accept(member);
+      }
+      throw meant;
     } finally {
       context.detach(previous);
     }

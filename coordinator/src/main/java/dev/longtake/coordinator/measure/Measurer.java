@@ -13,7 +13,6 @@ import dev.longtake.v1.Precision;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
@@ -165,9 +164,8 @@ public final class Measurer implements FleetListener, AutoCloseable {
       if (closed || standsBack) {
         return;
       }
-      List<Member> members =
-          fleet.members().stream().sorted(Comparator.comparing(Member::id)).toList();
-      for (Measurement due : agenda.due(members, fleet.links(), nanoTime.getAsLong())) {
+      for (Measurement due :
+          agenda.due(fleet.membersById(), fleet.links(), nanoTime.getAsLong())) {
         if (underWay.contains(due)) {
           continue;
         }
@@ -200,7 +198,7 @@ public final class Measurer implements FleetListener, AutoCloseable {
     Measurement measurement = begun.measurement;
     try (Gang _ = begun.gang) {
       long startNanos = nanoTime.getAsLong();
-      keep(measurement, MeasureCall.run(measurement, begun.attempt, executor));
+      keep(measurement, MeasureCall.run(measurement, begun.attempt, executor, fleet::doubt));
       log.info(
           "{} took {} ms", measurement.jobId(), (nanoTime.getAsLong() - startNanos) / 1_000_000);
       lock.lock();

@@ -1,6 +1,7 @@
 package dev.longtake.coordinator;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.process.Build;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.coordinator.api.ClusterService;
 import dev.longtake.coordinator.api.ErrorMappingInterceptor;
@@ -63,7 +64,7 @@ public final class Coordinator implements AutoCloseable {
         System::nanoTime,
         Optional.empty(),
         Planning.ofPlanner(),
-        version());
+        Build.id());
   }
 
   /**
@@ -162,7 +163,7 @@ public final class Coordinator implements AutoCloseable {
                     config.port(),
                     calls,
                     health,
-                    services(config, fleet, jobs, planning, traces, random, nanoTime, calls, build)),
+                    services(config, fleet, jobs, planning, traces, random, nanoTime, calls)),
             started -> {
               health.enterTerminalState();
               jobs.close();
@@ -180,12 +181,11 @@ public final class Coordinator implements AutoCloseable {
       TraceFiles traces,
       SecureRandom random,
       LongSupplier nanoTime,
-      ExecutorService calls,
-      String build) {
+      ExecutorService calls) {
     GenerationService generation =
         new GenerationService(
             fleet, jobs, planning, traces, config.encodeTimeout(), random, nanoTime, calls);
-    ClusterService cluster = new ClusterService(fleet, jobs::counts, planning, random, build);
+    ClusterService cluster = new ClusterService(fleet, jobs::counts, planning, random, Build.version());
     return List.of(
         ErrorMappingInterceptor.around(generation), ErrorMappingInterceptor.around(cluster));
   }
@@ -218,12 +218,6 @@ public final class Coordinator implements AutoCloseable {
                 fleet.model().isPresent() ? ServingStatus.SERVING : ServingStatus.NOT_SERVING);
           }
         });
-  }
-
-  /** Of the jar; "development" when the classes are not in one. */
-  private static String version() {
-    return Optional.ofNullable(Coordinator.class.getPackage().getImplementationVersion())
-        .orElse("development");
   }
 
   /** Watchers have had their terminal event and workers their reason; a bounded while lets those messages leave. */

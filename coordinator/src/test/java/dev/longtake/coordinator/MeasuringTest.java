@@ -3,6 +3,7 @@ package dev.longtake.coordinator;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.protobuf.util.Durations;
+import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.ClusterStatus;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
@@ -58,6 +59,18 @@ final class MeasuringTest {
           .containsExactly(link("w0", "w1", 1e9), link("w1", "w0", 1e9 + 1));
       WorkOrder blocks = next(w0);
       assertThat(blocks.hasMeasureBlocks()).isTrue();
+      assertThat(blocks.getMeasureBlocks().getTypical())
+          .as("the default size")
+          .isEqualTo(
+              ClipGeometry.newBuilder()
+                  .setLatentFrames(6)
+                  .setLatentHeight(6)
+                  .setLatentWidth(8)
+                  .setPixelHeight(48)
+                  .setPixelWidth(64)
+                  .setPixelFrames(6)
+                  .setFps(8)
+                  .build());
       assertThat(blocks.getJobId()).startsWith("measure-");
       assertThat(blocks.getGangList()).containsExactly(w0.description().getAddress());
       assertThat(blocks.getModelFingerprint()).isEqualTo(FakeWorker.card().getFingerprint());

@@ -346,6 +346,6 @@ final class SchedulingTest {
         .usingRecursiveComparison()
         .ignoringFields("times")
         .isEqualTo(
-            new WorkerView("w1", "127.0.0.1", 1, 1, Long.MAX_VALUE, views.getLast().times()));
+            new WorkerView("w1", "127.0.0.1", 0, 1, 0, views.getLast().times()));
   }
 }

@@ -219,14 +219,10 @@ public final class JobRunner {
     }
   }
 
-  /** One rank's events come one at a time; those of several ranks at once. Only rank 0 reports steps. */
+  /** One rank's events come one at a time; those of several ranks at once. One rank of a job reports its steps. */
   private void onEvent(JobEntry entry, int rank, WorkEvent event, Progress progress) {
     switch (event.getEventCase()) {
-      case STEP_FINISHED -> {
-        if (rank == 0) {
-          onStep(entry, event.getStepFinished(), progress.steps);
-        }
-      }
+      case STEP_FINISHED -> onStep(entry, event.getStepFinished(), progress.steps);
       case FRAMES -> onFrames(entry, event.getFrames(), progress.spool);
       case TRACE -> progress.traces.put(rank, event.getTrace().toBuilder().setRank(rank).build());
       // A newer worker may say more than we asked for.

@@ -73,8 +73,12 @@ public final class PlanningInputs {
    * stand in: they say at least how workers compare.
    */
   public static ClusterView cluster(List<Member> members, LinkTable links, Precision precision) {
-    List<WorkerView> workers = members.stream().map(member -> worker(member, precision)).toList();
-    return new ClusterView(workers, MeasuredLinks.of(workers, links.all()));
+    return new ClusterView(
+        members.stream().map(member -> worker(member, precision)).toList(),
+        new MeasuredLinks(
+            links.all(),
+            members.stream().map(Member::id).toList(),
+            members.stream().map(Member::host).toList()));
   }
 
   private static WorkerView worker(Member member, Precision precision) {
@@ -84,10 +88,9 @@ public final class PlanningInputs {
     return new WorkerView(
         member.id(),
         member.host(),
-        Math.max(1, says.getProcessors()),
+        says.getProcessors(),
         Math.max(1, says.getThreads()),
-        // A worker that doesn't say how much it has finds out itself.
-        says.getMemoryTotalBytes() > 0 ? says.getMemoryTotalBytes() : Long.MAX_VALUE,
+        says.getMemoryTotalBytes(),
         member.times(precision).or(() -> member.times(other)));
   }
 }

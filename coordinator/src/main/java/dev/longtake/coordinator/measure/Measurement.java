@@ -1,8 +1,13 @@
 package dev.longtake.coordinator.measure;
 
+import dev.longtake.common.error.LongtakeException;
 import dev.longtake.coordinator.fleet.Member;
+import dev.longtake.coordinator.planner.Clips;
+import dev.longtake.v1.ClipGeometry;
+import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.MeasureBlocks;
 import dev.longtake.v1.MeasureLink;
+import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.WorkOrder;
 import java.time.Duration;
@@ -48,7 +53,25 @@ sealed interface Measurement {
 
     @Override
     public void addTask(WorkOrder.Builder order) {
-      order.setMeasureBlocks(MeasureBlocks.getDefaultInstance());
+      order.setMeasureBlocks(
+          MeasureBlocks.newBuilder()
+              .setTypical(typical(member.description().getModel())));
+    }
+
+    /** The clip of a request that asks for nothing special. */
+    private static ClipGeometry typical(ModelCard card) {
+      try {
+        return Clips.geometry(
+            card,
+            GenerationRequest.newBuilder()
+                .setWidth(card.getWidth().getDefaultValue())
+                .setHeight(card.getHeight().getDefaultValue())
+                .setFrames(card.getFrames().getDefaultValue())
+                .build());
+      } catch (LongtakeException e) {
+        // Jobs of such a model are refused; the worker chooses a size.
+        return ClipGeometry.getDefaultInstance();
+      }
     }
   }
 

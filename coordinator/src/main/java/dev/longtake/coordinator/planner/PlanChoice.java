@@ -5,11 +5,12 @@ import dev.longtake.v1.PlanCandidate;
 import java.util.List;
 
 /**
- * A plan and what it was chosen from.
+ * A plan and why it is the one.
  *
- * @param plan with its reason and prediction
- * @param workerIds in order of their ranks
- * @param candidates the chosen one first, then by predicted time, those that don't fit last
+ * @param plan with reason and prediction
+ * @param workerIds in order of the plan's ranks
+ * @param candidates the chosen one first, then by predicted time, then those that don't fit in memory; the best ones where there are
+ *     many
  * @param considered how many there were
  */
 public record PlanChoice(

@@ -4,14 +4,13 @@ import dev.longtake.v1.BlockTimes;
 import java.util.Optional;
 
 /**
- * A worker as planning sees it.
+ * What planning knows of one worker.
  *
- * @param id unique in the cluster
- * @param host workers of one host share its processors and its memory's bandwidth
- * @param processors of the host, at least 1
- * @param threads that compute for this worker, at least 1
- * @param memoryBytes that it may fill
- * @param times measured; empty until then
+ * @param host workers of one host have the same; they share its processors and its link to other hosts
+ * @param processors of the host; 0: not known, then nothing is shared
+ * @param threads that compute for this worker
+ * @param memoryBytes that the worker may use; 0: not known, then anything fits
+ * @param times of the blocks in the asked precision; absent where nobody measured
  */
 public record WorkerView(
     String id,

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.longtake.coordinator.fleet.LinkTable;
 import dev.longtake.coordinator.fleet.Member;
 import dev.longtake.coordinator.fleet.TestMembers;
+import dev.longtake.v1.BlockProfile;
 import dev.longtake.v1.BlockRange;
 import dev.longtake.v1.BlockTimes;
 import dev.longtake.v1.GenerationRequest;
@@ -29,7 +30,12 @@ final class PlanningInputsTest {
             .setTemporalCompression(1)
             .setSampler(sampler)
             .setProfile(
-                ModelProfile.newBuilder().setLatentChannels(4).setOutputChannels(outputChannels))
+                ModelProfile.newBuilder()
+                    .setChannels(8)
+                    .setHeads(2)
+                    .addBlocks(BlockProfile.getDefaultInstance())
+                    .setLatentChannels(4)
+                    .setOutputChannels(outputChannels))
             .build();
     return PlanningInputs.workload(
             GenerationRequest.newBuilder().setWidth(64).setHeight(64).setFrames(1).build(), card, 3)

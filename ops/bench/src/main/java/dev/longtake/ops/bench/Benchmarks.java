@@ -11,6 +11,7 @@ final class Benchmarks {
         new DemoBenchmark(),
         new AttentionBenchmark(),
         new AttentionMemoryBenchmark(),
-        new LoadBenchmark());
+        new LoadBenchmark(),
+        new ScalingBenchmark());
   }
 }

@@ -9,6 +9,9 @@ import dev.longtake.common.partition.Range;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.coordinator.video.TestFrames;
+import dev.longtake.v1.AttentionProfile;
+import dev.longtake.v1.AttentionProfile.Axis;
+import dev.longtake.v1.BlockProfile;
 import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.DataType;
 import dev.longtake.v1.DecodedFrames;
@@ -18,6 +21,7 @@ import dev.longtake.v1.EncodeTextResponse;
 import dev.longtake.v1.IntRange;
 import dev.longtake.v1.JoinReply;
 import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.ModelProfile;
 import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.StepFinished;
 import dev.longtake.v1.Tensor;
@@ -100,7 +104,34 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
         .setLatentChannels(4)
         .setSpatialCompression(8)
         .setTemporalCompression(1)
+        .setProfile(profile())
         .build();
+  }
+
+  /** A pair of blocks of the demo model's kind. */
+  private static ModelProfile profile() {
+    var profile =
+        ModelProfile.newBuilder()
+            .setChannels(48)
+            .setHeads(4)
+            .setPredictionColumns(32)
+            .setPatchFrames(1)
+            .setPatchHeight(2)
+            .setPatchWidth(2)
+            .setTextChannels(32)
+            .setLatentChannels(4)
+            .setOutputChannels(8)
+            .setWideColumns(192);
+    for (Axis axis : List.of(Axis.AXIS_SPATIAL, Axis.AXIS_TEMPORAL)) {
+      profile.addBlocks(
+          BlockProfile.newBuilder()
+              .setKind(axis.name())
+              .addAttentions(AttentionProfile.newBuilder().setAxis(axis))
+              .setTextAttentions(1)
+              .setReducibleParameters(16L * 48 * 48)
+              .setFlopsPerToken(28L * 48 * 48));
+    }
+    return profile.build();
   }
 
   static IntRange range(int min, int max, int multiple, int value) {

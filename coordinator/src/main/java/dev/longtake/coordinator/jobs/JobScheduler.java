@@ -5,9 +5,15 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.fleet.Gang;
 import dev.longtake.coordinator.fleet.Member;
+import dev.longtake.coordinator.planner.Clips;
+import dev.longtake.coordinator.planner.ClusterView;
+import dev.longtake.coordinator.planner.MeasuredLinks;
 import dev.longtake.coordinator.planner.Planner;
+import dev.longtake.coordinator.planner.WorkerView;
+import dev.longtake.coordinator.planner.Workload;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Plan;
+import dev.longtake.v1.WorkerDescription;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -75,7 +81,7 @@ public final class JobScheduler implements AutoCloseable {
     boolean handedOver = false;
     try {
       requireModel(entry.card(), gang);
-      Plan plan = Planner.plan(entry.card(), entry.request(), gang.members().size());
+      Plan plan = plan(entry, gang);
       gang.trimTo(plan.getSequenceRanks());
       List<String> ids = gang.members().stream().map(Member::id).toList();
       long waitedNanos = store.ageNanos(entry);
@@ -100,6 +106,38 @@ public final class JobScheduler implements AutoCloseable {
         gang.close();
       }
     }
+  }
+
+  /** All idle workers share every sequence. */
+  private static Plan plan(JobEntry entry, Gang gang) {
+    List<WorkerView> workers =
+        gang.members().stream().map(Member::description).map(JobScheduler::view).toList();
+    List<String> ids = workers.stream().map(WorkerView::id).toList();
+    List<String> hosts = workers.stream().map(WorkerView::host).toList();
+    var workload =
+        new Workload(
+            entry.card().getProfile(),
+            Clips.geometry(entry.card(), entry.request()),
+            /* samples= */ 1,
+            /* rows= */ 2,
+            entry.card().getMaxTextTokens(),
+            entry.request().getPrecision(),
+            /* learnedVariance= */ false);
+    return Planner.forced(
+            Plan.newBuilder().setSequenceRanks(workers.size()).build(),
+            workload,
+            new ClusterView(workers, new MeasuredLinks(List.of(), ids, hosts)))
+        .plan();
+  }
+
+  private static WorkerView view(WorkerDescription worker) {
+    return new WorkerView(
+        worker.getId(),
+        worker.getHost(),
+        worker.getProcessors(),
+        worker.getThreads(),
+        worker.getMemoryTotalBytes(),
+        Optional.empty());
   }
 
   /** All workers may have left and others joined since the job was accepted. */

@@ -8,9 +8,6 @@ import dev.longtake.v1.ModelCard;
 
 /** From the size of a video to the size of its latents. */
 public final class Clips {
-  /** Latents per patch along each image side: every STDiT3 has patches of 1 x 2 x 2. */
-  private static final int PATCH_EDGE_LATENTS = 2;
-
   /** What Open-Sora 1.2 was trained to be told about a single image. */
   private static final double IMAGE_FPS = 120;
 
@@ -34,12 +31,6 @@ public final class Clips {
         .setPixelFrames(request.getFrames())
         .setFps(request.getFrames() == 1 ? IMAGE_FPS : card.getFps())
         .build();
-  }
-
-  /** Patches of one latent frame. */
-  static int patchesPerFrame(ClipGeometry clip) {
-    return Math.ceilDiv(clip.getLatentHeight(), PATCH_EDGE_LATENTS)
-        * Math.ceilDiv(clip.getLatentWidth(), PATCH_EDGE_LATENTS);
   }
 
   /**

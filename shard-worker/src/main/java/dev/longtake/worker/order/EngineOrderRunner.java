@@ -109,7 +109,7 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
     ExecutionPlan plan = plan(order, exchange);
     Program program = Program.compile(model, RankShare.sharding(plan, exchange.rank()));
     long start = System.nanoTime();
-    try (WeightStore.Lease lease = weights.lease(program, blockType(order.getPrecision()))) {
+    try (WeightStore.Lease lease = lease(program, blockType(order.getPrecision()))) {
       RankTrace trace = new RankTrace(plan.microBatches() + 1);
       Traces traces = new Traces(exchange.rank(), trace, clock.instant());
       OrderWork work =
@@ -128,6 +128,16 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
       events.accept(WorkEvent.newBuilder().setTrace(traces.message()).build());
       traces.report(finished);
       events.accept(finished(finished, exchange));
+    }
+  }
+
+  /** Packing weights takes the device's threads. */
+  private WeightStore.Lease lease(Program program, DType blockType) {
+    turn.take();
+    try {
+      return weights.lease(program, blockType);
+    } finally {
+      turn.give();
     }
   }
 

@@ -11,7 +11,7 @@ import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * The weights that a worker has loaded. Orders that need the same share them; they stay loaded until an order needs others while
- * nobody uses them. Thread-safe; a load makes other orders wait, because it takes all of the device's threads. Owns the weights.
+ * nobody uses them. Thread-safe; who leases has the turn on the device, since a load computes on it. Owns the weights.
  */
 final class WeightStore implements AutoCloseable {
   private final Device device;

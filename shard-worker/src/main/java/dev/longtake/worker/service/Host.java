@@ -5,9 +5,8 @@ import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Optional;
 
-/** What a worker says of its host and its program. */
+/** What a worker says of its host. */
 final class Host {
   /** The same for all processes of a Linux system, containers with files of their own apart. */
   private static final Path MACHINE_ID = Path.of("/etc/machine-id");
@@ -33,10 +32,5 @@ final class Host {
     } catch (IOException e) {
       return name;
     }
-  }
-
-  /** Of the jar; empty when the classes are not in one. */
-  static String build() {
-    return Optional.ofNullable(Host.class.getPackage().getImplementationVersion()).orElse("");
   }
 }

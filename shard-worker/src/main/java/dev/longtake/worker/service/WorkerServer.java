@@ -1,5 +1,6 @@
 package dev.longtake.worker.service;
 
+import dev.longtake.common.process.Build;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.v1.ExchangeGrpc;
@@ -104,7 +105,7 @@ public final class WorkerServer implements AutoCloseable {
         .setProcessors(Runtime.getRuntime().availableProcessors())
         .setThreads(node.threads())
         .setMaxOrders(settings.maxOrders())
-        .setBuild(Host.build())
+        .setBuild(Build.id())
         .build();
   }
 

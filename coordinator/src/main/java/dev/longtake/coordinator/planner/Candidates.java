@@ -1,0 +1,124 @@
+package dev.longtake.coordinator.planner;
+
+import dev.longtake.common.plan.Plans;
+import dev.longtake.common.plan.SequenceMode;
+import dev.longtake.v1.AttentionProfile;
+import dev.longtake.v1.ModelProfile;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeSet;
+
+/**
+ * The plans worth predicting. Up to {@value #SMALL_CLUSTER} workers these are all products of branch groups, stages and sequence ranks;
+ * beyond, stages and ranks are taken from 1 to 8, then four of every doubling, and the largest that is useful. Left out are plans in
+ * which some worker would have nothing to do: more branch groups than make the largest one smaller, more ranks than frames or patches.
+ */
+final class Candidates {
+  static final int SMALL_CLUSTER = 32;
+
+  private final Workload workload;
+  private final TokenGrid grid;
+  private final int workers;
+
+  Candidates(Workload workload, int workers) {
+    this.workload = workload;
+    this.workers = workers;
+    grid = TokenGrid.of(workload);
+  }
+
+  /** All of them, with equal shares. */
+  List<Shape> all() {
+    List<Shape> shapes = new ArrayList<>();
+    for (int groups : groups()) {
+      for (int stages : degrees(workers / groups, workload.profile().getBlocksCount())) {
+        int most = workers / (groups * stages);
+        for (int ranks : degrees(most, Math.max(grid.frames(), grid.patches()))) {
+          for (SequenceMode mode : modes(workload.profile(), ranks)) {
+            if (isUseful(mode, ranks)) {
+              addParts(shapes, groups, stages, ranks, mode);
+            }
+          }
+        }
+      }
+    }
+    return shapes;
+  }
+
+  /** Branch groups, each making the largest number of rows smaller. */
+  private List<Integer> groups() {
+    List<Integer> groups = new ArrayList<>();
+    int rows = Integer.MAX_VALUE;
+    for (int count = 1; count <= Math.min(workload.rows(), workers); count++) {
+      int largest = Math.ceilDiv(workload.rows(), count);
+      if (largest < rows) {
+        groups.add(count);
+        rows = largest;
+      }
+    }
+    return groups;
+  }
+
+  private List<Integer> degrees(int most, int useful) {
+    int limit = Math.min(most, useful);
+    TreeSet<Integer> degrees = new TreeSet<>();
+    for (int degree = 1; degree <= Math.min(limit, workers > SMALL_CLUSTER ? 8 : limit); degree++) {
+      degrees.add(degree);
+    }
+    for (long power = 8; power <= limit; power *= 2) {
+      for (int quarter = 0; quarter < 4; quarter++) {
+        long degree = power + power / 4 * quarter;
+        if (degree <= limit) {
+          degrees.add((int) degree);
+        }
+      }
+    }
+    if (limit >= 1) {
+      degrees.add(limit);
+    }
+    return List.copyOf(degrees);
+  }
+
+  /** What differs for the model; one of them where there is nothing to share. */
+  static List<SequenceMode> modes(ModelProfile profile, int ranks) {
+    if (ranks == 1) {
+      return List.of(SequenceMode.GATHER);
+    }
+    boolean temporal = Plans.hasAxis(profile, AttentionProfile.Axis.AXIS_TEMPORAL);
+    boolean full = Plans.hasAxis(profile, AttentionProfile.Axis.AXIS_FULL);
+    boolean spatial = Plans.hasAxis(profile, AttentionProfile.Axis.AXIS_SPATIAL);
+    List<SequenceMode> modes = new ArrayList<>();
+    if (temporal && !full) {
+      modes.add(SequenceMode.SWITCH);
+    }
+    modes.add(SequenceMode.GATHER);
+    if (temporal || full) {
+      modes.add(SequenceMode.HEADS);
+    }
+    if (!Plans.reduces(profile)) {
+      modes.add(SequenceMode.PATCH_GATHER);
+      if (spatial || full) {
+        modes.add(SequenceMode.PATCH_HEADS);
+      }
+    }
+    return modes;
+  }
+
+  private boolean isUseful(SequenceMode mode, int ranks) {
+    boolean frames = ranks <= grid.frames();
+    boolean patches = ranks <= grid.patches();
+    return switch (mode) {
+      // A rank may have patches and no frames: it takes part in half of the blocks.
+      case SWITCH -> workers > SMALL_CLUSTER ? frames && patches : frames || patches;
+      case HEADS, GATHER -> frames;
+      case PATCH_HEADS, PATCH_GATHER -> patches;
+    };
+  }
+
+  private void addParts(List<Shape> shapes, int groups, int stages, int ranks, SequenceMode mode) {
+    shapes.add(Shape.equalShares(groups, stages, ranks, mode, 1));
+    boolean overlaps = ranks > 1 || stages > 1;
+    if (overlaps && Math.ceilDiv(workload.rows(), groups) > 1) {
+      shapes.add(Shape.equalShares(groups, stages, ranks, mode, 2));
+    }
+  }
+}

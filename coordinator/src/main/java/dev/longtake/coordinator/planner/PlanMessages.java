@@ -1,0 +1,76 @@
+package dev.longtake.coordinator.planner;
+
+import com.google.protobuf.Duration;
+import dev.longtake.common.plan.ExecutionPlan;
+import dev.longtake.common.plan.Plans;
+import dev.longtake.v1.Plan;
+import dev.longtake.v1.PlanCandidate;
+import dev.longtake.v1.PlanPrediction;
+import dev.longtake.v1.WorkerPrediction;
+import java.util.Arrays;
+import java.util.List;
+
+/** Predicted plans as messages. */
+final class PlanMessages {
+  private final Workload workload;
+  private final Machines machines;
+  private final Predictor predictor;
+
+  PlanMessages(Workload workload, Machines machines, Predictor predictor) {
+    this.workload = workload;
+    this.machines = machines;
+    this.predictor = predictor;
+  }
+
+  /** The ids in order of the ranks. */
+  List<String> workerIds(Outcome outcome) {
+    return Arrays.stream(outcome.workers())
+        .mapToObj(worker -> machines.worker(worker).id())
+        .toList();
+  }
+
+  PlanCandidate candidate(Outcome outcome, boolean chosen, String reason) {
+    return PlanCandidate.newBuilder()
+        .setPlan(plan(outcome))
+        .addAllWorkerIds(workerIds(outcome))
+        .setChosen(chosen)
+        .setReason(reason)
+        .build();
+  }
+
+  /** With its prediction; what does not fit has no times. */
+  Plan.Builder plan(Outcome outcome) {
+    ExecutionPlan plan = outcome.plan();
+    SplitWalk walk = predictor.walk(plan.mode(), plan.sequenceRanks());
+    RankShares shares = predictor.shares(plan.shares());
+    Memory memory = new Memory(workload, walk, shares);
+    Traffic traffic = new Traffic(workload, plan, walk, shares);
+    var prediction = PlanPrediction.newBuilder();
+    double[] compute = outcome.fits() ? predictor.computeSeconds(outcome) : new double[0];
+    if (outcome.fits()) {
+      prediction
+          .setStep(duration(outcome.timing().seconds()))
+          .setExposedExchange(duration(outcome.timing().exposed()))
+          .setJobsInFlight(outcome.jobsInFlight());
+    }
+    for (int rank = 0; rank < plan.workers(); rank++) {
+      var worker =
+          WorkerPrediction.newBuilder()
+              .setMemoryBytes(memory.bytes(plan, plan.place(rank)))
+              .setSentBytes(traffic.sent(rank));
+      if (outcome.fits()) {
+        worker.setCompute(duration(compute[rank]));
+      }
+      prediction.addWorkers(worker);
+    }
+    return Plans.message(plan).setPrediction(prediction);
+  }
+
+  static Duration duration(double seconds) {
+    long nanos = Math.round(seconds * 1e9);
+    return Duration.newBuilder()
+        .setSeconds(nanos / 1_000_000_000)
+        .setNanos((int) (nanos % 1_000_000_000))
+        .build();
+  }
+}

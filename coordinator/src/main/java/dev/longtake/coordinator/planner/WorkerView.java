@@ -1,0 +1,21 @@
+package dev.longtake.coordinator.planner;
+
+import dev.longtake.v1.BlockTimes;
+import java.util.Optional;
+
+/**
+ * What planning knows of one worker.
+ *
+ * @param host workers of one host have the same; they share its processors and its link to other hosts
+ * @param processors of the host; 0: not known, then nothing is shared
+ * @param threads that compute for this worker
+ * @param memoryBytes that the worker may use; 0: not known, then anything fits
+ * @param times of the blocks in the asked precision; absent where nobody measured
+ */
+public record WorkerView(
+    String id,
+    String host,
+    int processors,
+    int threads,
+    long memoryBytes,
+    Optional<BlockTimes> times) {}

@@ -1,0 +1,94 @@
+package dev.longtake.worker.order;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.longtake.common.model.ModelFolder;
+import dev.longtake.common.tensor.DType;
+import dev.longtake.v1.ClipGeometry;
+import dev.longtake.v1.Guidance;
+import dev.longtake.v1.Precision;
+import dev.longtake.v1.RectifiedFlow;
+import dev.longtake.v1.RowCondition;
+import dev.longtake.v1.SamplingTask;
+import dev.longtake.v1.WorkEvent;
+import dev.longtake.v1.WorkOrder;
+import dev.longtake.worker.device.cpu.CpuDevice;
+import dev.longtake.worker.engine.GangExchange;
+import dev.longtake.worker.engine.loading.OpenModel;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+
+/** Several orders at once on one device, in both precisions where there are two: they take turns and disturb each other in nothing. */
+class ConcurrentOrdersTest {
+  private static final int ORDERS = 6;
+
+  private static WorkOrder order(int seed, boolean bfloat16) {
+    return WorkOrder.newBuilder()
+        .setPrecision(
+            bfloat16 && seed % 3 == 0 ? Precision.PRECISION_BF16 : Precision.PRECISION_F32)
+        .setSampling(
+            SamplingTask.newBuilder()
+                .setGeometry(
+                    ClipGeometry.newBuilder()
+                        .setLatentFrames(3)
+                        .setLatentHeight(8)
+                        .setLatentWidth(6)
+                        .setPixelHeight(64)
+                        .setPixelWidth(48)
+                        .setPixelFrames(3)
+                        .setFps(8))
+                .addPrompts(RowCondition.newBuilder().setNullTokens(3))
+                .setRectifiedFlow(RectifiedFlow.newBuilder().setSteps(3).setTimesteps(1000))
+                .setGuidance(Guidance.newBuilder().setStrength(3))
+                .setSeed(seed)
+                .addCapture("final"))
+        .build();
+  }
+
+  private static WorkEvent run(EngineOrderRunner runner, int seed, boolean bfloat16) {
+    ConcurrentLinkedQueue<WorkEvent> events = new ConcurrentLinkedQueue<>();
+    runner.run(order(seed, bfloat16), GangExchange.solo(), events::add, () -> false);
+    return events.stream().filter(WorkEvent::hasTensor).findFirst().orElseThrow();
+  }
+
+  @Test
+  void shouldGiveEveryOrderTheResultThatItHasAlone() throws Exception {
+    Path demo = Path.of(System.getProperty("longtake.root", ".."), "ops/demo-model");
+    try (OpenModel model = OpenModel.open(ModelFolder.open(demo));
+        CpuDevice device = CpuDevice.open(3, 1L << 30);
+        EngineOrderRunner runner =
+            new EngineOrderRunner(
+                device,
+                model.description(),
+                model.weights(),
+                () -> null,
+                InstantSource.system());
+        ExecutorService threads = Executors.newFixedThreadPool(ORDERS)) {
+      boolean bfloat16 = device.supports(DType.BF16);
+      List<WorkEvent> alone = new ArrayList<>();
+      for (int seed = 0; seed < ORDERS; seed++) {
+        alone.add(run(runner, seed, bfloat16));
+      }
+      for (int round = 0; round < 3; round++) {
+        List<Future<WorkEvent>> together = new ArrayList<>();
+        for (int seed = 0; seed < ORDERS; seed++) {
+          int mine = seed;
+          together.add(threads.submit(() -> run(runner, mine, bfloat16)));
+        }
+        for (int seed = 0; seed < ORDERS; seed++) {
+          assertThat(together.get(seed).get(2, TimeUnit.MINUTES))
+              .as("round %d, seed %d", round, seed)
+              .isEqualTo(alone.get(seed));
+        }
+      }
+    }
+  }
+}

@@ -33,7 +33,7 @@ final class WorkerGang implements AutoCloseable {
   private WorkerGang() {}
 
   /**
-   * Starts workers, one after the other.
+   * Starts workers, all at once.
    *
    * @param name of the processes, a number behind it
    * @param logs a folder
@@ -45,9 +45,7 @@ final class WorkerGang implements AutoCloseable {
     WorkerGang gang = new WorkerGang();
     boolean isStarted = false;
     try {
-      for (int i = 0; i < workers; i++) {
-        gang.workers.add(WorkerProcess.start(name + "-" + i, model, logs, heap, threads));
-      }
+      gang.startAll(name, workers, model, logs, heap, threads);
       gang.description = gang.workers.getFirst().describe();
       isStarted = true;
       return gang;
@@ -55,6 +53,28 @@ final class WorkerGang implements AutoCloseable {
       if (!isStarted) {
         gang.close();
       }
+    }
+  }
+
+  /** Each is waited for even when one fails, so that none is left behind. */
+  private void startAll(
+      String name, int count, Path model, Path logs, String heap, int threads) {
+    List<Future<WorkerProcess>> starting =
+        IntStream.range(0, count)
+            .mapToObj(i ->
+                calls.submit(() ->
+                    WorkerProcess.start(name + "-" + i, model, logs, heap, threads)))
+            .toList();
+    LongtakeException failure = null;
+    for (Future<WorkerProcess> one : starting) {
+      try {
+        workers.add(await(one));
+      } catch (LongtakeException e) {
+        failure = failure == null ? e : failure;
+      }
+    }
+    if (failure != null) {
+      throw failure;
     }
   }
 

@@ -10,8 +10,10 @@ import java.util.TreeSet;
 
 /**
  * The plans worth predicting. Up to {@value #SMALL_CLUSTER} workers these are all products of branch groups, stages and sequence ranks;
- * beyond, stages and ranks are taken from 1 to 8, then four of every doubling, and the largest that is useful. Left out are plans in
- * which some worker would have nothing to do: more branch groups than make the largest one smaller, more ranks than frames or patches.
+ * beyond, stages and ranks are taken from 1 to 8, then two of every doubling, the largest that is useful, and those ranks that bring each
+ * rank's frames down to 1, 2, 3 or 4. Left out are plans in
+ * which some worker would have nothing to do: more branch groups than make the largest one smaller, more ranks than frames or patches;
+ * and in large clusters modes that another one outdoes in both bytes and exchanges.
  */
 final class Candidates {
   static final int SMALL_CLUSTER = 32;
@@ -32,9 +34,9 @@ final class Candidates {
     for (int groups : groups()) {
       for (int stages : degrees(workers / groups, workload.profile().getBlocksCount())) {
         int most = workers / (groups * stages);
-        for (int ranks : degrees(most, Math.max(grid.frames(), grid.patches()))) {
+        for (int ranks : ranks(most)) {
           for (SequenceMode mode : modes(workload.profile(), ranks)) {
-            if (isUseful(mode, ranks)) {
+            if (isUseful(mode, ranks) && !isOutdone(mode, ranks)) {
               addParts(shapes, groups, stages, ranks, mode);
             }
           }
@@ -58,6 +60,17 @@ final class Candidates {
     return groups;
   }
 
+  private List<Integer> ranks(int most) {
+    TreeSet<Integer> ranks = new TreeSet<>(degrees(most, Math.max(grid.frames(), grid.patches())));
+    for (int frames = 1; frames <= 4; frames++) {
+      int count = Math.ceilDiv(grid.frames(), frames);
+      if (count <= most) {
+        ranks.add(count);
+      }
+    }
+    return List.copyOf(ranks);
+  }
+
   private List<Integer> degrees(int most, int useful) {
     int limit = Math.min(most, useful);
     TreeSet<Integer> degrees = new TreeSet<>();
@@ -65,11 +78,9 @@ final class Candidates {
       degrees.add(degree);
     }
     for (long power = 8; power <= limit; power *= 2) {
-      for (int quarter = 0; quarter < 4; quarter++) {
-        long degree = power + power / 4 * quarter;
-        if (degree <= limit) {
-          degrees.add((int) degree);
-        }
+      degrees.add((int) power);
+      if (power + power / 2 <= limit) {
+        degrees.add((int) (power + power / 2));
       }
     }
     if (limit >= 1) {
@@ -111,6 +122,25 @@ final class Candidates {
       case SWITCH -> workers > SMALL_CLUSTER ? frames && patches : frames || patches;
       case HEADS, GATHER -> frames;
       case PATCH_HEADS, PATCH_GATHER -> patches;
+    };
+  }
+
+  /**
+   * In a large cluster, whether another mode sends less in no more exchanges: a switch sends half of what heads do (2 M / N a pair of
+   * blocks, and 4 M / N); heads send less than gathers from three ranks on, if there are heads for all (2 M (N - 1) / N).
+   */
+  private boolean isOutdone(SequenceMode mode, int ranks) {
+    if (workers <= SMALL_CLUSTER) {
+      return false;
+    }
+    List<SequenceMode> modes = modes(workload.profile(), ranks);
+    boolean switches = modes.contains(SequenceMode.SWITCH) && isUseful(SequenceMode.SWITCH, ranks);
+    boolean heads = 2 < ranks && ranks <= workload.profile().getHeads();
+    return switch (mode) {
+      case SWITCH -> false;
+      case HEADS, PATCH_HEADS -> switches;
+      case GATHER -> switches || (heads && modes.contains(SequenceMode.HEADS));
+      case PATCH_GATHER -> switches || (heads && modes.contains(SequenceMode.PATCH_HEADS));
     };
   }
 

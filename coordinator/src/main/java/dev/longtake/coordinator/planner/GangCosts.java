@@ -1,6 +1,7 @@
 package dev.longtake.coordinator.planner;
 
 import dev.longtake.common.partition.Range;
+import java.util.Arrays;
 
 /**
  * What one sequence group of one stage takes. An exchange makes all its ranks wait for the slowest, so that a block takes as long as the
@@ -13,8 +14,13 @@ final class GangCosts {
   private double edgeCompute;
   private double edgeExchange;
 
-  private GangCosts(SplitWalk walk) {
+  /** For each rank, how many of the group share the way out of its host. */
+  private final int[] sharing;
+
+  private GangCosts(SplitWalk walk, int ranks) {
     this.walk = walk;
+    sharing = new int[ranks];
+    Arrays.fill(sharing, 1);
     compute = new double[walk.forms().size()];
     exchange = new double[walk.forms().size()];
   }
@@ -38,9 +44,12 @@ final class GangCosts {
       int lanes,
       boolean first,
       boolean last) {
-    GangCosts group = new GangCosts(walk);
+    GangCosts group = new GangCosts(walk, gang.length);
     Peers peers = gang.length > 1 ? new Peers(machines, shares, gang, crowding) : null;
     for (int rank = 0; rank < gang.length; rank++) {
+      if (peers != null) {
+        group.sharing[rank] = peers.ranksOnHostOf(rank);
+      }
       if (rank > 0 && isLikeTheOneBefore(machines, shares, gang, rank)) {
         continue;
       }
@@ -92,6 +101,11 @@ final class GangCosts {
       sum += walk.count(form, blocks) * exchange[form];
     }
     return sum;
+  }
+
+  /** How many ranks of the group send out of the host of one. */
+  int sharing(int rank) {
+    return sharing[rank];
   }
 
   /** One block of a form, both. */

@@ -3,6 +3,7 @@ package dev.longtake.coordinator.planner;
 import dev.longtake.v1.BlockTimes;
 import dev.longtake.v1.KindTimes;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -15,6 +16,11 @@ final class Machines {
   private final List<Device> devices = new ArrayList<>();
   private final int hosts;
   private final long measured;
+
+  /** Whether all workers together are crowded anywhere. */
+  private final boolean isCrowded;
+
+  private final double[] uncrowded;
 
   /** What equal workers have in common. */
   record Device(BlockTimes times, Map<String, KindTimes> kinds, long memoryBytes) {
@@ -61,6 +67,16 @@ final class Machines {
       classOf[i] = known;
     }
     hosts = names.size();
+    uncrowded = new double[hosts];
+    Arrays.fill(uncrowded, 1);
+    int[] threads = new int[hosts];
+    boolean crowded = false;
+    for (int i = 0; i < workers; i++) {
+      WorkerView worker = cluster.workers().get(i);
+      threads[hostOf[i]] += worker.threads();
+      crowded |= worker.processors() > 0 && threads[hostOf[i]] > worker.processors();
+    }
+    isCrowded = crowded;
     measured = cluster.workers().stream().filter(worker -> worker.times().isPresent()).count();
   }
 
@@ -123,6 +139,9 @@ final class Machines {
    * @param workers that compute at the same time
    */
   double[] crowding(int[] workers) {
+    if (!isCrowded) {
+      return uncrowded;
+    }
     int[] threads = new int[hosts];
     double[] factors = new double[hosts];
     for (int worker : workers) {

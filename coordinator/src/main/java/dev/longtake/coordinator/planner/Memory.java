@@ -1,6 +1,5 @@
 package dev.longtake.coordinator.planner;
 
-import dev.longtake.common.partition.Partition;
 import dev.longtake.common.partition.Range;
 import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.common.plan.ExecutionPlan.Place;
@@ -37,12 +36,22 @@ final class Memory {
 
   private final int[] textAttentions;
 
+  /** The smallest of any block; 0: none reduces keys. */
+  private final int reduction;
+
   Memory(Workload workload, SplitWalk walk, RankShares shares) {
     this.workload = workload;
     this.walk = walk;
     this.shares = shares;
     profile = workload.profile();
     channels = profile.getChannels();
+    reduction =
+        walk.forms().stream()
+            .flatMap(form -> form.attends().stream())
+            .mapToInt(attend -> attend.attention().getKeyValueReduction())
+            .filter(factor -> factor > 1)
+            .min()
+            .orElse(0);
     int blocks = profile.getBlocksCount();
     weightBytes = new long[blocks + 1];
     textAttentions = new int[blocks + 1];
@@ -62,36 +71,40 @@ final class Memory {
     return weights(blocks) + FLOAT_BYTES * text * textAttentions(blocks) * 2 * channels;
   }
 
-  /** What a worker of several stages needs beside {@link #ofBlocks}, or a little more. */
-  long besideBlocks(int rows, int lanes, int rank, boolean last) {
-    Partition parts = new Partition(rows, lanes);
+  /**
+   * What a worker of several stages needs beside {@link #ofBlocks}, or a little more.
+   *
+   * @param lanes rows of each part
+   */
+  long besideBlocks(int[] lanes, int rank, boolean last) {
     long bytes = last ? latents(rank) : 0;
-    for (int lane = 0; lane < lanes; lane++) {
-      bytes +=
-          lane(
-              parts.of(lane).size(),
-              rank,
-              /* staged= */ true,
-              walk.conflicts(),
-              /* attentionsToText= */ 0);
+    for (int rows : lanes) {
+      bytes += lane(rows, rank, /* staged= */ true, walk.conflicts(), /* attentionsToText= */ 0);
     }
     return bytes;
   }
 
   /** All that a worker needs. */
   long bytes(ExecutionPlan plan, Place place) {
-    Range blocks = plan.stages().get(place.stage());
-    long bytes = weights(blocks);
-    for (Range lane : plan.lanes(workload.rows(), place.branchGroup())) {
-      bytes +=
-          lane(
-              lane.size(),
-              place.sequenceRank(),
-              plan.stages().size() > 1,
-              walk.conflicts(blocks) > 0,
-              textAttentions(blocks));
+    int[] lanes =
+        plan.lanes(workload.rows(), place.branchGroup()).stream().mapToInt(Range::size).toArray();
+    return bytes(
+        plan.stages().get(place.stage()), lanes, place.sequenceRank(), plan.stages().size() > 1);
+  }
+
+  /**
+   * All that a worker needs.
+   *
+   * @param lanes rows of each part
+   * @param staged whether there are other stages
+   */
+  long bytes(Range blocks, int[] lanes, int rank, boolean staged) {
+    long bytes = weights(blocks) + (blocks.end() == walk.blocks() ? latents(rank) : 0);
+    boolean conflicts = walk.conflicts(blocks) > 0;
+    for (int rows : lanes) {
+      bytes += lane(rows, rank, staged, conflicts, textAttentions(blocks));
     }
-    return bytes + (plan.isLastStage(place) ? latents(place.sequenceRank()) : 0);
+    return bytes;
   }
 
   /** What all ranks of a stage hold, whatever their share. */
@@ -137,7 +150,7 @@ final class Memory {
     }
     if (conflicts) {
       values += walk.mode().exchangesHeads() ? heads(tokens, joint, rank) : 4 * joint * channels;
-    } else if (profile.getTextInSequence()) {
+    } else if (shares.ranks() == 1 && profile.getTextInSequence()) {
       // Keys and values of two streams are put into one order even by a rank that has them all.
       values += 2 * joint * channels;
     }
@@ -161,13 +174,6 @@ final class Memory {
   }
 
   private long reducedKeys(long tokens) {
-    int reduction =
-        walk.forms().stream()
-            .flatMap(form -> form.attends().stream())
-            .mapToInt(attend -> attend.attention().getKeyValueReduction())
-            .filter(factor -> factor > 1)
-            .min()
-            .orElse(0);
     return reduction == 0 ? 0 : Math.ceilDiv(tokens, (long) reduction * reduction) * 2 * channels;
   }
 }

@@ -1,5 +1,8 @@
 package dev.longtake.coordinator.planner;
 
+import java.util.ArrayList;
+import java.util.List;
+
 /**
  * What it costs a rank to send to all other ranks of its sequence group. The bytes for a peer are proportional to the peer's frames,
  * patches, head columns or text tokens, so that an exchange's time needs only the sums of these over all peers, each divided by the rate
@@ -13,10 +16,12 @@ final class Peers {
   private final RankShares shares;
   private final int[] gang;
   private final double[] crowding;
-  private final int[] ranksOnHost;
 
-  /** Totals of each host: frames, patches, columns, text, ranks. */
-  private final double[][] ofHost;
+  /** Which of the group's hosts each rank is on. */
+  private final int[] hostOf;
+
+  /** Totals of each of the group's hosts: frames, patches, columns, text, ranks. */
+  private final List<double[]> ofHost = new ArrayList<>();
 
   private final double[] ofAll = new double[MEASURES];
 
@@ -51,17 +56,27 @@ final class Peers {
     this.shares = shares;
     this.gang = gang;
     this.crowding = crowding;
-    ranksOnHost = new int[machines.hosts()];
-    ofHost = new double[machines.hosts()][];
+    hostOf = new int[gang.length];
+    List<Integer> hosts = new ArrayList<>();
     for (int rank = 0; rank < gang.length; rank++) {
       int host = machines.host(gang[rank]);
-      ranksOnHost[host]++;
-      if (ofHost[host] == null) {
-        ofHost[host] = new double[MEASURES];
+      // Workers of a host usually stand together.
+      boolean isLast = !hosts.isEmpty() && hosts.getLast() == host;
+      int index = isLast ? hosts.size() - 1 : hosts.indexOf(host);
+      if (index < 0) {
+        index = hosts.size();
+        hosts.add(host);
+        ofHost.add(new double[MEASURES]);
       }
-      add(ofHost[host], rank, 1);
+      hostOf[rank] = index;
+      add(ofHost.get(index), rank, 1);
       add(ofAll, rank, 1);
     }
+  }
+
+  /** Ranks that share the way out of this one's host. */
+  int ranksOnHostOf(int rank) {
+    return (int) ofHost.get(hostOf[rank])[4];
   }
 
   private void add(double[] sums, int rank, double weight) {
@@ -73,9 +88,9 @@ final class Peers {
   }
 
   /** How many ranks send through the same way out, if the two are on different hosts or on one. */
-  private double sharing(int from, int to) {
-    int host = machines.host(from);
-    return host == machines.host(to) ? crowding[host] : ranksOnHost[host];
+  private double sharing(int rank, int to) {
+    int host = machines.host(gang[rank]);
+    return host == machines.host(to) ? crowding[host] : ranksOnHostOf(rank);
   }
 
   /** Of one rank. */
@@ -88,7 +103,7 @@ final class Peers {
     double latency = 0;
     for (int peer = 0; peer < gang.length; peer++) {
       if (peer != rank) {
-        add(sums, peer, sharing(gang[rank], gang[peer]) / rate(rank, peer));
+        add(sums, peer, sharing(rank, gang[peer]) / rate(rank, peer));
         latency = Math.max(latency, machines.links().latencySeconds(gang[rank], gang[peer]));
       }
     }
@@ -101,7 +116,8 @@ final class Peers {
 
   private Sums tiered(int rank) {
     int host = machines.host(gang[rank]);
-    double[] near = ofHost[host].clone();
+    double[] own = ofHost.get(hostOf[rank]);
+    double[] near = own.clone();
     add(near, rank, -1);
     double[] sums = new double[MEASURES];
     double latency = 0;
@@ -110,11 +126,11 @@ final class Peers {
       accumulate(sums, near, crowding[host] / rate(rank, neighbour));
       latency = machines.links().latencySeconds(gang[rank], gang[neighbour]);
     }
-    int stranger = ofAll[4] > ofHost[host][4] ? farthest(host) : -1;
+    int stranger = ofAll[4] > own[4] ? farthest(host) : -1;
     if (stranger >= 0) {
       double[] far = ofAll.clone();
-      accumulate(far, ofHost[host], -1);
-      accumulate(sums, far, ranksOnHost[host] / rate(rank, stranger));
+      accumulate(far, own, -1);
+      accumulate(sums, far, own[4] / rate(rank, stranger));
       latency = Math.max(latency, machines.links().latencySeconds(gang[rank], gang[stranger]));
     }
     return new Sums(sums[0], sums[1], sums[2], sums[3], sums[4], latency);
@@ -147,12 +163,5 @@ final class Peers {
       }
     }
     return -1;
-  }
-
-  /** Seconds for bytes that one rank of this group sends to a single worker. */
-  double seconds(int rank, int worker, double bytes) {
-    int from = gang[rank];
-    return machines.links().latencySeconds(from, worker)
-        + bytes * sharing(from, worker) / machines.links().bytesPerSecond(from, worker);
   }
 }

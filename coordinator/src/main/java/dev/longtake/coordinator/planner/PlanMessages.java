@@ -43,7 +43,7 @@ final class PlanMessages {
     ExecutionPlan plan = outcome.plan();
     SplitWalk walk = predictor.walk(plan.mode(), plan.sequenceRanks());
     RankShares shares = predictor.shares(plan.shares());
-    Memory memory = new Memory(workload, walk, shares);
+    Memory memory = predictor.memory(walk, shares);
     Traffic traffic = new Traffic(workload, plan, walk, shares);
     var prediction = PlanPrediction.newBuilder();
     double[] compute = outcome.fits() ? predictor.computeSeconds(outcome) : new double[0];
@@ -53,15 +53,25 @@ final class PlanMessages {
           .setExposedExchange(duration(outcome.timing().exposed()))
           .setJobsInFlight(outcome.jobsInFlight());
     }
+    WorkerPrediction before = WorkerPrediction.getDefaultInstance();
     for (int rank = 0; rank < plan.workers(); rank++) {
-      var worker =
-          WorkerPrediction.newBuilder()
-              .setMemoryBytes(memory.bytes(plan, plan.place(rank)))
-              .setSentBytes(traffic.sent(rank));
-      if (outcome.fits()) {
-        worker.setCompute(duration(compute[rank]));
+      int place = rank % plan.sequenceRanks();
+      // Neighbours in large plans are alike.
+      boolean isLike =
+          place > 0
+              && shares.areAlike(place, place - 1)
+              && (!outcome.fits() || compute[rank] == compute[rank - 1]);
+      if (!isLike) {
+        var worker =
+            WorkerPrediction.newBuilder()
+                .setMemoryBytes(memory.bytes(plan, plan.place(rank)))
+                .setSentBytes(traffic.sent(rank));
+        if (outcome.fits()) {
+          worker.setCompute(duration(compute[rank]));
+        }
+        before = worker.build();
       }
-      prediction.addWorkers(worker);
+      prediction.addWorkers(before);
     }
     return Plans.message(plan).setPrediction(prediction);
   }

@@ -11,6 +11,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.ToLongFunction;
+import java.util.stream.IntStream;
 
 /** The prediction of one shape on certain workers. */
 final class Prediction {
@@ -24,7 +26,7 @@ final class Prediction {
   private final double[] crowding;
   private final GangCosts[][] costs;
   private final int[] rows;
-  private final int[] lanes;
+  private final int[][] lanes;
 
   /**
    * Prepares one.
@@ -39,15 +41,16 @@ final class Prediction {
     this.workers = workers;
     walk = predictor.walk(shape.mode(), shape.ranks());
     of = predictor.shares(shape.shares());
-    memory = new Memory(workload, walk, of);
+    memory = predictor.memory(walk, of);
     crowding = machines.crowding(workers);
     rows = new int[shape.groups()];
-    lanes = new int[shape.groups()];
+    lanes = new int[shape.groups()][];
     costs = new GangCosts[shape.groups()][shape.stages()];
     Partition groups = new Partition(workload.rows(), shape.groups());
     for (int group = 0; group < shape.groups(); group++) {
       rows[group] = groups.of(group).size();
-      lanes[group] = Math.clamp(rows[group], 1, shape.parts());
+      Partition parts = new Partition(rows[group], Math.clamp(rows[group], 1, shape.parts()));
+      lanes[group] = IntStream.range(0, parts.ranks()).map(lane -> parts.of(lane).size()).toArray();
     }
     fillCosts();
   }
@@ -76,7 +79,16 @@ final class Prediction {
         if (cost == null) {
           cost =
               GangCosts.of(
-                  machines, walk, of, blocks, gang, crowding, rows[g], lanes[g], first, last);
+                  machines,
+                  walk,
+                  of,
+                  blocks,
+                  gang,
+                  crowding,
+                  rows[g],
+                  lanes[g].length,
+                  first,
+                  last);
           known.put(key, cost);
         }
         costs[group][stage] = cost;
@@ -167,41 +179,51 @@ final class Prediction {
       for (int rank = 0; rank < shape.ranks(); rank++) {
         long available = machines.device(worker(group, stage, rank)).memoryBytes();
         if (available < Long.MAX_VALUE) {
-          room =
-              Math.min(
-                  room, available - memory.besideBlocks(rows[group], lanes[group], rank, last));
+          room = Math.min(room, available - memory.besideBlocks(lanes[group], rank, last));
         }
       }
     }
     return room;
   }
 
+  /** Whether a place needs and has as much as the sequence rank before, or as the branch group before. */
+  private boolean isLikeOneBefore(int group, int stage, int rank) {
+    int own = machines.classOf(worker(group, stage, rank));
+    return (rank > 0
+            && own == machines.classOf(worker(group, stage, rank - 1))
+            && of.areAlike(rank, rank - 1))
+        || (group > 0
+            && rows[group] == rows[group - 1]
+            && own == machines.classOf(worker(group - 1, stage, rank)));
+  }
+
   private Optional<Shortage> shortage(ExecutionPlan plan) {
     Shortage worst = null;
-    for (int rank = 0; rank < workers.length; rank++) {
-      long available = machines.device(workers[rank]).memoryBytes();
-      if (available == Long.MAX_VALUE) {
+    for (int place = 0; place < workers.length; place++) {
+      int rank = place % shape.ranks();
+      int stage = place / shape.ranks() % shape.stages();
+      int group = place / (shape.ranks() * shape.stages());
+      long available = machines.device(workers[place]).memoryBytes();
+      if (available == Long.MAX_VALUE || isLikeOneBefore(group, stage, rank)) {
         continue;
       }
-      Place place = plan.place(rank);
-      if (rank > 0
-          && place.sequenceRank() > 0
-          && machines.classOf(workers[rank]) == machines.classOf(workers[rank - 1])
-          && of.areAlike(place.sequenceRank(), place.sequenceRank() - 1)) {
-        continue;
-      }
-      long lacking = memory.bytes(plan, place) - available;
+      long lacking = bytes(plan, group, stage, rank) - available;
       if (lacking > 0 && (worst == null || lacking > worst.lackingBytes())) {
-        worst = new Shortage(rank, available + lacking, available);
+        worst = new Shortage(place, available + lacking, available);
       }
     }
     return Optional.ofNullable(worst);
   }
 
+  private long bytes(ExecutionPlan plan, int group, int stage, int rank) {
+    return memory.bytes(plan.stages().get(stage), lanes[group], rank, shape.stages() > 1);
+  }
+
   private StepTime.Timing timing(ExecutionPlan plan) {
+    Traffic traffic = new Traffic(workload, plan, walk, of);
     StepTime.Timing slowest = null;
     for (int group = 0; group < shape.groups(); group++) {
-      StepTime.Timing timing = timing(plan, group);
+      StepTime.Timing timing = timing(plan, traffic, group);
       if (slowest == null || timing.seconds() > slowest.seconds()) {
         slowest = timing;
       }
@@ -209,7 +231,7 @@ final class Prediction {
     if (slowest == null) {
       throw new IllegalStateException("Expected at least one branch group");
     }
-    double predictions = shape.groups() > 1 ? predictionSeconds(plan) : 0;
+    double predictions = shape.groups() > 1 ? predictionSeconds(traffic) : 0;
     return new StepTime.Timing(
         slowest.seconds() + predictions,
         slowest.compute(),
@@ -218,54 +240,71 @@ final class Prediction {
         slowest.period() + (shape.stages() > 1 ? 0 : predictions));
   }
 
-  private StepTime.Timing timing(ExecutionPlan plan, int group) {
+  private StepTime.Timing timing(ExecutionPlan plan, Traffic traffic, int group) {
     int stages = shape.stages();
     StepTime.Stage[] work = new StepTime.Stage[stages];
     double[] boundaries = new double[stages - 1];
-    Traffic traffic = new Traffic(workload, plan, walk, of);
     for (int stage = 0; stage < stages; stage++) {
       Range blocks = plan.stages().get(stage);
       int exchanges =
           walk.toPatch(blocks)
               + walk.toFrame(blocks)
               + walk.conflicts(blocks) * (walk.mode().exchangesHeads() ? 2 : 1);
-      work[stage] =
-          new StepTime.Stage(
-              costs[group][stage].compute(blocks), costs[group][stage].exchange(blocks), exchanges);
+      GangCosts gang = costs[group][stage];
+      work[stage] = new StepTime.Stage(gang.compute(blocks), gang.exchange(blocks), exchanges);
       if (stage < stages - 1) {
-        boundaries[stage] = transfer(plan, traffic, group, stage, group, stage + 1);
+        boundaries[stage] = transfer(group, stage, group, stage + 1, traffic::boundary);
       }
     }
-    double back = stages > 1 ? transfer(plan, traffic, group, stages - 1, group, 0) : 0;
-    return StepTime.of(work, boundaries, back, rows[group], lanes[group]);
+    double back = stages > 1 ? transfer(group, stages - 1, group, 0, traffic::latents) : 0;
+    return StepTime.of(work, boundaries, back, rows[group], lanes[group].length);
   }
 
-  /** Between two stages, every sequence rank to its counterpart at the same time. */
+  /** Between two sequence groups, every rank to its counterpart at the same time. */
   private double transfer(
-      ExecutionPlan plan, Traffic traffic, int group, int stage, int toGroup, int toStage) {
-    Peers peers = new Peers(machines, of, gang(group, stage), crowding);
+      int group, int stage, int toGroup, int toStage, ToLongFunction<Place> bytesOf) {
     double longest = 0;
     for (int rank = 0; rank < shape.ranks(); rank++) {
+      int from = worker(group, stage, rank);
       int to = worker(toGroup, toStage, rank);
-      double bytes =
-          traffic.between(plan.rank(group, stage, rank), plan.rank(toGroup, toStage, rank));
-      var device = machines.device(worker(group, stage, rank));
-      double staging = 2 * bytes * device.times().getStagingSecondsPerByte();
-      longest = Math.max(longest, staging + peers.seconds(rank, to, bytes));
+      if (rank > 0 && isLikeTransferBefore(group, stage, toGroup, toStage, rank)) {
+        continue;
+      }
+      int host = machines.host(from);
+      double sharing =
+          host == machines.host(to) ? crowding[host] : costs[group][stage].sharing(rank);
+      double bytes = bytesOf.applyAsLong(new Place(group, stage, rank));
+      longest =
+          Math.max(
+              longest,
+              2 * bytes * machines.device(from).times().getStagingSecondsPerByte()
+                  + machines.links().latencySeconds(from, to)
+                  + bytes * sharing / machines.links().bytesPerSecond(from, to));
     }
     return longest;
   }
 
+  /** Whether links are tiered and the rank before sends as much between the same hosts. */
+  private boolean isLikeTransferBefore(int group, int stage, int toGroup, int toStage, int rank) {
+    int from = worker(group, stage, rank);
+    int before = worker(group, stage, rank - 1);
+    return machines.links().isTiered()
+        && machines.host(from) == machines.host(before)
+        && machines.classOf(from) == machines.classOf(before)
+        && machines.host(worker(toGroup, toStage, rank))
+            == machines.host(worker(toGroup, toStage, rank - 1))
+        && of.areAlike(rank, rank - 1);
+  }
+
   /** Every group sends to all others, one after the other. */
-  private double predictionSeconds(ExecutionPlan plan) {
-    Traffic traffic = new Traffic(workload, plan, walk, of);
+  private double predictionSeconds(Traffic traffic) {
     int last = shape.stages() - 1;
     double longest = 0;
     for (int group = 0; group < shape.groups(); group++) {
       double sum = 0;
       for (int other = 0; other < shape.groups(); other++) {
         if (other != group) {
-          sum += transfer(plan, traffic, group, last, other, last);
+          sum += transfer(group, last, other, last, traffic::predictions);
         }
       }
       longest = Math.max(longest, sum);
@@ -280,12 +319,14 @@ final class Prediction {
     }
     long jobs =
         Math.clamp((long) Math.ceil(timing.seconds() / timing.period() - 1e-9), 1, shape.stages());
-    for (int rank = 0; rank < workers.length && jobs > 1; rank++) {
-      long available = machines.device(workers[rank]).memoryBytes();
-      if (available < Long.MAX_VALUE) {
-        Place place = plan.place(rank);
-        long weights = memory.weights(plan.stages().get(place.stage()));
-        long each = Math.max(1, memory.bytes(plan, place) - weights);
+    for (int place = 0; place < workers.length && jobs > 1; place++) {
+      int rank = place % shape.ranks();
+      int stage = place / shape.ranks() % shape.stages();
+      int group = place / (shape.ranks() * shape.stages());
+      long available = machines.device(workers[place]).memoryBytes();
+      if (available < Long.MAX_VALUE && !isLikeOneBefore(group, stage, rank)) {
+        long weights = memory.weights(plan.stages().get(stage));
+        long each = Math.max(1, bytes(plan, group, stage, rank) - weights);
         jobs = Math.min(jobs, Math.max(1, (available - weights) / each));
       }
     }

@@ -19,6 +19,11 @@ final class Predictor {
   private final Map<WalkKey, SplitWalk> walks = new HashMap<>();
   private final Map<List<Integer>, RankShares> shares = new HashMap<>();
 
+  private final Map<MemoryKey, Memory> memories = new HashMap<>();
+
+  /** Both are the predictor's own, so that they are the same when they are equal. */
+  private record MemoryKey(SplitWalk walk, RankShares shares) {}
+
   private record WalkKey(SequenceMode mode, boolean divided) {}
 
   Predictor(Workload workload, Machines machines) {
@@ -39,6 +44,11 @@ final class Predictor {
         list ->
             new RankShares(
                 grid, workload.profile().getHeads(), workload.profile().getChannels(), list));
+  }
+
+  Memory memory(SplitWalk walk, RankShares of) {
+    return memories.computeIfAbsent(
+        new MemoryKey(walk, of), key -> new Memory(workload, key.walk, key.shares));
   }
 
   /** Seconds that a worker alone takes for all blocks of a step, for comparing speeds. */

@@ -48,6 +48,8 @@ final class SplitWalk {
   private final List<Form> forms;
   private final int[] formOf;
   private final Split[] before;
+  private final boolean switches;
+  private final boolean conflicts;
 
   /** Blocks of each form before each block. */
   private final int[][] counts;
@@ -75,6 +77,9 @@ final class SplitWalk {
         counts[form][block + 1] = counts[form][block] + (formOf[block] == form ? 1 : 0);
       }
     }
+    Range all = new Range(0, blocks);
+    switches = switchesEmbedding() || toPatch(all) + toFrame(all) > 0;
+    conflicts = conflicts(all) > 0;
   }
 
   private Form form(BlockProfile block, Split start) {
@@ -174,12 +179,11 @@ final class SplitWalk {
 
   /** Whether the residual stream changes its split anywhere. */
   boolean switches() {
-    Range all = new Range(0, blocks());
-    return switchesEmbedding() || toPatch(all) + toFrame(all) > 0;
+    return switches;
   }
 
   /** Whether any attention exchanges heads or gathers. */
   boolean conflicts() {
-    return conflicts(new Range(0, blocks())) > 0;
+    return conflicts;
   }
 }

@@ -2,21 +2,19 @@ package dev.longtake.coordinator.planner;
 
 import dev.longtake.common.partition.Partition;
 import dev.longtake.common.partition.Range;
-import java.util.ArrayList;
+import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.IntStream;
 
 /**
- * Divides blocks among stages so that the slowest stage is as fast as can be, within each stage's memory. For a given limit of time,
- * every stage takes as many blocks as time and memory let it: no division could be further after any stage, because a part of a
- * range never needs more than the whole. So a limit is possible if and only if this reaches the last block, and bisection finds the
- * least one.
+ * Divides blocks among stages so that the slowest stage is as fast as can be, within each stage's memory: a dynamic programme over
+ * (stage, blocks so far). The best division of the first b blocks among the first s stages is, over all a, the larger of the best
+ * division of a blocks among s - 1 stages and of stage s with blocks a to b. A range only grows dearer towards lower a, so
+ * that the search ends where the range alone is no better than what was found, or no longer fits.
  */
 final class Stages {
-  private static final int MAX_BISECTIONS = 40;
-  private static final double PRECISION = 1e-4;
-
   /** What the stages cost. Costs of a range are those of its blocks and the stage's fixed one. */
   interface Costs {
     double block(int stage, int block);
@@ -31,55 +29,47 @@ final class Stages {
 
   /** The ranges; empty where memory does not allow any. */
   static Optional<List<Range>> divide(int blocks, int stages, Costs costs) {
-    double high = 0;
+    // Of the stages so far and blocks from 0: seconds of the slowest stage, and where the last one
+    // starts.
+    double[] before = new double[blocks + 1];
+    Arrays.fill(before, Double.POSITIVE_INFINITY);
+    before[0] = 0;
+    int[][] starts = new int[stages][blocks + 1];
     for (int stage = 0; stage < stages; stage++) {
-      double all = costs.fixed(stage);
-      for (int block = 0; block < blocks; block++) {
-        all += costs.block(stage, block);
+      double[] now = new double[blocks + 1];
+      Arrays.fill(now, Double.POSITIVE_INFINITY);
+      // Every later stage needs a block too.
+      for (int end = stage + 1; end <= blocks - (stages - 1 - stage); end++) {
+        double seconds = costs.fixed(stage);
+        for (int start = end - 1; start >= stage; start--) {
+          seconds += costs.block(stage, start);
+          if (seconds >= now[end] || !costs.fits(stage, new Range(start, end))) {
+            break;
+          }
+          double slowest = Math.max(before[start], seconds);
+          if (slowest < now[end]) {
+            now[end] = slowest;
+            starts[stage][end] = start;
+          }
+        }
       }
-      high = Math.max(high, all);
+      before = now;
     }
-    Optional<List<Range>> best = fill(blocks, stages, costs, high);
-    double low = 0;
-    for (int i = 0; best.isPresent() && i < MAX_BISECTIONS && high - low > PRECISION * high; i++) {
-      double middle = (low + high) / 2;
-      Optional<List<Range>> found = fill(blocks, stages, costs, middle);
-      if (found.isPresent()) {
-        best = found;
-        high = middle;
-      } else {
-        low = middle;
-      }
+    if (before[blocks] == Double.POSITIVE_INFINITY) {
+      return Optional.empty();
     }
-    return best;
+    ArrayDeque<Range> ranges = new ArrayDeque<>();
+    int end = blocks;
+    for (int stage = stages - 1; stage >= 0; stage--) {
+      ranges.addFirst(new Range(starts[stage][end], end));
+      end = starts[stage][end];
+    }
+    return Optional.of(List.copyOf(ranges));
   }
 
   /** Equally many blocks each, as far as that goes. */
   static List<Range> evenly(int blocks, int stages) {
     Partition parts = new Partition(blocks, stages);
     return IntStream.range(0, stages).mapToObj(parts::of).toList();
-  }
-
-  private static Optional<List<Range>> fill(int blocks, int stages, Costs costs, double limit) {
-    List<Range> ranges = new ArrayList<>(stages);
-    int start = 0;
-    for (int stage = 0; stage < stages; stage++) {
-      // Every later stage needs a block too.
-      int last = blocks - (stages - 1 - stage);
-      double seconds = costs.fixed(stage);
-      int end = start;
-      while (end < last
-          && seconds + costs.block(stage, end) <= limit
-          && costs.fits(stage, new Range(start, end + 1))) {
-        seconds += costs.block(stage, end);
-        end++;
-      }
-      if (end == start) {
-        return Optional.empty();
-      }
-      ranges.add(new Range(start, end));
-      start = end;
-    }
-    return start == blocks ? Optional.of(ranges) : Optional.empty();
   }
 }

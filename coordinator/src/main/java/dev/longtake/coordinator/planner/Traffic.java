@@ -4,6 +4,8 @@ import dev.longtake.common.partition.Range;
 import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.common.plan.ExecutionPlan.Place;
 import dev.longtake.coordinator.planner.SplitWalk.Split;
+import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * Payload bytes of one denoising step, exact: those that the exchange's streams count. Everything travels as float32 except what an
@@ -33,6 +35,7 @@ final class Traffic {
   private final RankShares shares;
   private final TokenGrid grid;
   private final long channels;
+  private final List<Range> rowsOfGroups;
 
   Traffic(Workload workload, ExecutionPlan plan, SplitWalk walk, RankShares shares) {
     this.workload = workload;
@@ -41,6 +44,10 @@ final class Traffic {
     this.shares = shares;
     grid = shares.grid();
     channels = workload.profile().getChannels();
+    rowsOfGroups =
+        IntStream.range(0, plan.branchGroups())
+            .mapToObj(group -> plan.rowsOf(workload.rows(), group))
+            .toList();
   }
 
   /** What a worker sends in a step, to all others. */
@@ -79,7 +86,7 @@ final class Traffic {
   }
 
   private long rows(Place place) {
-    return plan.rowsOf(workload.rows(), place.branchGroup()).size();
+    return rowsOfGroups.get(place.branchGroup()).size();
   }
 
   private long withinSequence(Place place) {
@@ -161,23 +168,23 @@ final class Traffic {
         : 0;
   }
 
-  /** From one stage to the next. */
-  private long boundary(Place place) {
+  /** From one stage to the next, by one worker. */
+  long boundary(Place place) {
     Split split = walk.before(blocks(place).end());
     return FLOAT_BYTES * rows(place) * shares.tokens(place.sequenceRank(), split) * channels;
   }
 
-  /** From the last stage to the first. */
-  private long latents(Place place) {
+  /** From the last stage to the first, by one worker. */
+  long latents(Place place) {
     return FLOAT_BYTES
         * (long) workload.samples()
         * workload.profile().getLatentChannels()
         * latentsPerChannel(place);
   }
 
-  /** From one branch group to another. */
-  private long predictions(Place place) {
-    Range rows = plan.rowsOf(workload.rows(), place.branchGroup());
+  /** From one branch group to another, by one worker. */
+  long predictions(Place place) {
+    Range rows = rowsOfGroups.get(place.branchGroup());
     long prompts =
         workload.learnedVariance()
             ? Math.max(0, Math.min(rows.end(), workload.samples()) - rows.start())

@@ -9,11 +9,8 @@ import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.nio.file.AtomicMoveNotSupportedException;
-import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -25,7 +22,7 @@ import java.util.Iterator;
 final class Download {
   private final LongtakeClient client;
   private final Job job;
-  private final Path target;
+  private final PartFile partFile;
   private final Path part;
   private final Reconnection reconnection;
   private final MessageDigest digest;
@@ -34,8 +31,8 @@ final class Download {
   Download(LongtakeClient client, Job job, Path target, Duration timeout) {
     this.client = client;
     this.job = job;
-    this.target = target;
-    this.part = target.resolveSibling(target.getFileName() + "." + job.getId() + ".part");
+    this.partFile = new PartFile(target, job.getId());
+    this.part = partFile.path();
     this.reconnection = new Reconnection(client, timeout);
     this.digest = sha256();
   }
@@ -57,13 +54,9 @@ final class Download {
         }
       }
       check(video);
-      moveIntoPlace();
+      partFile.moveIntoPlace();
     } catch (IOException e) {
-      throw new LongtakeClientException(
-          LongtakeClientException.LOCAL_FILE,
-          null,
-          "Cannot write %s: %s".formatted(target, describe(e)),
-          e);
+      throw partFile.cannotWrite(e);
     }
   }
 
@@ -127,21 +120,6 @@ final class Download {
         LongtakeClientException.CHECKSUM_MISMATCH,
         "Expected the video of job %s from %s as recorded, but got %s; download it again"
             .formatted(job.getId(), client.address(), found));
-  }
-
-  private void moveIntoPlace() throws IOException {
-    try {
-      Files.move(part, target, StandardCopyOption.ATOMIC_MOVE);
-    } catch (AtomicMoveNotSupportedException e) {
-      Files.move(part, target, StandardCopyOption.REPLACE_EXISTING);
-    }
-  }
-
-  private static String describe(IOException e) {
-    if (e instanceof FileSystemException file && file.getReason() != null) {
-      return file.getReason();
-    }
-    return e.getClass().getSimpleName() + " " + e.getMessage();
   }
 
   private static MessageDigest sha256() {

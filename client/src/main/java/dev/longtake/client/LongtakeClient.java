@@ -4,6 +4,8 @@ import dev.longtake.v1.CancelJobRequest;
 import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.ClusterStatus;
 import dev.longtake.v1.DownloadRequest;
+import dev.longtake.v1.ExplainRequest;
+import dev.longtake.v1.ExplainResponse;
 import dev.longtake.v1.GenerationGrpc;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.GetJobRequest;
@@ -12,6 +14,8 @@ import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.ListJobsRequest;
 import dev.longtake.v1.StatusRequest;
 import dev.longtake.v1.SubmitRequest;
+import dev.longtake.v1.TraceChunk;
+import dev.longtake.v1.TraceRequest;
 import dev.longtake.v1.VideoChunk;
 import dev.longtake.v1.WatchRequest;
 import io.grpc.Context;
@@ -100,7 +104,7 @@ public final class LongtakeClient implements AutoCloseable {
       return this;
     }
 
-    /** For fetching one video; default 30 min. */
+    /** For fetching one video or trace; default 30 min. */
     public Builder downloadTimeout(Duration downloadTimeout) {
       this.downloadTimeout = downloadTimeout;
       return this;
@@ -215,6 +219,30 @@ public final class LongtakeClient implements AutoCloseable {
     return target;
   }
 
+  /**
+   * Fetches what every worker of a done job did when into {@code target}, replacing a file there when all bytes have arrived. The
+   * file is in Chrome's trace event format, which Perfetto opens.
+   *
+   * @return {@code target}
+   */
+  public Path trace(String jobId, Path target) {
+    new TraceDownload(this, jobId, target, downloadTimeout).run();
+    return target;
+  }
+
+  /**
+   * How a request would be divided among the workers that are there, and why; nothing is queued.
+   *
+   * @param request its prompt need not be given
+   * @param limit at most this many candidates, the best ones; 0 for 20
+   */
+  public ExplainResponse explain(GenerationRequest request, int limit) {
+    return call(() ->
+        ClusterGrpc.newBlockingStub(channel)
+            .withDeadlineAfter(callTimeout.toNanos(), TimeUnit.NANOSECONDS)
+            .explain(ExplainRequest.newBuilder().setRequest(request).setLimit(limit).build()));
+  }
+
   /** Ends all connections; calls in flight fail. */
   @Override
   public void close() {
@@ -251,6 +279,17 @@ public final class LongtakeClient implements AutoCloseable {
             GenerationGrpc.newBlockingStub(channel)
                 .withDeadlineAfter(timeoutNanos, TimeUnit.NANOSECONDS)
                 .download(DownloadRequest.newBuilder().setJobId(jobId).setOffset(offset).build()));
+  }
+
+  /** One stream of the trace, ended by cancelling {@code context}. */
+  Iterator<TraceChunk> openTrace(
+      Context.CancellableContext context, String jobId, long timeoutNanos) {
+    return inContext(
+        context,
+        () ->
+            GenerationGrpc.newBlockingStub(channel)
+                .withDeadlineAfter(timeoutNanos, TimeUnit.NANOSECONDS)
+                .trace(TraceRequest.newBuilder().setJobId(jobId).build()));
   }
 
   /** Waits before a reconnection; returns false when the client was closed or the thread interrupted meanwhile. */

@@ -3,6 +3,7 @@ package dev.longtake.client;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.longtake.v1.ExplainRequest;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
@@ -159,5 +160,28 @@ class LongtakeClientTest {
     assertThat(client.cancel("job-1").getId()).isEqualTo("job-1");
     assertThat(server.cancelled).containsExactly("job-1");
     assertThat(client.clusterStatus().getModel().getName()).isEqualTo("demo");
+  }
+
+  @Test
+  void shouldFetchTheTraceFromTheStartWhenTheConnectionBreaks() {
+    server.tracesToBreak.set(2);
+    Path file = folder.resolve("trace.json");
+
+    assertThat(client.trace("job-1", file)).isEqualTo(file);
+
+    assertThat(file).hasBinaryContent(server.trace);
+    assertThat(folder).isDirectoryNotContaining("glob:**.part");
+    assertRefused(() -> client.trace("job-2", file), "NO_SUCH_JOB", "but got 'job-2'");
+    assertThat(file).as("stays as it was").hasBinaryContent(server.trace);
+  }
+
+  @Test
+  void shouldAskHowARequestWouldBeDividedWhenExplaining() {
+    GenerationRequest request = GenerationRequest.newBuilder().setFrames(9).build();
+
+    assertThat(client.explain(request, 5).getConsidered()).isEqualTo(3);
+
+    assertThat(server.explained)
+        .containsExactly(ExplainRequest.newBuilder().setRequest(request).setLimit(5).build());
   }
 }

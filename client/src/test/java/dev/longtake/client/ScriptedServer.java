@@ -3,29 +3,40 @@ package dev.longtake.client;
 import com.google.protobuf.Any;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.Duration;
+import com.google.protobuf.util.Durations;
 import com.google.rpc.BadRequest;
 import com.google.rpc.ErrorInfo;
+import dev.longtake.v1.BlockRange;
+import dev.longtake.v1.BlockTimes;
 import dev.longtake.v1.CancelJobRequest;
 import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.ClusterStatus;
 import dev.longtake.v1.DownloadRequest;
+import dev.longtake.v1.ExplainRequest;
+import dev.longtake.v1.ExplainResponse;
 import dev.longtake.v1.GenerationGrpc;
 import dev.longtake.v1.GetJobRequest;
 import dev.longtake.v1.IntRange;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
+import dev.longtake.v1.LinkTimes;
 import dev.longtake.v1.ListJobsRequest;
 import dev.longtake.v1.ListJobsResponse;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Plan;
+import dev.longtake.v1.PlanPrediction;
+import dev.longtake.v1.RankTime;
 import dev.longtake.v1.StageTime;
 import dev.longtake.v1.StatusRequest;
 import dev.longtake.v1.SubmitRequest;
+import dev.longtake.v1.TraceChunk;
+import dev.longtake.v1.TraceRequest;
 import dev.longtake.v1.Video;
 import dev.longtake.v1.VideoChunk;
 import dev.longtake.v1.WatchRequest;
 import dev.longtake.v1.WorkerDescription;
+import dev.longtake.v1.WorkerPrediction;
 import dev.longtake.v1.WorkerStatus;
 import io.grpc.Server;
 import io.grpc.Status;
@@ -52,6 +63,7 @@ public final class ScriptedServer implements AutoCloseable {
   public static final int CHUNK_BYTES = 1000;
 
   public final byte[] video = new byte[10 * CHUNK_BYTES + 17];
+  public final byte[] trace = new byte[2 * CHUNK_BYTES + 560];
 
   /** How many streams of events break off after two events each. */
   public final AtomicInteger watchesToBreak = new AtomicInteger();
@@ -59,12 +71,16 @@ public final class ScriptedServer implements AutoCloseable {
   /** How many downloads break off after three chunks each. */
   public final AtomicInteger downloadsToBreak = new AtomicInteger();
 
+  /** How many streams of traces break off after one chunk each. */
+  public final AtomicInteger tracesToBreak = new AtomicInteger();
+
   /** The first byte of the video is sent wrong while this is positive. */
   public final AtomicInteger downloadsToSpoil = new AtomicInteger();
 
   public final List<Long> downloadOffsets = new CopyOnWriteArrayList<>();
   public final List<Long> watchSequences = new CopyOnWriteArrayList<>();
   public final List<SubmitRequest> submitted = new CopyOnWriteArrayList<>();
+  public final List<ExplainRequest> explained = new CopyOnWriteArrayList<>();
   public final List<String> cancelled = new CopyOnWriteArrayList<>();
   public volatile JobState endState = JobState.JOB_STATE_DONE;
 
@@ -72,6 +88,7 @@ public final class ScriptedServer implements AutoCloseable {
 
   public ScriptedServer() throws IOException {
     new Random(1).nextBytes(video);
+    new Random(2).nextBytes(trace);
     server =
         NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
             .addService(new Generation())
@@ -99,7 +116,7 @@ public final class ScriptedServer implements AutoCloseable {
         Job.newBuilder()
             .setId("job-1")
             .setState(endState)
-            .setPlan(Plan.newBuilder().setSequenceRanks(2).setReason("both idle"))
+            .setPlan(plan())
             .addWorkerIds("w1")
             .addWorkerIds("w2");
     job.getRequestBuilder().setPrompt("a cat").setSeed(-1).setSteps(STEPS);
@@ -122,7 +139,22 @@ public final class ScriptedServer implements AutoCloseable {
               .addStageTimes(
                   StageTime.newBuilder()
                       .setStage("sampling: compute")
-                      .setDuration(Duration.newBuilder().setSeconds(2)));
+                      .setDuration(Duration.newBuilder().setSeconds(2)))
+              .addRankTimes(
+                  RankTime.newBuilder()
+                      .setWorkerId("w1")
+                      .setCompute(millis(1500))
+                      .setExchangeExposed(millis(100))
+                      .setExchangeHidden(millis(200))
+                      .setIdle(millis(500))
+                      .setSampling(millis(2100))
+                      .setSentBytes(2048))
+              .addRankTimes(
+                  RankTime.newBuilder()
+                      .setWorkerId("w2")
+                      .setCompute(millis(1250))
+                      .setIdle(millis(750))
+                      .setSampling(millis(2000)));
       case JOB_STATE_FAILED ->
           job.getErrorBuilder().setReason("PEER_LOST").setMessage("worker w2 died in step 2");
       case JOB_STATE_UNSPECIFIED,
@@ -132,6 +164,26 @@ public final class ScriptedServer implements AutoCloseable {
           UNRECOGNIZED -> {}
     }
     return job.build();
+  }
+
+  private static Plan plan() {
+    return Plan.newBuilder()
+        .setSequenceRanks(1)
+        .addStages(BlockRange.newBuilder().setStart(0).setEnd(3))
+        .addStages(BlockRange.newBuilder().setStart(3).setEnd(4))
+        .setMicroBatches(2)
+        .setReason("both idle")
+        .setPrediction(
+            PlanPrediction.newBuilder()
+                .setStep(millis(600))
+                .setExposedExchange(millis(10))
+                .setJobsInFlight(2)
+                .addWorkers(WorkerPrediction.newBuilder().setSentBytes(700)))
+        .build();
+  }
+
+  private static Duration millis(int millis) {
+    return Durations.fromMillis(millis);
   }
 
   private List<JobEvent> events() throws NoSuchAlgorithmException {
@@ -172,6 +224,14 @@ public final class ScriptedServer implements AutoCloseable {
     return StatusProto.toStatusRuntimeException(status.build());
   }
 
+  private static StatusRuntimeException noSuchJob(String id) {
+    return refusal(
+        Status.Code.NOT_FOUND,
+        "NO_SUCH_JOB",
+        "",
+        "Expected the id of a job, but got '%s'".formatted(id));
+  }
+
   private final class Generation extends GenerationGrpc.GenerationImplBase {
     @Override
     public void submit(SubmitRequest request, StreamObserver<Job> reply) {
@@ -192,12 +252,7 @@ public final class ScriptedServer implements AutoCloseable {
     @Override
     public void get(GetJobRequest request, StreamObserver<Job> reply) {
       if (!request.getJobId().equals("job-1")) {
-        reply.onError(
-            refusal(
-                Status.Code.NOT_FOUND,
-                "NO_SUCH_JOB",
-                "",
-                "Expected the id of a job, but got '%s'".formatted(request.getJobId())));
+        reply.onError(noSuchJob(request.getJobId()));
         return;
       }
       answerWithJob(reply);
@@ -250,6 +305,28 @@ public final class ScriptedServer implements AutoCloseable {
     }
 
     @Override
+    public void trace(TraceRequest request, StreamObserver<TraceChunk> reply) {
+      if (!request.getJobId().equals("job-1")) {
+        reply.onError(noSuchJob(request.getJobId()));
+        return;
+      }
+      boolean isToBreak = tracesToBreak.getAndDecrement() > 0;
+      for (int start = 0; start < trace.length; start += CHUNK_BYTES) {
+        if (isToBreak && start > 0) {
+          reply.onError(Status.UNAVAILABLE.withDescription("the link broke").asException());
+          return;
+        }
+        int length = Math.min(CHUNK_BYTES, trace.length - start);
+        reply.onNext(
+            TraceChunk.newBuilder()
+                .setOffset(start)
+                .setData(ByteString.copyFrom(trace, start, length))
+                .build());
+      }
+      reply.onCompleted();
+    }
+
+    @Override
     public void download(DownloadRequest request, StreamObserver<VideoChunk> reply) {
       downloadOffsets.add(request.getOffset());
       boolean isToBreak = downloadsToBreak.getAndDecrement() > 0;
@@ -273,7 +350,14 @@ public final class ScriptedServer implements AutoCloseable {
     }
   }
 
-  private static final class Cluster extends ClusterGrpc.ClusterImplBase {
+  private final class Cluster extends ClusterGrpc.ClusterImplBase {
+    @Override
+    public void explain(ExplainRequest request, StreamObserver<ExplainResponse> reply) {
+      explained.add(request);
+      reply.onNext(ExplainResponse.newBuilder().setConsidered(3).build());
+      reply.onCompleted();
+    }
+
     @Override
     public void status(StatusRequest request, StreamObserver<ClusterStatus> reply) {
       IntRange range =
@@ -301,6 +385,10 @@ public final class ScriptedServer implements AutoCloseable {
                       .setMaxTextTokens(32))
               .addWorkers(
                   WorkerStatus.newBuilder()
+                      .setJobId("j1")
+                      .addJobIds("j1")
+                      .addJobIds("j2")
+                      .setBlockTimes(BlockTimes.getDefaultInstance())
                       .setDescription(
                           WorkerDescription.newBuilder()
                               .setId("w1")
@@ -308,6 +396,8 @@ public final class ScriptedServer implements AutoCloseable {
                               .setDevice("cpu")
                               .setDeviceDetail("2 threads")
                               .setMemoryTotalBytes(3L << 30)))
+              .addLinks(LinkTimes.newBuilder().setBytesPerSecond(0.8e9).setLatencySeconds(5e-5))
+              .addLinks(LinkTimes.newBuilder().setBytesPerSecond(1.2e9).setLatencySeconds(7e-5))
               .setRunningJobs(1)
               .build());
       reply.onCompleted();

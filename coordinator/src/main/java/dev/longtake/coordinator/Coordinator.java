@@ -1,19 +1,24 @@
 package dev.longtake.coordinator;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.process.Build;
 import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.coordinator.api.ClusterService;
 import dev.longtake.coordinator.api.ErrorMappingInterceptor;
 import dev.longtake.coordinator.api.GenerationService;
-import dev.longtake.coordinator.fleet.ClusterService;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.fleet.FleetListener;
 import dev.longtake.coordinator.fleet.Member;
 import dev.longtake.coordinator.jobs.JobRunner;
 import dev.longtake.coordinator.jobs.JobScheduler;
 import dev.longtake.coordinator.jobs.JobStore;
+import dev.longtake.coordinator.jobs.Planning;
 import dev.longtake.coordinator.jobs.RunSettings;
+import dev.longtake.coordinator.measure.Measurer;
+import dev.longtake.coordinator.trace.TraceFiles;
 import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.GenerationGrpc;
+import io.grpc.BindableService;
 import io.grpc.Server;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.protobuf.services.HealthStatusManager;
@@ -53,20 +58,29 @@ public final class Coordinator implements AutoCloseable {
    * @throws LongtakeException PORT_IN_USE, or what is wrong with the data folder; nothing is left behind
    */
   public static Coordinator start(CoordinatorConfig config) {
-    return start(config, InstantSource.system(), System::nanoTime, Optional.empty());
+    return start(
+        config,
+        InstantSource.system(),
+        System::nanoTime,
+        Optional.empty(),
+        Planning.ofPlanner(),
+        Build.id());
   }
 
   /**
-   * @param givenTimer for heartbeat checks, the caller's; empty for an own one
+   * @param givenTimer for heartbeat checks and short retries, the caller's; empty for an own one
+   * @param build that workers must have too
    */
   static Coordinator start(
       CoordinatorConfig config,
       InstantSource clock,
       LongSupplier nanoTime,
-      Optional<ScheduledExecutorService> givenTimer) {
+      Optional<ScheduledExecutorService> givenTimer,
+      Planning planning,
+      String build) {
     Startup startup = new Startup(nanoTime);
     try {
-      return start(config, clock, nanoTime, givenTimer, startup);
+      return start(config, clock, nanoTime, givenTimer, planning, build, startup);
     } catch (Throwable e) {
       startup.close();
       throw e;
@@ -78,6 +92,8 @@ public final class Coordinator implements AutoCloseable {
       InstantSource clock,
       LongSupplier nanoTime,
       Optional<ScheduledExecutorService> givenTimer,
+      Planning planning,
+      String build,
       Startup startup) {
     long stopNanos = config.shutdownTimeout().toNanos();
     SecureRandom random = new SecureRandom();
@@ -99,7 +115,9 @@ public final class Coordinator implements AutoCloseable {
             executor -> stop("calls", executor, stopNanos));
     Fleet fleet =
         startup.step(
-            "fleet", () -> new Fleet(config.heartbeatInterval(), nanoTime, timer), Fleet::close);
+            "fleet",
+            () -> new Fleet(build, config.heartbeatInterval(), nanoTime, timer),
+            Fleet::close);
     ExecutorService runs =
         startup.step(
             "job threads",
@@ -110,6 +128,13 @@ public final class Coordinator implements AutoCloseable {
             "job store",
             () -> new JobStore(config.queueLimit(), clock, nanoTime, random),
             JobStore::close);
+    Measurer measurer =
+        startup.step(
+            "measurer",
+            () -> new Measurer(fleet, calls, timer, nanoTime, clock),
+            Measurer::close);
+    fleet.addListener(measurer);
+    TraceFiles traces = TraceFiles.open(data.traces(), TraceFiles.KEPT_JOBS);
     RunSettings settings =
         new RunSettings(
             data.spool(),
@@ -117,11 +142,12 @@ public final class Coordinator implements AutoCloseable {
             config.exchangeTimeout(),
             config.stallTimeout(),
             config.heartbeatInterval().multipliedBy(CAUSE_GRACE_HEARTBEATS));
-    JobRunner runner = new JobRunner(jobs, fleet, settings, nanoTime, timer);
+    JobRunner runner = new JobRunner(jobs, fleet, measurer, traces, settings, nanoTime, timer);
     startup.step(
         "scheduler",
         () -> {
-          JobScheduler scheduler = new JobScheduler(jobs, fleet, runner, runs);
+          JobScheduler scheduler =
+              new JobScheduler(jobs, fleet, measurer, planning, runner, runs);
           scheduler.start();
           return scheduler;
         },
@@ -137,12 +163,7 @@ public final class Coordinator implements AutoCloseable {
                     config.port(),
                     calls,
                     health,
-                    List.of(
-                        ErrorMappingInterceptor.around(
-                            new GenerationService(
-                                fleet, jobs, config.encodeTimeout(), random, nanoTime, calls)),
-                        ErrorMappingInterceptor.around(
-                            new ClusterService(fleet, jobs::counts, version())))),
+                    services(config, fleet, jobs, planning, traces, random, nanoTime, calls)),
             started -> {
               health.enterTerminalState();
               jobs.close();
@@ -150,6 +171,23 @@ public final class Coordinator implements AutoCloseable {
               stop(started, config.shutdownTimeout());
             });
     return new Coordinator(startup, config.host() + ":" + server.getPort(), server);
+  }
+
+  private static List<BindableService> services(
+      CoordinatorConfig config,
+      Fleet fleet,
+      JobStore jobs,
+      Planning planning,
+      TraceFiles traces,
+      SecureRandom random,
+      LongSupplier nanoTime,
+      ExecutorService calls) {
+    GenerationService generation =
+        new GenerationService(
+            fleet, jobs, planning, traces, config.encodeTimeout(), random, nanoTime, calls);
+    ClusterService cluster = new ClusterService(fleet, jobs::counts, planning, random, Build.version());
+    return List.of(
+        ErrorMappingInterceptor.around(generation), ErrorMappingInterceptor.around(cluster));
   }
 
   private static ScheduledExecutorService newTimer() {
@@ -180,12 +218,6 @@ public final class Coordinator implements AutoCloseable {
                 fleet.model().isPresent() ? ServingStatus.SERVING : ServingStatus.NOT_SERVING);
           }
         });
-  }
-
-  /** Of the jar; "development" when the classes are not in one. */
-  private static String version() {
-    return Optional.ofNullable(Coordinator.class.getPackage().getImplementationVersion())
-        .orElse("development");
   }
 
   /** Watchers have had their terminal event and workers their reason; a bounded while lets those messages leave. */

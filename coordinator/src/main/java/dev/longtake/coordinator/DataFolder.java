@@ -2,6 +2,7 @@ package dev.longtake.coordinator;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.coordinator.trace.TraceFiles;
 import dev.longtake.coordinator.video.FrameSpool;
 import dev.longtake.coordinator.video.Mp4Writer;
 import java.io.IOException;
@@ -16,7 +17,7 @@ import java.nio.file.StandardOpenOption;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The coordinator's folder: {@code videos/}, {@code spool/}, and a lock, because two coordinators would delete each other's
+ * The coordinator's folder: {@code videos/}, {@code traces/}, {@code spool/}, and a lock, because two coordinators would delete each other's
  * files under way. Left-overs of a killed coordinator are removed when it is opened.
  */
 final class DataFolder implements AutoCloseable {
@@ -36,8 +37,10 @@ final class DataFolder implements AutoCloseable {
       DataFolder data = new DataFolder(folder, lock(folder));
       try {
         Files.createDirectories(data.videos());
+        Files.createDirectories(data.traces());
         Files.createDirectories(data.spool());
         deleteAll(data.videos(), "*" + Mp4Writer.PART_SUFFIX);
+        deleteAll(data.traces(), "*" + TraceFiles.PART_SUFFIX);
         deleteAll(data.spool(), "*" + FrameSpool.SUFFIX);
         return data;
       } catch (IOException e) {
@@ -83,6 +86,10 @@ final class DataFolder implements AutoCloseable {
 
   Path videos() {
     return folder.resolve("videos");
+  }
+
+  Path traces() {
+    return folder.resolve("traces");
   }
 
   Path spool() {

@@ -9,6 +9,7 @@ import dev.longtake.coordinator.TestCluster.Failure;
 import dev.longtake.v1.ClusterStatus;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
+import dev.longtake.v1.JobState;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.StatusRequest;
 import dev.longtake.v1.WorkerDescription;
@@ -104,6 +105,40 @@ final class ClusterTest {
           .contains(
               "shapes (fingerprint 0123456789ab)", "clouds (fingerprint fedcba987654)", "--model");
       assertThat(status(cluster).getWorkersCount()).isEqualTo(1);
+    }
+  }
+
+  @Test
+  void shouldNameBothVersionsWhenAWorkerIsOfAnotherBuild() throws Exception {
+    try (TestCluster cluster = new TestCluster(folder)) {
+      FakeWorker worker = cluster.worker("w0", FakeWorker.card());
+      WorkerDescription other = worker.description().toBuilder().setBuild("6.9").build();
+
+      Failure failure = refusal(worker.join(cluster.coordinator.address(), other));
+
+      assertThat(failure.status()).isEqualTo(Status.Code.FAILED_PRECONDITION);
+      assertThat(failure.reason()).isEqualTo(ErrorCode.BUILD_MISMATCH);
+      assertThat(failure.message()).contains("version " + TestCluster.BUILD, "w0", "\"6.9\"");
+      assertThat(status(cluster).getWorkersCount()).isZero();
+      cluster.joined("w1", description -> description.setBuild(TestCluster.BUILD));
+      assertThat(status(cluster).getWorkersCount()).isEqualTo(1);
+    }
+  }
+
+  @Test
+  void shouldRunAJobWithTheBuiltInPlannerWhenStartedAsAProgram() throws Exception {
+    CoordinatorConfig config = TestCluster.config(folder, 4);
+    try (Coordinator coordinator = Coordinator.start(config);
+        FakeWorker w0 = new FakeWorker("w0", FakeWorker.card()).join(coordinator.address());
+        FakeWorker w1 = new FakeWorker("w1", FakeWorker.card()).join(coordinator.address());
+        var client = LongtakeStubs.connect(coordinator.address())) {
+      Job job = client.run("a red circle");
+
+      assertThat(job.getState()).as(job.getError().getMessage()).isEqualTo(JobState.JOB_STATE_DONE);
+      assertThat(job.getPlan().getReason()).isNotBlank();
+      assertThat(job.getWorkerIdsList())
+          .isNotEmpty()
+          .isSubsetOf(w0.description().getId(), w1.description().getId());
     }
   }
 

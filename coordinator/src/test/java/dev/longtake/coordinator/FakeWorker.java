@@ -9,9 +9,6 @@ import dev.longtake.common.partition.Range;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.coordinator.video.TestFrames;
-import dev.longtake.v1.AttentionProfile;
-import dev.longtake.v1.AttentionProfile.Axis;
-import dev.longtake.v1.BlockProfile;
 import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.DataType;
 import dev.longtake.v1.DecodedFrames;
@@ -21,10 +18,12 @@ import dev.longtake.v1.EncodeTextResponse;
 import dev.longtake.v1.IntRange;
 import dev.longtake.v1.JoinReply;
 import dev.longtake.v1.ModelCard;
-import dev.longtake.v1.ModelProfile;
+import dev.longtake.v1.RankTrace;
 import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.StepFinished;
 import dev.longtake.v1.Tensor;
+import dev.longtake.v1.TraceKind;
+import dev.longtake.v1.TraceSpan;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkFinished;
 import dev.longtake.v1.WorkOrder;
@@ -37,12 +36,16 @@ import io.grpc.protobuf.services.HealthStatusManager;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /** A worker that speaks the real contract over a real port and paints flat frames instead of generating any. */
@@ -53,7 +56,7 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
   enum Behaviour {
     /** All steps, its frames, its report. */
     FINISH,
-    /** One step, then nothing until it is cancelled or told otherwise. */
+    /** One step, then nothing until it is cancelled or {@link #finish}ed. */
     HOLD,
     /** Says that a peer is lost. */
     LOSE_PEER,
@@ -68,8 +71,12 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
   final BlockingQueue<WorkOrder> orders = new LinkedBlockingQueue<>();
   final BlockingQueue<String> cancelled = new LinkedBlockingQueue<>();
   final CompletableFuture<Throwable> joinEnded = new CompletableFuture<>();
+  final FakeMeasurements measuring = new FakeMeasurements();
+  final AtomicInteger mostJobsAtOnce = new AtomicInteger();
   volatile Behaviour behaviour = Behaviour.FINISH;
 
+  private final Map<String, Runnable> held = new ConcurrentHashMap<>();
+  private final AtomicInteger jobs = new AtomicInteger();
   private final ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor();
   private final Server server;
   private final WorkerDescription description;
@@ -78,13 +85,20 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
   private boolean refusedBusy;
 
   FakeWorker(String id, ModelCard model) {
+    this(id, model, description -> description);
+  }
+
+  FakeWorker(
+      String id, ModelCard model, UnaryOperator<WorkerDescription.Builder> changeDescription) {
     server = Endpoints.serve("127.0.0.1", 0, executor, new HealthStatusManager(), List.of(this));
     description =
-        WorkerDescription.newBuilder()
-            .setId(id)
-            .setAddress("127.0.0.1:" + server.getPort())
-            .setModel(model)
-            .setDevice("fake")
+        changeDescription
+            .apply(
+                WorkerDescription.newBuilder()
+                    .setId(id)
+                    .setAddress("127.0.0.1:" + server.getPort())
+                    .setModel(model)
+                    .setDevice("fake"))
             .build();
   }
 
@@ -104,34 +118,8 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
         .setLatentChannels(4)
         .setSpatialCompression(8)
         .setTemporalCompression(1)
-        .setProfile(profile())
+        .setProfile(TestModel.profile())
         .build();
-  }
-
-  /** A pair of blocks of the demo model's kind. */
-  private static ModelProfile profile() {
-    var profile =
-        ModelProfile.newBuilder()
-            .setChannels(48)
-            .setHeads(4)
-            .setPredictionColumns(32)
-            .setPatchFrames(1)
-            .setPatchHeight(2)
-            .setPatchWidth(2)
-            .setTextChannels(32)
-            .setLatentChannels(4)
-            .setOutputChannels(8)
-            .setWideColumns(192);
-    for (Axis axis : List.of(Axis.AXIS_SPATIAL, Axis.AXIS_TEMPORAL)) {
-      profile.addBlocks(
-          BlockProfile.newBuilder()
-              .setKind(axis.name())
-              .addAttentions(AttentionProfile.newBuilder().setAxis(axis))
-              .setTextAttentions(1)
-              .setReducibleParameters(16L * 48 * 48)
-              .setFlopsPerToken(28L * 48 * 48));
-    }
-    return profile.build();
   }
 
   static IntRange range(int min, int max, int multiple, int value) {
@@ -194,6 +182,11 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
     }
   }
 
+  /** Calls to it break, while it stays a member. */
+  void breakCalls() {
+    server.shutdownNow();
+  }
+
   /** Dies as a killed process does: every connection breaks. */
   void kill() {
     if (coordinator != null) {
@@ -234,6 +227,10 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
 
   @Override
   public void run(WorkOrder order, StreamObserver<WorkEvent> response) {
+    if (FakeMeasurements.isOne(order)) {
+      measuring.run(order, response);
+      return;
+    }
     if (behaviour == Behaviour.BUSY_ONCE && !refusedBusy) {
       refusedBusy = true;
       response.onError(
@@ -241,16 +238,22 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
       return;
     }
     ((ServerCallStreamObserver<WorkEvent>) response)
-        .setOnCancelHandler(() -> cancelled.add(order.getJobId()));
+        .setOnCancelHandler(() -> {
+          jobs.decrementAndGet();
+          cancelled.add(order.getJobId());
+        });
+    mostJobsAtOnce.accumulateAndGet(jobs.incrementAndGet(), Math::max);
+    if (behaviour == Behaviour.HOLD) {
+      held.put(order.getJobId(), () -> complete(order, response));
+    }
     orders.add(order);
     SamplingTask task = order.getSampling();
     switch (behaviour) {
       case FINISH, BUSY_ONCE -> {
-        steps(order, response, task.getRectifiedFlow().getSteps());
-        frames(order, response, /* wrongWidth= */ 0);
-        report(order, response);
+        steps(order, response, 1, task.getRectifiedFlow().getSteps());
+        complete(order, response);
       }
-      case HOLD -> steps(order, response, 1);
+      case HOLD -> steps(order, response, 1, 1);
       case LOSE_PEER ->
           response.onError(
               GrpcErrors.toStatus(
@@ -261,10 +264,44 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
     }
   }
 
-  private static void steps(WorkOrder order, StreamObserver<WorkEvent> response, int count) {
+  /** Lets a job end that is held. */
+  void finish(String jobId) {
+    Runnable completion = held.remove(jobId);
+    if (completion == null) {
+      throw new AssertionError("Job %s is not held".formatted(jobId));
+    }
+    completion.run();
+  }
+
+  private void complete(WorkOrder order, StreamObserver<WorkEvent> response) {
+    frames(order, response, /* wrongWidth= */ 0);
+    trace(order, response);
+    jobs.decrementAndGet();
+    report(order, response);
+  }
+
+  private static void trace(WorkOrder order, StreamObserver<WorkEvent> response) {
+    response.onNext(
+        WorkEvent.newBuilder()
+            .setTrace(
+                RankTrace.newBuilder()
+                    .setRank(order.getRank())
+                    .setStartUnixMicros(1_000_000 + 500L * order.getRank())
+                    .addNames("attend")
+                    .addSpans(
+                        TraceSpan.newBuilder()
+                            .setKind(TraceKind.TRACE_KIND_COMPUTE)
+                            .setStep(1)
+                            .setStartMicros(7)
+                            .setDurationMicros(40)))
+            .build());
+  }
+
+  private static void steps(
+      WorkOrder order, StreamObserver<WorkEvent> response, int first, int last) {
     if (order.getRank() == 0) {
       int steps = order.getSampling().getRectifiedFlow().getSteps();
-      for (int step = 1; step <= count; step++) {
+      for (int step = first; step <= last; step++) {
         response.onNext(
             WorkEvent.newBuilder()
                 .setStepFinished(StepFinished.newBuilder().setStep(step).setSteps(steps))
@@ -301,6 +338,11 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
                     .setLoad(Durations.fromMillis(10L + order.getRank()))
                     .setCompute(Durations.fromMillis(20L + order.getRank()))
                     .setExchange(Durations.fromMillis(30L - order.getRank()))
+                    .setExchangeHidden(Durations.fromMillis(5))
+                    .setIdle(Durations.fromMillis(6))
+                    .setSampling(Durations.fromMillis(56))
+                    .setExchangedBytes(700L + order.getRank())
+                    .setPeakDeviceBytes(9000)
                     .setDecode(Durations.fromMillis(40)))
             .build());
     response.onCompleted();

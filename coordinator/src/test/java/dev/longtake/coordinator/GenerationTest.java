@@ -1,6 +1,7 @@
 package dev.longtake.coordinator;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
 import static org.assertj.core.api.Assertions.within;
 
 import com.google.protobuf.ByteString;
@@ -19,6 +20,7 @@ import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
 import dev.longtake.v1.ListJobsRequest;
 import dev.longtake.v1.Precision;
+import dev.longtake.v1.RankTime;
 import dev.longtake.v1.StageTime;
 import dev.longtake.v1.VideoChunk;
 import dev.longtake.v1.WatchRequest;
@@ -118,7 +120,7 @@ final class GenerationTest {
     assertThat(events.getFirst().getQueued().getPosition()).isZero();
     assertThat(events.get(1).getPlanned().getWorkerIdsList()).containsExactly("w0", "w1");
     assertThat(events.get(1).getPlanned().getPlan().getReason())
-        .isEqualTo("all 2 idle workers share 6 latent frames of 12 patches");
+        .isEqualTo("scripted for 2 workers");
     assertThat(events.stream().filter(JobEvent::hasStepDone).map(e -> e.getStepDone().getStep()))
         .containsExactly(1, 2, 3, 4);
     assertThat(
@@ -139,12 +141,29 @@ final class GenerationTest {
             "loading weights",
             "sampling: compute",
             "sampling: exchange",
+            "sampling: idle",
             "decoding",
             "writing the MP4");
     // Rank 1 loads and computes longer, and waits less; all times are its own.
     assertThat(done.getStageTimes(2).getDuration()).isEqualTo(Durations.fromMillis(11));
     assertThat(done.getStageTimes(3).getDuration()).isEqualTo(Durations.fromMillis(21));
     assertThat(done.getStageTimes(4).getDuration()).isEqualTo(Durations.fromMillis(29));
+    assertThat(done.getStageTimes(5).getDuration()).isEqualTo(Durations.fromMillis(6));
+    assertThat(done.getRankTimesList())
+        .extracting(RankTime::getWorkerId, RankTime::getSentBytes)
+        .containsExactly(tuple("w0", 700L), tuple("w1", 701L));
+    assertThat(done.getRankTimes(1))
+        .isEqualTo(
+            RankTime.newBuilder()
+                .setWorkerId("w1")
+                .setCompute(Durations.fromMillis(21))
+                .setExchangeExposed(Durations.fromMillis(29))
+                .setExchangeHidden(Durations.fromMillis(5))
+                .setIdle(Durations.fromMillis(6))
+                .setSampling(Durations.fromMillis(56))
+                .setSentBytes(701)
+                .setPeakDeviceBytes(9000)
+                .build());
   }
 
   @Test

@@ -6,13 +6,16 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.v1.ClusterGrpc;
+import dev.longtake.v1.ClusterStatus;
 import dev.longtake.v1.GenerationGrpc;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.StatusRequest;
 import dev.longtake.v1.SubmitRequest;
 import dev.longtake.v1.WatchRequest;
+import dev.longtake.v1.WorkerDescription;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
@@ -25,6 +28,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 import org.assertj.core.api.Assertions;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 
@@ -35,7 +41,11 @@ final class TestCluster implements AutoCloseable {
 
   private static final long CALL_SECONDS = 60;
 
+  /** Of the coordinator. */
+  static final String BUILD = "7.0-test";
+
   final Coordinator coordinator;
+  final ScriptedPlanning planning;
   private final ManagedChannel channel;
   private final List<FakeWorker> workers = new ArrayList<>();
 
@@ -44,21 +54,26 @@ final class TestCluster implements AutoCloseable {
   }
 
   TestCluster(Path data, int queueLimit) {
-    this(Coordinator.start(config(data, queueLimit)));
+    this(config(data, queueLimit), System::nanoTime, Optional.empty(), new ScriptedPlanning());
   }
 
-  private TestCluster(Coordinator coordinator) {
-    this.coordinator = coordinator;
+  private TestCluster(
+      CoordinatorConfig config,
+      LongSupplier nanoTime,
+      Optional<ScheduledExecutorService> timer,
+      ScriptedPlanning planning) {
+    this.planning = planning;
+    this.coordinator =
+        Coordinator.start(config, InstantSource.system(), nanoTime, timer, planning, BUILD);
     this.channel = Endpoints.connect(coordinator.address());
   }
 
   static TestCluster withTimer(Path data, ManualTimer timer) {
     return new TestCluster(
-        Coordinator.start(
-            config(data, CoordinatorConfig.DEFAULT_QUEUE_LIMIT),
-            InstantSource.system(),
-            timer::nanoTime,
-            Optional.<ScheduledExecutorService>of(timer)));
+        config(data, CoordinatorConfig.DEFAULT_QUEUE_LIMIT),
+        timer::nanoTime,
+        Optional.<ScheduledExecutorService>of(timer),
+        new ScriptedPlanning());
   }
 
   static CoordinatorConfig config(Path data, int queueLimit) {
@@ -86,7 +101,18 @@ final class TestCluster implements AutoCloseable {
 
   /** A worker that has joined. */
   FakeWorker joined(String id) throws Exception {
-    FakeWorker worker = worker(id, FakeWorker.card()).join(coordinator.address());
+    return joined(worker(id, FakeWorker.card()));
+  }
+
+  /** A worker that has joined and describes itself otherwise. */
+  FakeWorker joined(String id, UnaryOperator<WorkerDescription.Builder> change) throws Exception {
+    FakeWorker worker = new FakeWorker(id, FakeWorker.card(), change);
+    workers.add(worker);
+    return joined(worker);
+  }
+
+  FakeWorker joined(FakeWorker worker) throws Exception {
+    worker.join(coordinator.address());
     if (worker.joinEnded.isDone()) {
       throw new AssertionError("Joining failed", worker.joinEnded.join());
     }
@@ -109,6 +135,24 @@ final class TestCluster implements AutoCloseable {
 
   ClusterGrpc.ClusterBlockingStub cluster() {
     return ClusterGrpc.newBlockingStub(channel).withDeadlineAfter(CALL_SECONDS, TimeUnit.SECONDS);
+  }
+
+  ClusterStatus status() {
+    return cluster().status(StatusRequest.getDefaultInstance());
+  }
+
+  /** Asks for the status until {@code wanted} accepts it; the time of asking is all the time that passes. */
+  ClusterStatus awaitStatus(Predicate<ClusterStatus> wanted) {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(CALL_SECONDS);
+    while (true) {
+      ClusterStatus status = status();
+      if (wanted.test(status)) {
+        return status;
+      }
+      if (System.nanoTime() > deadline) {
+        throw new AssertionError("The status stays " + status);
+      }
+    }
   }
 
   Job submit() {
@@ -134,7 +178,7 @@ final class TestCluster implements AutoCloseable {
   }
 
   /** Waits for an event that {@code wanted} accepts. */
-  void awaitEvent(String jobId, java.util.function.Predicate<JobEvent> wanted) {
+  void awaitEvent(String jobId, Predicate<JobEvent> wanted) {
     var events = generation().watch(WatchRequest.newBuilder().setJobId(jobId).build());
     while (events.hasNext()) {
       if (wanted.test(events.next())) {

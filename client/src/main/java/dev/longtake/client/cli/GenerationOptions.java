@@ -1,6 +1,7 @@
 package dev.longtake.client.cli;
 
 import dev.longtake.v1.GenerationRequest;
+import dev.longtake.v1.Plan;
 import dev.longtake.v1.Precision;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -63,6 +64,16 @@ public final class GenerationOptions {
       description = "Arithmetic of the matrix products (default: f32).")
   @Nullable Precision precision;
 
+  @Option(
+      names = "--plan",
+      paramLabel = "PLAN",
+      converter = PlanText.Converter.class,
+      description = {
+        "Divide the work like this instead of letting the planner choose, such as",
+        "'branches=2 stages=0-14,14-28 ranks=2 mode=switch parts=2 shares=2,1'; each part is optional."
+      })
+  @Nullable Plan plan;
+
   /** The request, with only what was given. */
   public GenerationRequest toRequest(String prompt) {
     var request = GenerationRequest.newBuilder().setPrompt(prompt);
@@ -89,6 +100,9 @@ public final class GenerationOptions {
     }
     if (precision != null) {
       request.setPrecision(precision);
+    }
+    if (plan != null) {
+      request.setPlan(plan);
     }
     return request.build();
   }

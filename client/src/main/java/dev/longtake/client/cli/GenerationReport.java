@@ -1,18 +1,15 @@
 package dev.longtake.client.cli;
 
-import com.google.gson.GsonBuilder;
-import com.google.gson.JsonArray;
-import com.google.gson.JsonObject;
-import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
-import dev.longtake.v1.Precision;
+import dev.longtake.v1.PlanPrediction;
+import dev.longtake.v1.RankTime;
 import dev.longtake.v1.StageTime;
 import dev.longtake.v1.Video;
-import java.math.BigInteger;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.OptionalDouble;
 
 /**
  * What a finished generation tells its user: the file, the seed, the plan, and where the time went.
@@ -44,6 +41,19 @@ public record GenerationReport(Path file, Job job, List<Stage> stages) {
     return stages.stream().mapToDouble(Stage::seconds).sum();
   }
 
+  /** Mean of the steps, on the worker that sampled longest; empty where workers did not say. */
+  public OptionalDouble stepSeconds() {
+    double sampling =
+        job.getRankTimesList().stream()
+            .mapToDouble(rank -> Texts.seconds(rank.getSampling()))
+            .max()
+            .orElse(0);
+    int steps = job.getRequest().getSteps();
+    return sampling > 0 && steps > 0
+        ? OptionalDouble.of(sampling / steps)
+        : OptionalDouble.empty();
+  }
+
   /** For people; ends with a line break. */
   public String text() {
     Video video = job.getVideo();
@@ -63,6 +73,8 @@ public record GenerationReport(Path file, Job job, List<Stage> stages) {
     text.append(
         "plan   %s%s%n"
             .formatted(Texts.plan(job.getPlan()), reason.isEmpty() ? "" : " (" + reason + ")"));
+    appendStep(text);
+    appendRanks(text);
     int width = stages.stream().mapToInt(stage -> stage.name().length()).max().orElse(0);
     String label = "time";
     for (Stage stage : stages) {
@@ -73,6 +85,49 @@ public record GenerationReport(Path file, Job job, List<Stage> stages) {
     return text.toString();
   }
 
+  private void appendStep(StringBuilder text) {
+    if (stepSeconds().isEmpty()) {
+      return;
+    }
+    text.append(
+        String.format(Locale.ROOT, "step   %.3f s measured", stepSeconds().getAsDouble()));
+    PlanPrediction prediction = job.getPlan().getPrediction();
+    double predicted = Texts.seconds(prediction.getStep());
+    if (predicted > 0) {
+      text.append(
+          String.format(
+              Locale.ROOT,
+              ", %.3f s predicted, of which %.3f s wait for bytes",
+              predicted,
+              Texts.seconds(prediction.getExposedExchange())));
+    }
+    text.append(String.format("%n"));
+  }
+
+  private void appendRanks(StringBuilder text) {
+    int width =
+        job.getRankTimesList().stream()
+            .mapToInt(rank -> rank.getWorkerId().length())
+            .max()
+            .orElse(0);
+    String label = "ranks";
+    for (RankTime rank : job.getRankTimesList()) {
+      text.append(
+          String.format(
+              Locale.ROOT,
+              "%-6s %-" + Math.max(1, width)
+                  + "s  compute %.2f s, exchange %.2f s exposed + %.2f s hidden, idle %.2f s, sent %s%n",
+              label,
+              rank.getWorkerId(),
+              Texts.seconds(rank.getCompute()),
+              Texts.seconds(rank.getExchangeExposed()),
+              Texts.seconds(rank.getExchangeHidden()),
+              Texts.seconds(rank.getIdle()),
+              Texts.bytes(rank.getSentBytes())));
+      label = "";
+    }
+  }
+
   private static String row(String label, String name, int width, double seconds) {
     return String.format(
         Locale.ROOT, "%-6s %-" + Math.max(5, width) + "s %7.2f s%n", label, name, seconds);
@@ -80,50 +135,6 @@ public record GenerationReport(Path file, Job job, List<Stage> stages) {
 
   /** For scripts; one JSON object that ends with a line break. Names are those of the proto. */
   public String json() {
-    var json = new JsonObject();
-    json.addProperty("file", file.toString());
-    json.addProperty("job_id", job.getId());
-    json.add("request", requestJson(job.getRequest()));
-    var plan = new JsonObject();
-    plan.addProperty("sequence_ranks", job.getPlan().getSequenceRanks());
-    plan.addProperty("reason", job.getPlan().getReason());
-    json.add("plan", plan);
-    var workers = new JsonArray();
-    job.getWorkerIdsList().forEach(workers::add);
-    json.add("worker_ids", workers);
-    var video = new JsonObject();
-    video.addProperty("width", job.getVideo().getWidth());
-    video.addProperty("height", job.getVideo().getHeight());
-    video.addProperty("frames", job.getVideo().getFrames());
-    video.addProperty("fps", job.getVideo().getFps());
-    video.addProperty("size_bytes", job.getVideo().getSizeBytes());
-    video.addProperty("sha256", job.getVideo().getSha256());
-    json.add("video", video);
-    var stageArray = new JsonArray();
-    for (Stage stage : stages) {
-      var object = new JsonObject();
-      object.addProperty("stage", stage.name());
-      object.addProperty("seconds", stage.seconds());
-      stageArray.add(object);
-    }
-    json.add("stage_times", stageArray);
-    json.addProperty("seconds", seconds());
-    return new GsonBuilder().setPrettyPrinting().disableHtmlEscaping().create().toJson(json) + "\n";
-  }
-
-  private static JsonObject requestJson(GenerationRequest request) {
-    var json = new JsonObject();
-    json.addProperty("prompt", request.getPrompt());
-    json.addProperty("width", request.getWidth());
-    json.addProperty("height", request.getHeight());
-    json.addProperty("frames", request.getFrames());
-    json.addProperty("steps", request.getSteps());
-    json.addProperty("guidance", request.getGuidance());
-    // Unsigned: what is printed here is accepted by --seed.
-    json.addProperty("seed", new BigInteger(Long.toUnsignedString(request.getSeed())));
-    json.addProperty("upscale", request.getUpscale());
-    json.addProperty(
-        "precision", request.getPrecision() == Precision.PRECISION_BF16 ? "bf16" : "f32");
-    return json;
+    return GenerationJson.of(this);
   }
 }

@@ -5,9 +5,12 @@ import com.google.protobuf.util.JsonFormat;
 import dev.longtake.client.LongtakeClient;
 import dev.longtake.v1.ClusterStatus;
 import dev.longtake.v1.IntRange;
+import dev.longtake.v1.LinkTimes;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.WorkerDescription;
 import dev.longtake.v1.WorkerStatus;
+import java.util.DoubleSummaryStatistics;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -73,10 +76,45 @@ public final class StatusCommand implements Callable<Integer> {
               description.getDevice(),
               description.getDeviceDetail(),
               Texts.bytes(description.getMemoryTotalBytes()),
-              worker.getJobId().isEmpty() ? "idle" : "on job " + worker.getJobId(),
+              work(worker),
               Texts.seconds(worker.getSinceLastHeartbeat())));
     }
+    appendMeasured(text, status);
     return text.toString();
+  }
+
+  private static String work(WorkerStatus worker) {
+    List<String> jobs = worker.getJobIdsList();
+    if (jobs.size() > 1) {
+      return "on jobs " + String.join(", ", jobs);
+    }
+    return worker.getJobId().isEmpty() ? "idle" : "on job " + worker.getJobId();
+  }
+
+  private static void appendMeasured(StringBuilder text, ClusterStatus status) {
+    long blocks = status.getWorkersList().stream().filter(WorkerStatus::hasBlockTimes).count();
+    text.append(
+        "measured blocks of %d of %d workers, %d links"
+            .formatted(blocks, status.getWorkersCount(), status.getLinksCount()));
+    DoubleSummaryStatistics bandwidth =
+        status.getLinksList().stream()
+            .mapToDouble(LinkTimes::getBytesPerSecond)
+            .summaryStatistics();
+    DoubleSummaryStatistics latency =
+        status.getLinksList().stream()
+            .mapToDouble(LinkTimes::getLatencySeconds)
+            .summaryStatistics();
+    if (status.getLinksCount() > 0) {
+      text.append(
+          String.format(
+              Locale.ROOT,
+              " of %.2f to %.2f GB/s, %.0f to %.0f us",
+              bandwidth.getMin() / 1e9,
+              bandwidth.getMax() / 1e9,
+              latency.getMin() * 1e6,
+              latency.getMax() * 1e6));
+    }
+    text.append(String.format("%n"));
   }
 
   private static void appendModel(StringBuilder text, ModelCard model) {

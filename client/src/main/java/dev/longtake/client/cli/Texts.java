@@ -9,10 +9,13 @@ public final class Texts {
 
   private Texts() {}
 
-  /** For example {@code "2 workers, sequence split"}. */
+  /** For example {@code "4 workers: 2 branches x 2 ranks (switch)"}. */
   public static String plan(Plan plan) {
-    int ranks = Math.max(1, plan.getSequenceRanks());
-    return workers(ranks) + (ranks == 1 ? "" : ", sequence split");
+    int workers =
+        Math.max(1, plan.getBranchGroups())
+            * Math.max(1, plan.getStagesCount())
+            * Math.max(1, plan.getSequenceRanks());
+    return workers == 1 ? PlanText.format(plan) : workers(workers) + ": " + PlanText.format(plan);
   }
 
   /** For example {@code "1 worker"} or {@code "2 workers"}. */

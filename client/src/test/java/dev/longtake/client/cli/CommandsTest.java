@@ -1,13 +1,16 @@
 package dev.longtake.client.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import dev.longtake.client.LongtakeClientException;
 import dev.longtake.client.ScriptedServer;
+import dev.longtake.v1.BlockRange;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.JobState;
+import dev.longtake.v1.Plan;
 import dev.longtake.v1.Precision;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -87,7 +90,10 @@ class CommandsTest {
         .satisfies(lines -> assertThat(lines.get(0)).contains(file.toString(), "64x32, 17 frames"))
         .contains(
             "seed   18446744073709551615",
-            "plan   2 workers, sequence split (both idle)",
+            "plan   2 workers: 2 stages [0-3,3-4], 2 parts (both idle)",
+            "step   0.700 s measured, 0.600 s predicted, of which 0.010 s wait for bytes",
+            "ranks  w1  compute 1.50 s, exchange 0.10 s exposed + 0.20 s hidden, idle 0.50 s, sent 2.0 KiB",
+            "       w2  compute 1.25 s, exchange 0.00 s exposed + 0.00 s hidden, idle 0.75 s, sent 0 B",
             "time   text encoder         0.25 s",
             "       sampling: compute    2.00 s");
   }
@@ -108,9 +114,66 @@ class CommandsTest {
     assertThat(json.get("file").getAsString()).endsWith("a.mp4");
     assertThat(json.getAsJsonObject("request").get("seed").getAsBigInteger())
         .isEqualTo("18446744073709551615");
-    assertThat(json.getAsJsonObject("plan").get("sequence_ranks").getAsInt()).isEqualTo(2);
+    JsonObject plan = json.getAsJsonObject("plan");
+    assertThat(plan.get("sequence_ranks").getAsInt()).isEqualTo(1);
+    assertThat(plan.get("micro_batches").getAsInt()).isEqualTo(2);
+    assertThat(plan.getAsJsonArray("stages").get(1)).hasToString("{\"start\":3,\"end\":4}");
+    assertThat(plan.getAsJsonObject("prediction").get("step_seconds").getAsDouble())
+        .isEqualTo(0.6);
+    assertThat(json.get("step_seconds").getAsDouble()).isCloseTo(0.7, within(1e-9));
+    JsonObject rank = json.getAsJsonArray("rank_times").get(0).getAsJsonObject();
+    assertThat(rank.get("worker_id").getAsString()).isEqualTo("w1");
+    assertThat(rank.get("exchange_hidden_seconds").getAsDouble()).isEqualTo(0.2);
+    assertThat(rank.get("sent_bytes").getAsLong()).isEqualTo(2048);
     assertThat(json.getAsJsonArray("stage_times").get(0).getAsJsonObject().get("seconds"))
         .hasToString("0.25");
+  }
+
+  @Test
+  void shouldAskForThePlanWhenOneIsGiven() {
+    int status =
+        run(
+            new GenerateCommand(),
+            "a cat",
+            "--coordinator=" + server.address(),
+            "--out=" + folder.resolve("a.mp4"),
+            "--plan",
+            "stages=0-3,3-4 parts=2");
+    assertThat(status).isZero();
+    Plan plan = server.submitted.get(0).getRequest().getPlan();
+    assertThat(plan.getStages(1)).isEqualTo(BlockRange.newBuilder().setStart(3).setEnd(4).build());
+    assertThat(plan.getMicroBatches()).isEqualTo(2);
+  }
+
+  @Test
+  void shouldWriteTheTraceWhenAskedForIt() {
+    Path file = folder.resolve("deep/er/trace.json");
+
+    int status =
+        run(
+            new TraceCommand(),
+            "job-1",
+            "-o",
+            file.toString(),
+            "--coordinator=" + server.address());
+
+    assertThat(status).isZero();
+    assertThat(file).hasBinaryContent(server.trace);
+    assertThat(file.getParent()).isDirectoryNotContaining("glob:**.part");
+    assertThat(out.toString()).contains(file.toString(), "2.5 KiB", "perfetto");
+  }
+
+  @Test
+  void shouldExitWithOneWhenThereIsNoTrace() {
+    int status =
+        run(
+            new TraceCommand(),
+            "job-2",
+            "--out=" + folder.resolve("t.json"),
+            "--coordinator=" + server.address());
+    assertThat(status).isEqualTo(ExitCodes.FAILED);
+    assertThat(err).hasToString("Expected the id of a job, but got 'job-2'");
+    assertThat(folder).isEmptyDirectory();
   }
 
   @Test
@@ -153,7 +216,8 @@ class CommandsTest {
 
   @Test
   void shouldNameTheValueWhenAnOptionCannotBeRead() {
-    for (String option : List.of("--seed=-1", "--precision=f16", "--steps=many", "--width=1.5")) {
+    for (String option : List.of(
+            "--seed=-1", "--precision=f16", "--steps=many", "--width=1.5", "--plan=turbo")) {
       assertThat(run(new GenerateCommand(), "a cat", option)).as(option).isEqualTo(2);
       assertThat(err.toString()).contains("'" + option.substring(option.indexOf('=') + 1) + "'");
     }
@@ -168,7 +232,8 @@ class CommandsTest {
             "jobs     1 running, 0 queued",
             "model    demo: STDiT3, 8 blocks, 1,234,567 parameters",
             "width 64 (16 to 128, multiples of 16)",
-            "w1 at 127.0.0.1:7401, cpu (2 threads), 3.0 GiB, idle");
+            "w1 at 127.0.0.1:7401, cpu (2 threads), 3.0 GiB, on jobs j1, j2",
+            "measured blocks of 1 of 1 workers, 2 links of 0.80 to 1.20 GB/s, 50 to 70 us");
   }
 
   @Test

@@ -50,7 +50,7 @@ class ProgressBarTest {
     bar.update(step(10, 30, 130));
     assertThat(lastDrawn())
         .isEqualTo(
-            "[########................] step 10/30  1:05, 2:10 left  2 workers, sequence split");
+            "[########................] step 10/30  1:05, 2:10 left  2 workers: 2 ranks");
     bar.update(step(30, 30, 0));
     assertThat(lastDrawn()).startsWith("[########################] step 30/30");
     assertThat(written.toString()).doesNotContain("\n");

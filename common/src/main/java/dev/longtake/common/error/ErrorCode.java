@@ -19,6 +19,8 @@ public enum ErrorCode {
   WRONG_STATE(Category.USER, Status.Code.FAILED_PRECONDITION),
   /** The worker and the cluster, or two workers, have different models. */
   MODEL_MISMATCH(Category.USER, Status.Code.FAILED_PRECONDITION),
+  /** The worker is of another version than the coordinator. */
+  BUILD_MISMATCH(Category.USER, Status.Code.FAILED_PRECONDITION),
   /** Another worker has this id. */
   WORKER_ID_IN_USE(Category.USER, Status.Code.ALREADY_EXISTS),
   /** The port to listen on is taken. */

@@ -8,6 +8,9 @@ import dev.longtake.coordinator.jobs.JobEntry;
 import dev.longtake.coordinator.jobs.JobStates;
 import dev.longtake.coordinator.jobs.JobStore;
 import dev.longtake.coordinator.jobs.NewJob;
+import dev.longtake.coordinator.jobs.Planning;
+import dev.longtake.coordinator.jobs.PlanningInputs;
+import dev.longtake.coordinator.trace.TraceFiles;
 import dev.longtake.v1.CancelJobRequest;
 import dev.longtake.v1.DownloadRequest;
 import dev.longtake.v1.GenerationGrpc;
@@ -19,6 +22,8 @@ import dev.longtake.v1.ListJobsRequest;
 import dev.longtake.v1.ListJobsResponse;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.SubmitRequest;
+import dev.longtake.v1.TraceChunk;
+import dev.longtake.v1.TraceRequest;
 import dev.longtake.v1.VideoChunk;
 import dev.longtake.v1.WatchRequest;
 import io.grpc.stub.ServerCallStreamObserver;
@@ -36,12 +41,16 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
 
   private final Fleet fleet;
   private final JobStore jobs;
+  private final Planning planning;
+  private final TraceFiles traces;
   private final RequestValidator validator;
   private final PromptEncoder encoder;
   private final LongSupplier nanoTime;
   private final Executor executor;
 
   /**
+   * @param planning checks plans that were asked for
+   * @param traces of jobs that are done
    * @param encodeTimeout for a worker to encode a prompt
    * @param seeds for requests without a seed
    * @param nanoTime a monotonic clock
@@ -50,12 +59,16 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
   public GenerationService(
       Fleet fleet,
       JobStore jobs,
+      Planning planning,
+      TraceFiles traces,
       Duration encodeTimeout,
       RandomGenerator seeds,
       LongSupplier nanoTime,
       Executor executor) {
     this.fleet = fleet;
     this.jobs = jobs;
+    this.planning = planning;
+    this.traces = traces;
     this.validator = new RequestValidator(seeds);
     this.encoder = new PromptEncoder(fleet, encodeTimeout);
     this.nanoTime = nanoTime;
@@ -66,13 +79,33 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
   public void submit(SubmitRequest request, StreamObserver<Job> response) {
     ModelCard card = fleet.model().orElseThrow(PromptEncoder::noWorkers);
     GenerationRequest complete = validator.complete(request.getRequest(), card);
+    requireEnoughWorkers(complete, card);
     jobs.requireRoom();
     long startNanos = nanoTime.getAsLong();
     EncodedPrompt prompt = encoder.encode(complete.getPrompt(), card);
     Duration encoding = Duration.ofNanos(nanoTime.getAsLong() - startNanos);
+    requirePlanFits(complete, card, prompt);
     JobEntry entry = jobs.submit(new NewJob(complete, card, prompt, encoding));
     response.onNext(entry.snapshot());
     response.onCompleted();
+  }
+
+  /** Before a prompt is encoded for nothing. */
+  private void requireEnoughWorkers(GenerationRequest request, ModelCard card) {
+    if (request.hasPlan()) {
+      RequestedPlans.requireWorkers(
+          request.getPlan(), card.getProfile(), fleet.membersById().size());
+    }
+  }
+
+  /** A plan that was asked for and doesn't fit is refused at once, not when its turn comes. */
+  private void requirePlanFits(GenerationRequest request, ModelCard card, EncodedPrompt prompt) {
+    if (request.hasPlan()) {
+      planning.forced(
+          request.getPlan(),
+          PlanningInputs.workload(request, card, PlanningInputs.textTokens(prompt)),
+          PlanningInputs.cluster(fleet.membersById(), fleet.links(), request.getPrecision()));
+    }
   }
 
   @Override
@@ -116,7 +149,34 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
   public void download(DownloadRequest request, StreamObserver<VideoChunk> response) {
     JobEntry entry = jobs.get(request.getJobId());
     Path video = entry.videoFile().orElseThrow(() -> notDone(entry));
-    VideoStream.start(video, request.getOffset(), (ServerCallStreamObserver<VideoChunk>) response);
+    FileStream.start(
+        video,
+        "video",
+        request.getOffset(),
+        (offset, data) -> VideoChunk.newBuilder().setOffset(offset).setData(data).build(),
+        (ServerCallStreamObserver<VideoChunk>) response);
+  }
+
+  @Override
+  public void trace(TraceRequest request, StreamObserver<TraceChunk> response) {
+    JobEntry entry = jobs.get(request.getJobId());
+    if (entry.videoFile().isEmpty()) {
+      throw notDone(entry);
+    }
+    Path trace =
+        traces
+            .find(entry.id())
+            .orElseThrow(() ->
+                new LongtakeException(
+                    ErrorCode.WRONG_STATE,
+                    "Expected a job with a trace, but that of job %s was forgotten, or its workers recorded none; traces of the last %d jobs are kept"
+                        .formatted(entry.id(), TraceFiles.KEPT_JOBS)));
+    FileStream.start(
+        trace,
+        "trace",
+        0,
+        (offset, data) -> TraceChunk.newBuilder().setOffset(offset).setData(data).build(),
+        (ServerCallStreamObserver<TraceChunk>) response);
   }
 
   private static LongtakeException notDone(JobEntry entry) {

@@ -38,8 +38,18 @@ final class RequestValidator {
    */
   GenerationRequest complete(GenerationRequest request, ModelCard card) {
     Clips.requirePlannable(card);
-    GenerationRequest.Builder full = request.toBuilder();
     requirePrompt(request.getPrompt(), card);
+    return completeWithoutPrompt(request, card);
+  }
+
+  /**
+   * As {@link #complete}, whatever the prompt is.
+   *
+   * @throws LongtakeException INVALID_REQUEST naming the field; INVALID_MODEL when the model can't be planned
+   */
+  GenerationRequest completeWithoutPrompt(GenerationRequest request, ModelCard card) {
+    Clips.requirePlannable(card);
+    GenerationRequest.Builder full = request.toBuilder();
     full.setWidth(within("width", request.hasWidth(), request.getWidth(), card.getWidth(), card));
     full.setHeight(
         within("height", request.hasHeight(), request.getHeight(), card.getHeight(), card));
@@ -60,6 +70,9 @@ final class RequestValidator {
           throw invalidField("upscale", problem);
         });
     full.setPrecision(precision(request));
+    if (request.hasPlan()) {
+      full.setPlan(RequestedPlans.checked(request.getPlan(), card.getProfile()));
+    }
     if (!request.hasSeed()) {
       // 32 bits: people read seeds aloud and type them.
       full.setSeed(Integer.toUnsignedLong(seeds.nextInt()));

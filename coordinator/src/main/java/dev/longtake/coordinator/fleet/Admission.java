@@ -2,6 +2,7 @@ package dev.longtake.coordinator.fleet;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.error.Quoted;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.v1.DescribeRequest;
@@ -75,6 +76,19 @@ final class Admission {
           "description.address",
           "Expected worker %s at %s, but worker %s answers there; start it with its own --host and --port"
               .formatted(worker.getId(), worker.getAddress(), answer.getId()));
+    }
+  }
+
+  /**
+   * @param build of the coordinator
+   * @throws LongtakeException BUILD_MISMATCH when the worker says that it is another one
+   */
+  static void requireBuild(WorkerDescription worker, String build) {
+    if (!worker.getBuild().isEmpty() && !worker.getBuild().equals(build)) {
+      throw new LongtakeException(
+          ErrorCode.BUILD_MISMATCH,
+          "Expected version %s, the coordinator's, but worker %s is version %s; start both from one build"
+              .formatted(build, worker.getId(), Quoted.of(worker.getBuild())));
     }
   }
 

@@ -5,6 +5,7 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.Precision;
 import dev.longtake.v1.WorkerDescription;
 import dev.longtake.v1.WorkerStatus;
 import io.grpc.ManagedChannel;
@@ -12,6 +13,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ScheduledExecutorService;
@@ -19,14 +21,17 @@ import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The workers of the cluster and the one model they serve: that of the first worker, forgotten when the last one leaves.
+ * The workers of the cluster, their reservation for jobs, and the one model they serve: that of the first worker, forgotten when
+ * the last one leaves.
  *
  * <p>A worker is removed at once when its stream ends, and after three missed heartbeats; either closes its channel, so
  * calls under way fail without waiting for TCP. A worker whose connection broke during a job is not reserved again
@@ -43,22 +48,31 @@ public final class Fleet implements AutoCloseable {
 
   private static final Logger log = LoggerFactory.getLogger(Fleet.class);
 
+  private final String build;
   private final Duration heartbeatInterval;
   private final LongSupplier nanoTime;
   private final ScheduledFuture<?> check;
   private final List<FleetListener> listeners = new CopyOnWriteArrayList<>();
 
   private final ReentrantLock lock = new ReentrantLock();
-  private final Condition idle = lock.newCondition();
+  private final Condition change = lock.newCondition();
   private final TreeMap<String, Member> members = new TreeMap<>();
+  private final LinkTable links = new LinkTable();
   private @Nullable ModelCard model;
+  private long version;
   private boolean closed;
 
   /**
+   * @param build version of this program, which workers must have too
    * @param nanoTime a monotonic clock, as {@link System#nanoTime}
    * @param timer runs the heartbeat check; the caller's, not shut down here
    */
-  public Fleet(Duration heartbeatInterval, LongSupplier nanoTime, ScheduledExecutorService timer) {
+  public Fleet(
+      String build,
+      Duration heartbeatInterval,
+      LongSupplier nanoTime,
+      ScheduledExecutorService timer) {
+    this.build = build;
     this.heartbeatInterval = heartbeatInterval;
     this.nanoTime = nanoTime;
     long periodNanos = heartbeatInterval.toNanos();
@@ -80,10 +94,11 @@ public final class Fleet implements AutoCloseable {
    * Admits a worker, after calling it back at its address (blocks for up to five seconds).
    *
    * @param onRemoved told when the fleet, not the caller, ends the membership
-   * @throws LongtakeException INVALID_REQUEST, MODEL_MISMATCH or WORKER_ID_IN_USE
+   * @throws LongtakeException INVALID_REQUEST, BUILD_MISMATCH, MODEL_MISMATCH or WORKER_ID_IN_USE
    */
   public Member join(WorkerDescription worker, Consumer<LongtakeException> onRemoved) {
     Admission.requireComplete(worker);
+    Admission.requireBuild(worker, build);
     lock.lock();
     try {
       requireFits(worker);
@@ -102,7 +117,7 @@ public final class Fleet implements AutoCloseable {
         member.lastHeartbeatNanos = nanoTime.getAsLong();
         members.put(worker.getId(), member);
         model = worker.getModel();
-        idle.signalAll();
+        changed();
         joined = true;
       } finally {
         lock.unlock();
@@ -135,15 +150,20 @@ public final class Fleet implements AutoCloseable {
 
   /** A heartbeat has come. */
   public void heartbeat(Member member) {
+    boolean trusted = false;
     lock.lock();
     try {
       member.lastHeartbeatNanos = nanoTime.getAsLong();
       if (member.doubts > 0) {
         member.doubts--;
-        idle.signalAll();
+        trusted = member.doubts == 0;
+        changed();
       }
     } finally {
       lock.unlock();
+    }
+    if (trusted) {
+      listeners.forEach(FleetListener::freed);
     }
   }
 
@@ -171,10 +191,12 @@ public final class Fleet implements AutoCloseable {
       if (members.isEmpty()) {
         model = null;
       }
+      changed();
     } finally {
       lock.unlock();
     }
     member.lose(reason);
+    links.forget(member.id());
     log.info("Left: {}: {}", member, reason);
     listeners.forEach(listener -> listener.left(member, reason));
     return true;
@@ -226,44 +248,141 @@ public final class Fleet implements AutoCloseable {
     }
   }
 
+  /** Members that a job can have, by id. */
+  public List<Member> idle() {
+    lock.lock();
+    try {
+      return members.values().stream().filter(Member::isReservable).toList();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** What was measured between workers. */
+  public LinkTable links() {
+    return links;
+  }
+
+  /** All members, busy or not, by id. */
+  public List<Member> membersById() {
+    lock.lock();
+    try {
+      return List.copyOf(members.values());
+    } finally {
+      lock.unlock();
+    }
+  }
+
   /** For {@code Cluster.Status}, by id. */
   public List<WorkerStatus> statuses() {
     lock.lock();
     try {
       long now = nanoTime.getAsLong();
-      return members.values().stream()
-          .map(member ->
-              WorkerStatus.newBuilder()
-                  .setDescription(member.description())
-                  .setJobId(member.jobId == null ? "" : member.jobId)
-                  .setSinceLastHeartbeat(Durations.fromNanos(now - member.lastHeartbeatNanos))
-                  .build())
-          .toList();
+      return members.values().stream().map(member -> status(member, now)).toList();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private static WorkerStatus status(Member member, long nowNanos) {
+    WorkerStatus.Builder status =
+        WorkerStatus.newBuilder()
+            .setDescription(member.description())
+            .setJobId(member.jobIds.stream().findFirst().orElse(""))
+            .addAllJobIds(member.jobIds)
+            .setSinceLastHeartbeat(Durations.fromNanos(nowNanos - member.lastHeartbeatNanos));
+    member
+        .times(Precision.PRECISION_F32)
+        .or(() -> member.times(Precision.PRECISION_BF16))
+        .ifPresent(status::setBlockTimes);
+    return status.build();
+  }
+
+  /** Grows with every change that may make a job possible that was not, or impossible. */
+  public long version() {
+    lock.lock();
+    try {
+      return version;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Waits until the version is another one than {@code seen}, at most {@code patience}. */
+  public void awaitChange(long seen, Duration patience) throws InterruptedException {
+    long remainingNanos = patience.toNanos();
+    lock.lockInterruptibly();
+    try {
+      while (version == seen && remainingNanos > 0) {
+        remainingNanos = change.awaitNanos(remainingNanos);
+      }
     } finally {
       lock.unlock();
     }
   }
 
   /**
-   * Reserves all idle workers, waiting while there is none.
+   * Reserves workers, all or none.
    *
-   * @return empty when there was none for {@code patience}
+   * @param ranks in order of their ranks
+   * @return empty when one of them has left, is busy or in doubt
    */
-  public Optional<Gang> reserveIdle(String jobId, Duration patience) throws InterruptedException {
-    long remainingNanos = patience.toNanos();
-    lock.lockInterruptibly();
+  public Optional<Gang> reserve(String jobId, List<Member> ranks) {
+    return reserve(jobId, ranks, () -> ranks.stream().allMatch(Member::isReservable));
+  }
+
+  /**
+   * As {@link #reserve}, but only when no worker of the same hosts works on anything, which would disturb a measurement.
+   *
+   * @return empty when there is work on the hosts, or one of the workers has left or is in doubt
+   */
+  public Optional<Gang> reserveQuietly(String id, List<Member> ranks) {
+    Set<String> hosts = ranks.stream().map(Member::host).collect(Collectors.toSet());
+    return reserve(
+        id,
+        ranks,
+        () ->
+            ranks.stream().allMatch(Member::isReservable)
+                && members.values().stream()
+                    .noneMatch(member ->
+                        !member.jobIds.isEmpty() && hosts.contains(member.host())));
+  }
+
+  /**
+   * Gives the workers of a gang one more job.
+   *
+   * @param maxJobs that these workers may have at once, this one included
+   * @return empty when the gang's own job has ended, a worker has left or is in doubt, or takes no more
+   */
+  public Optional<Gang> share(String jobId, Gang running, int maxJobs) {
+    List<Member> ranks = running.members();
+    Optional<Gang> shared =
+        reserve(
+            jobId,
+            ranks,
+            () ->
+                !running.isClosed()
+                    && ranks.stream()
+                        .allMatch(member ->
+                            member.doubts == 0
+                                && member.jobIds.size() < Math.min(maxJobs, member.maxOrders())));
+    shared.ifPresent(gang -> {
+      gang.markShared();
+      running.markShared();
+    });
+    return shared;
+  }
+
+  private Optional<Gang> reserve(String jobId, List<Member> ranks, BooleanSupplier free) {
+    lock.lock();
     try {
-      while (true) {
-        List<Member> reserved = members.values().stream().filter(Member::isReservable).toList();
-        if (!reserved.isEmpty()) {
-          reserved.forEach(member -> member.jobId = jobId);
-          return Optional.of(new Gang(this, jobId, reserved));
-        }
-        if (remainingNanos <= 0) {
-          return Optional.empty();
-        }
-        remainingNanos = idle.awaitNanos(remainingNanos);
+      boolean present =
+          ranks.stream().allMatch(member -> members.get(member.id()) == member);
+      if (!present || !free.getAsBoolean()) {
+        return Optional.empty();
       }
+      ranks.forEach(member -> member.jobIds.add(jobId));
+      return Optional.of(new Gang(this, jobId, ranks));
     } finally {
       lock.unlock();
     }
@@ -272,15 +391,18 @@ public final class Fleet implements AutoCloseable {
   void release(String jobId, List<Member> released) {
     lock.lock();
     try {
-      for (Member member : released) {
-        if (jobId.equals(member.jobId)) {
-          member.jobId = null;
-        }
-      }
-      idle.signalAll();
+      released.forEach(member -> member.jobIds.remove(jobId));
+      changed();
     } finally {
       lock.unlock();
     }
+    listeners.forEach(FleetListener::freed);
+  }
+
+  /** Called with the lock. */
+  private void changed() {
+    version++;
+    change.signalAll();
   }
 
   private static LongtakeException shutdown() {

@@ -1,6 +1,6 @@
 package dev.longtake.coordinator.fleet;
 
-/** Told of every change of membership, outside the fleet's lock, by the thread that made it. Must not block. */
+/** Told of changes of the fleet, outside its lock, by the thread that made them. Must not block. */
 public interface FleetListener {
   /** {@code member} can be reserved from now on. */
   void joined(Member member);
@@ -11,4 +11,7 @@ public interface FleetListener {
    * @param reason for people, for example {@code "it missed 3 heartbeats"}
    */
   void left(Member member, String reason);
+
+  /** Some worker has ended a job, or is trusted again. */
+  default void freed() {}
 }

@@ -1,15 +1,18 @@
 package dev.longtake.coordinator.fleet;
 
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * Workers reserved for one job, in order of their ids, which is the order of their ranks. Whoever reserved it closes it,
- * which makes the workers idle again. Not thread-safe.
+ * Workers reserved for one job, in order of their ranks. Whoever reserved it closes it, which takes the job off the workers; one
+ * without jobs is idle. Several jobs may have gangs of the same workers. Thread-safe.
  */
 public final class Gang implements AutoCloseable {
   private final Fleet fleet;
   private final String jobId;
-  private List<Member> members;
+  private final List<Member> members;
+  private final AtomicBoolean closed = new AtomicBoolean();
+  private volatile boolean shared;
 
   Gang(Fleet fleet, String jobId, List<Member> members) {
     this.fleet = fleet;
@@ -17,25 +20,35 @@ public final class Gang implements AutoCloseable {
     this.members = List.copyOf(members);
   }
 
-  /** In order of their ranks; empty after {@link #close}. */
+  /** In order of their ranks. */
   public List<Member> members() {
     return members;
   }
 
-  /** Releases all but the first {@code count} members, those a plan has no use for. */
-  public void trimTo(int count) {
-    if (count < 1 || count > members.size()) {
-      throw new IllegalArgumentException(
-          "Expected to keep 1 to %d members, but got %d".formatted(members.size(), count));
-    }
-    fleet.release(jobId, members.subList(count, members.size()));
-    members = List.copyOf(members.subList(0, count));
+  /** Ids of the workers, in order of their ranks. */
+  public List<String> workerIds() {
+    return members.stream().map(Member::id).toList();
+  }
+
+  /** Whether the workers are no longer this job's. */
+  public boolean isClosed() {
+    return closed.get();
+  }
+
+  /** Whether the workers had another job at the same time, at any time. */
+  public boolean wasShared() {
+    return shared;
+  }
+
+  void markShared() {
+    shared = true;
   }
 
   /** Closing twice has no effect. */
   @Override
   public void close() {
-    fleet.release(jobId, members);
-    members = List.of();
+    if (closed.compareAndSet(false, true)) {
+      fleet.release(jobId, members);
+    }
   }
 }

@@ -1,9 +1,15 @@
 package dev.longtake.coordinator.fleet;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.v1.BlockTimes;
+import dev.longtake.v1.Precision;
 import dev.longtake.v1.WorkerDescription;
 import io.grpc.ManagedChannel;
+import java.util.EnumMap;
+import java.util.LinkedHashSet;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -14,12 +20,15 @@ public final class Member {
   private final Consumer<LongtakeException> onRemoved;
 
   long lastHeartbeatNanos;
-  @Nullable String jobId;
+
+  /** Jobs and measurements that it works on, in order of their starts. */
+  final Set<String> jobIds = new LinkedHashSet<>();
 
   /** Heartbeats that must come before it is trusted with a job again; 0 for a healthy worker. */
   int doubts;
 
   private volatile @Nullable String lossReason;
+  private volatile Map<Precision, BlockTimes> times = Map.of();
 
   Member(
       WorkerDescription description,
@@ -42,8 +51,20 @@ public final class Member {
     return description.getAddress();
   }
 
+  /** The same for all workers of one host: what they say, or else the host of the address. */
+  public String host() {
+    return description.getHost().isEmpty()
+        ? address().substring(0, address().lastIndexOf(':'))
+        : description.getHost();
+  }
+
   public WorkerDescription description() {
     return description;
+  }
+
+  /** Orders that it takes at once, at least 1. */
+  public int maxOrders() {
+    return Math.max(1, description.getMaxOrders());
   }
 
   /** For calls to this worker; calls under way fail when it leaves. Never shut down by callers. */
@@ -56,6 +77,19 @@ public final class Member {
     return Optional.ofNullable(lossReason);
   }
 
+  /** What was measured in this precision. Any thread. */
+  public Optional<BlockTimes> times(Precision precision) {
+    return Optional.ofNullable(times.get(precision));
+  }
+
+  /** Replaces what was measured before in this precision. Any thread. */
+  public synchronized void measured(Precision precision, BlockTimes measured) {
+    Map<Precision, BlockTimes> changed = new EnumMap<>(Precision.class);
+    changed.putAll(times);
+    changed.put(precision, measured);
+    times = changed;
+  }
+
   /** For errors: {@code "worker w1 at 127.0.0.1:7401"}. */
   @Override
   public String toString() {
@@ -63,7 +97,7 @@ public final class Member {
   }
 
   boolean isReservable() {
-    return jobId == null && doubts == 0;
+    return jobIds.isEmpty() && doubts == 0;
   }
 
   /** Marks the loss and closes the channel, so that calls under way fail now. */

@@ -165,7 +165,11 @@ public final class JobEntry {
           return false;
         }
         videoFile = done.file();
-        ended = job.toBuilder().setVideo(done.video()).addAllStageTimes(done.stageTimes());
+        ended =
+            job.toBuilder()
+                .setVideo(done.video())
+                .addAllStageTimes(done.stageTimes())
+                .addAllRankTimes(done.rankTimes());
       }
       case Outcome.Failed failed -> {
         if (!moveTo(JobState.JOB_STATE_FAILED)) {

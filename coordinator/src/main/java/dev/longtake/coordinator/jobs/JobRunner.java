@@ -1,20 +1,24 @@
 package dev.longtake.coordinator.jobs;
 
-import com.google.protobuf.Duration;
 import com.google.protobuf.util.Durations;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.fleet.Gang;
 import dev.longtake.coordinator.fleet.Member;
+import dev.longtake.coordinator.measure.Measurer;
+import dev.longtake.coordinator.measure.Observation;
+import dev.longtake.coordinator.trace.TraceFiles;
 import dev.longtake.coordinator.video.FrameSpool;
 import dev.longtake.coordinator.video.Mp4Writer;
 import dev.longtake.coordinator.video.VideoFile;
 import dev.longtake.coordinator.video.VideoFormat;
 import dev.longtake.v1.DecodedFrames;
 import dev.longtake.v1.GenerationRequest;
+import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
-import dev.longtake.v1.StageTime;
+import dev.longtake.v1.Plan;
+import dev.longtake.v1.RankTrace;
 import dev.longtake.v1.StepFinished;
 import dev.longtake.v1.Video;
 import dev.longtake.v1.WorkEvent;
@@ -23,9 +27,9 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Comparator;
+import java.util.Collection;
 import java.util.List;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
@@ -37,22 +41,30 @@ public final class JobRunner {
 
   private final JobStore store;
   private final Fleet fleet;
+  private final Measurer measurer;
+  private final TraceFiles traces;
   private final RunSettings settings;
   private final LongSupplier nanoTime;
   private final ScheduledExecutorService timer;
 
   /**
+   * @param measurer told how well predictions were met
+   * @param traces gets the trace of each job
    * @param nanoTime a monotonic clock
    * @param timer for short retries; the caller's
    */
   public JobRunner(
       JobStore store,
       Fleet fleet,
+      Measurer measurer,
+      TraceFiles traces,
       RunSettings settings,
       LongSupplier nanoTime,
       ScheduledExecutorService timer) {
     this.store = store;
     this.fleet = fleet;
+    this.measurer = measurer;
+    this.traces = traces;
     this.settings = settings;
     this.nanoTime = nanoTime;
     this.timer = timer;
@@ -101,10 +113,13 @@ public final class JobRunner {
     try (FrameSpool spool =
         FrameSpool.open(
             settings.spoolFolder(), entry.id(), request.getFrames(), format.frameBytes())) {
-      List<WorkFinished> reports = sample(entry, gang, spool);
+      Progress progress = new Progress(spool, new StepClock(nanoTime.getAsLong()));
+      List<WorkFinished> reports = sample(entry, gang, progress);
       spool.requireComplete();
       // The workers have done their part: the next job may start while this one's video is written.
       gang.close();
+      compareWithPrediction(entry, gang, progress.steps, reports);
+      writeTrace(entry, progress.traces.values());
       long startNanos = nanoTime.getAsLong();
       VideoFile file = writeVideo(entry, spool, format);
       long writeNanos = nanoTime.getAsLong() - startNanos;
@@ -118,14 +133,24 @@ public final class JobRunner {
               .setSha256(file.sha256())
               .build();
       return new Outcome.Done(
-          video, file.path(), stageTimes(entry, reports, waitedNanos, writeNanos));
+          video,
+          file.path(),
+          Reports.stageTimes(entry.textEncoderTime(), reports, waitedNanos, writeNanos),
+          Reports.rankTimes(gang.workerIds(), reports));
     }
   }
 
-  private List<WorkFinished> sample(JobEntry entry, Gang gang, FrameSpool spool)
+  /** What comes in while a job runs: frames, the times of steps, and the ranks' traces in order of the ranks. */
+  private record Progress(
+      FrameSpool spool, StepClock steps, ConcurrentSkipListMap<Integer, RankTrace> traces) {
+    Progress(FrameSpool spool, StepClock steps) {
+      this(spool, steps, new ConcurrentSkipListMap<>());
+    }
+  }
+
+  private List<WorkFinished> sample(JobEntry entry, Gang gang, Progress progress)
       throws InterruptedException {
     List<Member> members = gang.members();
-    StepClock steps = new StepClock(nanoTime.getAsLong());
     GangRun run =
         new GangRun(
             members.size(),
@@ -137,7 +162,7 @@ public final class JobRunner {
                     onEnd,
                     timer,
                     nanoTime),
-            rank -> event -> onEvent(entry, rank, event, steps, spool),
+            rank -> event -> onEvent(entry, rank, event, progress),
             settings,
             nanoTime);
     try (JobEntry.Subscription _ =
@@ -158,18 +183,50 @@ public final class JobRunner {
     }
   }
 
-  /** One rank's events come one at a time; those of several ranks at once. Only rank 0 reports steps. */
-  private void onEvent(
-      JobEntry entry, int rank, WorkEvent event, StepClock steps, FrameSpool spool) {
+  /** Tells the measurer how well the prediction was met, where the workers had nothing else to do. */
+  private void compareWithPrediction(
+      JobEntry entry, Gang gang, StepClock steps, List<WorkFinished> reports) {
+    Plan plan = entry.snapshot().getPlan();
+    var step = steps.medianStep();
+    double predicted = Reports.seconds(plan.getPrediction().getStep());
+    if (gang.wasShared() || step.isEmpty() || predicted <= 0) {
+      return;
+    }
+    measurer.observed(
+        new Observation(
+            gang.members(),
+            entry.request().getPrecision(),
+            step.get().toNanos() / 1e9,
+            predicted,
+            Reports.exposedSeconds(reports, entry.request().getSteps()),
+            Reports.seconds(plan.getPrediction().getExposedExchange())));
+  }
+
+  /** A video is worth more than its trace: what goes wrong here is only logged. */
+  private void writeTrace(JobEntry entry, Collection<RankTrace> ranks) {
+    if (ranks.isEmpty() || entry.isTerminal()) {
+      return;
+    }
+    Job job = entry.snapshot();
+    try {
+      traces.write(
+          job.getId(),
+          job.getWorkerIdsList(),
+          Math.max(1, job.getPlan().getMicroBatches()),
+          List.copyOf(ranks));
+    } catch (LongtakeException e) {
+      log.warn("Job {} goes on without a trace: {}", job.getId(), e.getMessage());
+    }
+  }
+
+  /** One rank's events come one at a time; those of several ranks at once. One rank of a job reports its steps. */
+  private void onEvent(JobEntry entry, int rank, WorkEvent event, Progress progress) {
     switch (event.getEventCase()) {
-      case STEP_FINISHED -> {
-        if (rank == 0) {
-          onStep(entry, event.getStepFinished(), steps);
-        }
-      }
-      case FRAMES -> onFrames(entry, event.getFrames(), spool);
+      case STEP_FINISHED -> onStep(entry, event.getStepFinished(), progress.steps);
+      case FRAMES -> onFrames(entry, event.getFrames(), progress.spool);
+      case TRACE -> progress.traces.put(rank, event.getTrace().toBuilder().setRank(rank).build());
       // A newer worker may say more than we asked for.
-      case TENSOR, MEASURED, TRACE, FINISHED, EVENT_NOT_SET -> {}
+      case TENSOR, MEASURED, FINISHED, EVENT_NOT_SET -> {}
     }
   }
 
@@ -216,33 +273,6 @@ public final class JobRunner {
       }
       return writer.finish();
     }
-  }
-
-  /** Workers' times are those of one rank, the one that worked longest, so that they add up. */
-  private static List<StageTime> stageTimes(
-      JobEntry entry, List<WorkFinished> reports, long waitedNanos, long writeNanos) {
-    WorkFinished busiest =
-        reports.stream()
-            .max(Comparator.comparing(JobRunner::work, Durations.comparator()))
-            .orElse(WorkFinished.getDefaultInstance());
-    List<StageTime> times = new ArrayList<>();
-    times.add(stage("text encoder", Durations.fromNanos(entry.textEncoderTime().toNanos())));
-    times.add(stage("waiting for workers", Durations.fromNanos(waitedNanos)));
-    times.add(stage("loading weights", busiest.getLoad()));
-    times.add(stage("sampling: compute", busiest.getCompute()));
-    times.add(stage("sampling: exchange", busiest.getExchange()));
-    times.add(stage("decoding", busiest.getDecode()));
-    times.add(stage("writing the MP4", Durations.fromNanos(writeNanos)));
-    return times;
-  }
-
-  private static StageTime stage(String name, Duration duration) {
-    return StageTime.newBuilder().setStage(name).setDuration(duration).build();
-  }
-
-  /** What is left of a rank's time without waiting for others. */
-  private static Duration work(WorkFinished report) {
-    return Durations.add(report.getLoad(), Durations.add(report.getCompute(), report.getDecode()));
   }
 
   /** The job was canceled between the last frame and now. */

@@ -4,16 +4,7 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.fleet.Gang;
-import dev.longtake.coordinator.fleet.Member;
-import dev.longtake.coordinator.planner.Clips;
-import dev.longtake.coordinator.planner.ClusterView;
-import dev.longtake.coordinator.planner.MeasuredLinks;
-import dev.longtake.coordinator.planner.Planner;
-import dev.longtake.coordinator.planner.WorkerView;
-import dev.longtake.coordinator.planner.Workload;
-import dev.longtake.v1.ModelCard;
-import dev.longtake.v1.Plan;
-import dev.longtake.v1.WorkerDescription;
+import dev.longtake.coordinator.measure.Measurer;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -23,8 +14,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One thread that takes the next job, reserves all idle workers for it, plans it, and hands it to a thread of its own.
- * There are never more running jobs than workers.
+ * One thread that takes the next job, plans it over the idle workers, reserves those that the plan uses, and hands it to a thread
+ * of its own. Jobs start in order of submission: one that must wait for workers holds up those behind it. While a job waits,
+ * nothing is measured.
  */
 public final class JobScheduler implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(JobScheduler.class);
@@ -36,17 +28,28 @@ public final class JobScheduler implements AutoCloseable {
 
   private final JobStore store;
   private final Fleet fleet;
+  private final Measurer measurer;
+  private final Placer placer;
   private final JobRunner runner;
   private final ExecutorService runs;
   private final Thread thread;
+  private String waitingJobId = "";
   private volatile boolean stopping;
 
   /**
    * @param runs one thread per running job; the caller's, who closes it after this
    */
-  public JobScheduler(JobStore store, Fleet fleet, JobRunner runner, ExecutorService runs) {
+  public JobScheduler(
+      JobStore store,
+      Fleet fleet,
+      Measurer measurer,
+      Planning planning,
+      JobRunner runner,
+      ExecutorService runs) {
     this.store = store;
     this.fleet = fleet;
+    this.measurer = measurer;
+    this.placer = new Placer(fleet, planning);
     this.runner = runner;
     this.runs = runs;
     this.thread = Thread.ofPlatform().name("scheduler").daemon().unstarted(this::schedule);
@@ -63,6 +66,9 @@ public final class JobScheduler implements AutoCloseable {
         if (next.isPresent()) {
           tryStart(next.get());
         }
+        if (store.counts().queued() == 0) {
+          measurer.resume();
+        }
       } catch (InterruptedException e) {
         // Only close() interrupts, after setting the flag that ends the loop.
         log.debug("The scheduler was told to stop");
@@ -73,34 +79,45 @@ public final class JobScheduler implements AutoCloseable {
   }
 
   private void tryStart(JobEntry entry) throws InterruptedException {
-    Optional<Gang> reserved = fleet.reserveIdle(entry.id(), PATIENCE);
-    if (reserved.isEmpty()) {
+    measurer.want(entry.request().getPrecision());
+    if (!measurer.standBack(PATIENCE)) {
       return;
     }
-    Gang gang = reserved.get();
+    long seen = fleet.version();
+    Optional<Placement> placed = Optional.empty();
+    try {
+      placed = placer.place(entry, Math.max(0, store.counts().queued() - 1));
+    } catch (LongtakeException e) {
+      store.end(entry, Outcome.Failed.of(e));
+      return;
+    } catch (RuntimeException e) {
+      failByOurMistake(entry, e);
+      return;
+    }
+    if (placed.isPresent()) {
+      start(entry, placed.get());
+      return;
+    }
+    if (!waitingJobId.equals(entry.id())) {
+      waitingJobId = entry.id();
+      log.info("Job {} waits for workers", entry.id());
+    }
+    fleet.awaitChange(seen, PATIENCE);
+  }
+
+  private void start(JobEntry entry, Placement placement) {
+    Gang gang = placement.gang();
     boolean handedOver = false;
     try {
-      requireModel(entry.card(), gang);
-      Plan plan = plan(entry, gang);
-      gang.trimTo(plan.getSequenceRanks());
-      List<String> ids = gang.members().stream().map(Member::id).toList();
+      List<String> ids = gang.workerIds();
       long waitedNanos = store.ageNanos(entry);
-      if (store.start(entry, plan, ids)) {
+      if (store.start(entry, placement.plan(), ids)) {
         log.info("Job {} starts on {}", entry.id(), ids);
         runs.execute(() -> runner.run(entry, gang, waitedNanos));
         handedOver = true;
       }
-    } catch (LongtakeException e) {
-      store.end(entry, Outcome.Failed.of(e));
     } catch (RuntimeException e) {
-      // Without an end the job would be tried again and again, for ever.
-      log.error("Job {} could not be started by our mistake", entry.id(), e);
-      store.end(
-          entry,
-          new Outcome.Failed(
-              ErrorCode.INTERNAL,
-              "Internal error (%s); the coordinator's log has the details"
-                  .formatted(e.getClass().getSimpleName())));
+      failByOurMistake(entry, e);
     } finally {
       if (!handedOver) {
         gang.close();
@@ -108,47 +125,15 @@ public final class JobScheduler implements AutoCloseable {
     }
   }
 
-  /** All idle workers share every sequence. */
-  private static Plan plan(JobEntry entry, Gang gang) {
-    List<WorkerView> workers =
-        gang.members().stream().map(Member::description).map(JobScheduler::view).toList();
-    List<String> ids = workers.stream().map(WorkerView::id).toList();
-    List<String> hosts = workers.stream().map(WorkerView::host).toList();
-    var workload =
-        new Workload(
-            entry.card().getProfile(),
-            Clips.geometry(entry.card(), entry.request()),
-            /* samples= */ 1,
-            /* rows= */ 2,
-            entry.card().getMaxTextTokens(),
-            entry.request().getPrecision(),
-            /* learnedVariance= */ false);
-    return Planner.forced(
-            Plan.newBuilder().setSequenceRanks(workers.size()).build(),
-            workload,
-            new ClusterView(workers, new MeasuredLinks(List.of(), ids, hosts)))
-        .plan();
-  }
-
-  private static WorkerView view(WorkerDescription worker) {
-    return new WorkerView(
-        worker.getId(),
-        worker.getHost(),
-        worker.getProcessors(),
-        worker.getThreads(),
-        worker.getMemoryTotalBytes(),
-        Optional.empty());
-  }
-
-  /** All workers may have left and others joined since the job was accepted. */
-  private static void requireModel(ModelCard card, Gang gang) {
-    ModelCard now = gang.members().getFirst().description().getModel();
-    if (!now.getFingerprint().equals(card.getFingerprint())) {
-      throw new LongtakeException(
-          ErrorCode.MODEL_MISMATCH,
-          "Expected workers with the model %s that the job was submitted for, but they now have %s; submit it again"
-              .formatted(card.getName(), now.getName()));
-    }
+  /** Without an end the job would be tried again and again, for ever. */
+  private void failByOurMistake(JobEntry entry, RuntimeException e) {
+    log.error("Job {} could not be started by our mistake", entry.id(), e);
+    store.end(
+        entry,
+        new Outcome.Failed(
+            ErrorCode.INTERNAL,
+            "Internal error (%s); the coordinator's log has the details"
+                .formatted(e.getClass().getSimpleName())));
   }
 
   /** Stops taking jobs. Running ones are ended by {@link JobStore#close}. */

@@ -3,7 +3,6 @@ package dev.longtake.coordinator.jobs;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.error.Quoted;
-import dev.longtake.coordinator.fleet.JobCounts;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.Plan;

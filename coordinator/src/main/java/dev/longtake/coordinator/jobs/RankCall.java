@@ -169,6 +169,7 @@ final class RankCall {
           NO_SUCH_JOB,
           WRONG_STATE,
           MODEL_MISMATCH,
+          BUILD_MISMATCH,
           WORKER_ID_IN_USE,
           PORT_IN_USE,
           QUEUE_FULL,

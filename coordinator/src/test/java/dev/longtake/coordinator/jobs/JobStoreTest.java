@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
-import dev.longtake.coordinator.fleet.JobCounts;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
@@ -91,7 +90,7 @@ final class JobStoreTest {
   @Test
   void shouldRefuseIllegalChanges() {
     JobEntry queued = submit();
-    Outcome done = new Outcome.Done(Video.getDefaultInstance(), folder.resolve("x"), List.of());
+    Outcome done = new Outcome.Done(Video.getDefaultInstance(), folder.resolve("x"), List.of(), List.of());
 
     assertThatThrownBy(() -> store.end(queued, done)).isInstanceOf(IllegalStateException.class);
     JobEntry running = running();
@@ -105,7 +104,7 @@ final class JobStoreTest {
   void shouldForgetTheOldestAndItsVideoWhenTheHistoryIsFull() throws Exception {
     JobEntry oldest = running();
     Path video = Files.writeString(folder.resolve("oldest.mp4"), "x");
-    store.end(oldest, new Outcome.Done(Video.getDefaultInstance(), video, List.of()));
+    store.end(oldest, new Outcome.Done(Video.getDefaultInstance(), video, List.of(), List.of()));
     for (int i = 1; i < JobStore.HISTORY_JOBS; i++) {
       store.cancel(submit().id());
     }

@@ -40,4 +40,17 @@ final class StepClockTest {
 
     assertThat(clock.remaining(30, 100, now + 5_000)).isEqualTo(Duration.ofNanos(70 * 5_000));
   }
+
+  @Test
+  void shouldLeaveTheFirstStepOutWhenAskedForTheMedian() {
+    StepClock clock = new StepClock(0);
+    clock.remaining(1, 4, 90_000);
+    assertThat(clock.medianStep()).isEmpty();
+
+    clock.remaining(2, 4, 91_000);
+    clock.remaining(3, 4, 98_000);
+    clock.remaining(4, 4, 100_000);
+
+    assertThat(clock.medianStep()).hasValue(Duration.ofNanos(2_000));
+  }
 }

@@ -57,8 +57,8 @@ public final class ClusterMembership implements AutoCloseable {
    * Joins, and returns when the coordinator has welcomed the worker.
    *
    * @param coordinator {@code host:port}
-   * @throws LongtakeException UNREACHABLE when nothing answered in time; MODEL_MISMATCH, WORKER_ID_IN_USE or
-   *     INVALID_REQUEST when the coordinator refuses the worker
+   * @throws LongtakeException UNREACHABLE when nothing answered in time; MODEL_MISMATCH, BUILD_MISMATCH,
+   *     WORKER_ID_IN_USE or INVALID_REQUEST when the coordinator refuses the worker
    */
   public static ClusterMembership join(
       String coordinator,
@@ -211,6 +211,7 @@ public final class ClusterMembership implements AutoCloseable {
 
   private static boolean isRefusal(ErrorCode code) {
     return code == ErrorCode.MODEL_MISMATCH
+        || code == ErrorCode.BUILD_MISMATCH
         || code == ErrorCode.WORKER_ID_IN_USE
         || code == ErrorCode.INVALID_REQUEST;
   }

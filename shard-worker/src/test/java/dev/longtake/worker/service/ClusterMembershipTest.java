@@ -194,7 +194,11 @@ final class ClusterMembershipTest {
   void shouldEndWhenRefusedAtTheFirstJoin() {
     String address = startServer(0);
     for (ErrorCode code :
-        List.of(ErrorCode.MODEL_MISMATCH, ErrorCode.WORKER_ID_IN_USE, ErrorCode.INVALID_REQUEST)) {
+        List.of(
+            ErrorCode.MODEL_MISMATCH,
+            ErrorCode.BUILD_MISMATCH,
+            ErrorCode.WORKER_ID_IN_USE,
+            ErrorCode.INVALID_REQUEST)) {
       coordinator.refusals.add(refusal(code));
       var failure = catchThrowableOfType(LongtakeException.class, () -> join(address, LONG));
       assertThat(failure.code()).isEqualTo(code);

@@ -2,6 +2,7 @@ package dev.longtake.ops.launcher;
 
 import dev.longtake.client.cli.GenerateCommand;
 import dev.longtake.client.cli.StatusCommand;
+import dev.longtake.client.cli.TraceCommand;
 import dev.longtake.common.process.Logs;
 import dev.longtake.coordinator.CoordinatorCommand;
 import dev.longtake.ops.bench.BenchCommand;
@@ -51,6 +52,7 @@ public final class Longtake {
         new DemoCommand(),
         new UpCommand(),
         new GenerateCommand(),
+        new TraceCommand(),
         new StatusCommand(),
         new CoordinatorCommand(),
         WorkerMain.command(),

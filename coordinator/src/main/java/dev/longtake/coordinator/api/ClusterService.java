@@ -1,30 +1,58 @@
-package dev.longtake.coordinator.fleet;
+package dev.longtake.coordinator.api;
 
 import com.google.protobuf.util.Durations;
+import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.coordinator.fleet.Fleet;
+import dev.longtake.coordinator.fleet.Member;
+import dev.longtake.coordinator.jobs.JobCounts;
+import dev.longtake.coordinator.jobs.Planning;
+import dev.longtake.coordinator.jobs.PlanningInputs;
+import dev.longtake.coordinator.planner.ClusterView;
+import dev.longtake.coordinator.planner.PlanChoice;
+import dev.longtake.coordinator.planner.Workload;
 import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.ClusterStatus;
+import dev.longtake.v1.ExplainRequest;
+import dev.longtake.v1.ExplainResponse;
+import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.JoinReply;
+import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.StatusRequest;
 import dev.longtake.v1.WorkerReport;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
+import java.util.List;
 import java.util.function.Supplier;
+import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /** The Cluster service: a worker's membership is the lifetime of its Join stream. */
 public final class ClusterService extends ClusterGrpc.ClusterImplBase {
+  private static final int DEFAULT_CANDIDATES = 20;
+
   private final Fleet fleet;
   private final Supplier<JobCounts> jobs;
+  private final Planning planning;
+  private final RequestValidator validator;
   private final String version;
 
   /**
    * @param jobs asked for each status
+   * @param planning explains
+   * @param seeds for explained requests without one
    * @param version of the coordinator
    */
-  public ClusterService(Fleet fleet, Supplier<JobCounts> jobs, String version) {
+  public ClusterService(
+      Fleet fleet,
+      Supplier<JobCounts> jobs,
+      Planning planning,
+      RandomGenerator seeds,
+      String version) {
     this.fleet = fleet;
     this.jobs = jobs;
+    this.planning = planning;
+    this.validator = new RequestValidator(seeds);
     this.version = version;
   }
 
@@ -41,10 +69,52 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
             .setVersion(version)
             .addAllWorkers(fleet.statuses())
             .setQueuedJobs(counts.queued())
-            .setRunningJobs(counts.running());
+            .setRunningJobs(counts.running())
+            .addAllLinks(fleet.links().all());
     fleet.model().ifPresent(status::setModel);
     response.onNext(status.build());
     response.onCompleted();
+  }
+
+  @Override
+  public void explain(ExplainRequest request, StreamObserver<ExplainResponse> response) {
+    int limit = request.getLimit() == 0 ? DEFAULT_CANDIDATES : request.getLimit();
+    if (limit < 1) {
+      throw LongtakeException.invalidField(
+          "limit",
+          "Expected a limit of at least 1, or 0 for %d, but got %d"
+              .formatted(DEFAULT_CANDIDATES, limit));
+    }
+    ModelCard card = fleet.model().orElseThrow(ClusterService::noModel);
+    List<Member> members = fleet.membersById();
+    if (members.isEmpty()) {
+      throw noModel();
+    }
+    GenerationRequest complete = validator.completeWithoutPrompt(request.getRequest(), card);
+    Workload workload = PlanningInputs.workload(complete, card, card.getMaxTextTokens());
+    ClusterView cluster =
+        PlanningInputs.cluster(members, fleet.links(), complete.getPrecision());
+    PlanChoice choice;
+    if (complete.hasPlan()) {
+      RequestedPlans.requireWorkers(complete.getPlan(), card.getProfile(), members.size());
+      choice = planning.forced(complete.getPlan(), workload, cluster);
+    } else {
+      choice = planning.plan(workload, cluster, 0);
+    }
+    response.onNext(
+        ExplainResponse.newBuilder()
+            .addAllCandidates(choice.candidates().stream().limit(limit).toList())
+            .setConsidered(choice.considered())
+            .setTextTokens(workload.textTokens())
+            .setRows(workload.rows())
+            .build());
+    response.onCompleted();
+  }
+
+  private static LongtakeException noModel() {
+    return new LongtakeException(
+        ErrorCode.WRONG_STATE,
+        "Expected a cluster with a model, but no worker has joined; start one with 'longtake worker --coordinator HOST:PORT --model DIR'");
   }
 
   /** One worker's stream. Reports come from gRPC in order; a removal may come from any thread. */

@@ -4,7 +4,6 @@ import com.google.protobuf.ByteString;
 import com.google.protobuf.UnsafeByteOperations;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
-import dev.longtake.v1.VideoChunk;
 import io.grpc.stub.ServerCallStreamObserver;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -15,33 +14,54 @@ import java.nio.file.StandardOpenOption;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** One download: reads the next chunk when the transport takes more. All calls come from gRPC, one at a time. */
-final class VideoStream {
+/**
+ * One download of a file: reads the next chunk when the transport takes more. All calls come from gRPC, one at a time.
+ *
+ * @param <C> the message of one chunk
+ */
+final class FileStream<C> {
   /** Large enough to cost little per byte, small enough for many downloads at once. */
   private static final int CHUNK_BYTES = 1 << 20;
 
-  private static final Logger log = LoggerFactory.getLogger(VideoStream.class);
+  private static final Logger log = LoggerFactory.getLogger(FileStream.class);
 
   private final FileChannel file;
   private final long sizeBytes;
-  private final ServerCallStreamObserver<VideoChunk> out;
+  private final ChunkFactory<C> chunk;
+  private final ServerCallStreamObserver<C> out;
   private long offset;
   private boolean completed;
 
-  private VideoStream(
-      FileChannel file, long sizeBytes, long offset, ServerCallStreamObserver<VideoChunk> out) {
+  /** Makes the message of one chunk. */
+  interface ChunkFactory<C> {
+    C make(long offset, ByteString data);
+  }
+
+  private FileStream(
+      FileChannel file,
+      long sizeBytes,
+      long offset,
+      ChunkFactory<C> chunk,
+      ServerCallStreamObserver<C> out) {
     this.file = file;
     this.sizeBytes = sizeBytes;
     this.offset = offset;
+    this.chunk = chunk;
     this.out = out;
   }
 
   /**
    * Sends the file from {@code offset} on.
    *
+   * @param what the file is, for errors: {@code "video"}
    * @throws LongtakeException INVALID_REQUEST unless the offset is within 0 and the size, NO_SUCH_JOB when the file is gone
    */
-  static void start(Path path, long offset, ServerCallStreamObserver<VideoChunk> out) {
+  static <C> void start(
+      Path path,
+      String what,
+      long offset,
+      ChunkFactory<C> chunk,
+      ServerCallStreamObserver<C> out) {
     FileChannel file;
     long sizeBytes;
     try {
@@ -49,7 +69,7 @@ final class VideoStream {
     } catch (NoSuchFileException e) {
       throw new LongtakeException(
           ErrorCode.NO_SUCH_JOB,
-          "Expected the job's video, but it was deleted; submit the job again",
+          "Expected the job's %s, but it was deleted; submit the job again".formatted(what),
           e);
     } catch (IOException e) {
       throw new LongtakeException(ErrorCode.INTERNAL, "Cannot open %s: %s".formatted(path, e), e);
@@ -67,7 +87,7 @@ final class VideoStream {
       close(file);
       throw e;
     }
-    VideoStream stream = new VideoStream(file, sizeBytes, offset, out);
+    FileStream<C> stream = new FileStream<>(file, sizeBytes, offset, chunk, out);
     out.setOnCancelHandler(() -> close(file));
     out.setOnCloseHandler(() -> close(file));
     out.setOnReadyHandler(stream::send);
@@ -91,13 +111,13 @@ final class VideoStream {
         }
         // The buffer is never touched again, so the message may keep it.
         ByteString data = UnsafeByteOperations.unsafeWrap(buffer.flip());
-        out.onNext(VideoChunk.newBuilder().setOffset(offset).setData(data).build());
+        out.onNext(chunk.make(offset, data));
         offset += data.size();
       }
     } catch (IOException e) {
       completed = true;
       close(file);
-      out.onError(new LongtakeException(ErrorCode.INTERNAL, "Cannot read the video: " + e, e));
+      out.onError(new LongtakeException(ErrorCode.INTERNAL, "Cannot read the file: " + e, e));
     }
   }
 
@@ -105,7 +125,7 @@ final class VideoStream {
     try {
       file.close();
     } catch (IOException e) {
-      log.warn("Cannot close a video: {}", e.toString());
+      log.warn("Cannot close a file: {}", e.toString());
     }
   }
 }

@@ -1,0 +1,96 @@
+package dev.longtake.coordinator.jobs;
+
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.coordinator.fleet.LinkTable;
+import dev.longtake.coordinator.fleet.Member;
+import dev.longtake.coordinator.planner.Clips;
+import dev.longtake.coordinator.planner.ClusterView;
+import dev.longtake.coordinator.planner.MeasuredLinks;
+import dev.longtake.coordinator.planner.WorkerView;
+import dev.longtake.coordinator.planner.Workload;
+import dev.longtake.v1.GenerationRequest;
+import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.Precision;
+import dev.longtake.v1.Tensor;
+import dev.longtake.v1.WorkerDescription;
+import java.util.List;
+
+/** What the planner is told of a request and of workers. */
+public final class PlanningInputs {
+  /** Clips of one job. */
+  private static final int SAMPLES = 1;
+
+  /** Rows of the batch: the prompt's and the null condition's of each clip. */
+  public static final int ROWS = 2 * SAMPLES;
+
+  private PlanningInputs() {}
+
+  /**
+   * The work of a request.
+   *
+   * @param request with every default filled in
+   * @param textTokens of one row
+   * @throws LongtakeException INVALID_MODEL when the model's latents can't be derived from a video's size
+   */
+  public static Workload workload(GenerationRequest request, ModelCard card, int textTokens) {
+    return new Workload(
+        card.getProfile(),
+        Clips.geometry(card, request),
+        SAMPLES,
+        ROWS,
+        textTokens,
+        request.getPrecision(),
+        learnsVariance(card));
+  }
+
+  /** Tokens of the longest row. */
+  public static int textTokens(EncodedPrompt prompt) {
+    return Math.max(
+        tokens(prompt.embedding()), prompt.nullText().map(PlanningInputs::tokens).orElse(0));
+  }
+
+  private static int tokens(Tensor embedding) {
+    return embedding.getShapeCount() == 0 ? 0 : Math.toIntExact(embedding.getShape(0));
+  }
+
+  private static boolean learnsVariance(ModelCard card) {
+    int latents = card.getProfile().getLatentChannels();
+    boolean hasChannels = latents > 0 && card.getProfile().getOutputChannels() == 2 * latents;
+    return switch (card.getSampler()) {
+      case SAMPLER_ANCESTRAL, SAMPLER_ANCESTRAL_FLOAT32 -> hasChannels;
+      case SAMPLER_UNSPECIFIED,
+          SAMPLER_RECTIFIED_FLOW,
+          SAMPLER_GUIDED_FLOW,
+          SAMPLER_DDIM,
+          SAMPLER_DPM_SOLVER,
+          UNRECOGNIZED ->
+          false;
+    };
+  }
+
+  /**
+   * Workers and links as they are known now. Where a worker was not measured in the job's precision, the times of the other one
+   * stand in: they say at least how workers compare.
+   */
+  public static ClusterView cluster(List<Member> members, LinkTable links, Precision precision) {
+    return new ClusterView(
+        members.stream().map(member -> worker(member, precision)).toList(),
+        new MeasuredLinks(
+            links.all(),
+            members.stream().map(Member::id).toList(),
+            members.stream().map(Member::host).toList()));
+  }
+
+  private static WorkerView worker(Member member, Precision precision) {
+    WorkerDescription says = member.description();
+    Precision other =
+        precision == Precision.PRECISION_BF16 ? Precision.PRECISION_F32 : Precision.PRECISION_BF16;
+    return new WorkerView(
+        member.id(),
+        member.host(),
+        says.getProcessors(),
+        Math.max(1, says.getThreads()),
+        says.getMemoryTotalBytes(),
+        member.times(precision).or(() -> member.times(other)));
+  }
+}

@@ -1,0 +1,18 @@
+package dev.longtake.coordinator.fleet;
+
+import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.v1.WorkerDescription;
+
+/** Members that never joined any fleet, for tests of what only looks at them. */
+public final class TestMembers {
+  private TestMembers() {}
+
+  /** A worker that nobody can call. */
+  public static Member of(String id, String host) {
+    return new Member(
+        WorkerDescription.newBuilder().setId(id).setHost(host).setAddress("127.0.0.1:1").build(),
+        Endpoints.connect("127.0.0.1:1"),
+        why -> {},
+        0);
+  }
+}

@@ -90,7 +90,23 @@ public final class JavaProcess implements AutoCloseable {
       List<String> jvmFlags,
       Path logFile,
       Duration readyTimeout) {
-    JavaProcess child = launch(name, mainClass, arguments, jvmFlags, logFile);
+    return startWithin(List.of(), name, mainClass, arguments, jvmFlags, logFile, readyTimeout);
+  }
+
+  /**
+   * As {@link #start}, by another program.
+   *
+   * @param launcher a command that becomes the one behind it, for example {@code ip netns exec NAME}; empty for none
+   */
+  public static JavaProcess startWithin(
+      List<String> launcher,
+      String name,
+      String mainClass,
+      List<String> arguments,
+      List<String> jvmFlags,
+      Path logFile,
+      Duration readyTimeout) {
+    JavaProcess child = launch(launcher, name, mainClass, arguments, jvmFlags, logFile);
     boolean isReady = false;
     try {
       child.watch();
@@ -105,12 +121,18 @@ public final class JavaProcess implements AutoCloseable {
   }
 
   private static JavaProcess launch(
-      String name, String mainClass, List<String> arguments, List<String> jvmFlags, Path logFile) {
+      List<String> launcher,
+      String name,
+      String mainClass,
+      List<String> arguments,
+      List<String> jvmFlags,
+      Path logFile) {
     Path argumentFile = logFile.resolveSibling(logFile.getFileName() + ".args");
     var command = new ArrayList<String>();
     if (Files.isExecutable(SHELL)) {
       command.addAll(List.of(SHELL.toString(), "-c", "trap '' INT; exec \"$@\"", name));
     }
+    command.addAll(launcher);
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("@" + argumentFile);
     command.add(mainClass);

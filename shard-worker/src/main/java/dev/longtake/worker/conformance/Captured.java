@@ -7,7 +7,7 @@ import java.util.List;
  *
  * @param shape [branches, frames, patches, columns] for tokens, [rows, channels, frames, height, width] for latents
  */
-record Captured(List<Long> shape, float[] values) {
+public record Captured(List<Long> shape, float[] values) {
   int size(int axis) {
     return Math.toIntExact(shape.get(axis));
   }

@@ -9,15 +9,17 @@ import java.util.List;
 import java.util.Map;
 
 /** Puts captured tensors together from the ranks' slices. Thread-safe. */
-final class SliceAssembly {
+public final class SliceAssembly {
   private static final int TOKEN_AXES = 4;
   private final Map<String, List<TensorSlice>> slices = new LinkedHashMap<>();
 
-  synchronized void add(TensorSlice slice) {
+  /** Takes a part, in any order. */
+  public synchronized void add(TensorSlice slice) {
     slices.computeIfAbsent(slice.getName(), _ -> new ArrayList<>()).add(slice);
   }
 
-  synchronized Map<String, Captured> assemble() {
+  /** All tensors by name, whole. */
+  public synchronized Map<String, Captured> assemble() {
     Map<String, Captured> whole = new LinkedHashMap<>();
     slices.forEach((name, parts) -> whole.put(name, assemble(parts)));
     return whole;

@@ -2,6 +2,7 @@ package dev.longtake.ops.bench;
 
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -52,7 +53,9 @@ public final class BenchCommand implements Callable<Integer> {
   @Option(
       names = "--model",
       paramLabel = "DIR",
-      description = "For load: a model's folder (default: one is made, which takes 5 GB).")
+      description =
+          "For load: a model's folder (default: one is made, which takes 5 GB). For plan: the folder"
+              + " whose text encoder and autoencoder are used (default: the demo model).")
   @Nullable Path model;
 
   private final List<Benchmark> benchmarks;
@@ -80,11 +83,10 @@ public final class BenchCommand implements Callable<Integer> {
       }
     } else {
       Benchmark benchmark = find(command);
-      var report =
-          new Report(
-              benchmark.name(),
-              Machine.current(),
-              benchmark.run(new BenchOptions(tokens, channels, model)));
+      List<String> notes = new ArrayList<>();
+      List<Figure> figures =
+          benchmark.run(new BenchOptions(tokens, channels, model, notes::add));
+      var report = new Report(benchmark.name(), Machine.current(), figures, notes);
       out.print(isJson ? report.json() : report.text());
     }
     out.flush();

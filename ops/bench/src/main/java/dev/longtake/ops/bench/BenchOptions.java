@@ -2,6 +2,7 @@ package dev.longtake.ops.bench;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -10,12 +11,19 @@ import org.jspecify.annotations.Nullable;
  * @param tokens lengths to measure, ascending; empty for the benchmark's own
  * @param channels of the model; 0 for the benchmark's own
  * @param model a folder; null to make one
+ * @param notes gets what a figure can't say, a sentence at a time: what was left out and why, what was chosen
  */
-public record BenchOptions(List<Integer> tokens, int channels, @Nullable Path model) {
+public record BenchOptions(
+    List<Integer> tokens, int channels, @Nullable Path model, Consumer<String> notes) {
   /** Nothing told. */
   public static final BenchOptions NONE = new BenchOptions(List.of(), 0, null);
 
   public BenchOptions {
     tokens = tokens.stream().sorted().toList();
+  }
+
+  /** Without an ear for notes. */
+  public BenchOptions(List<Integer> tokens, int channels, @Nullable Path model) {
+    this(tokens, channels, model, _ -> {});
   }
 }

@@ -11,6 +11,8 @@ final class Benchmarks {
         new DemoBenchmark(),
         new AttentionBenchmark(),
         new AttentionMemoryBenchmark(),
-        new LoadBenchmark());
+        new LoadBenchmark(),
+        new ScalingBenchmark(),
+        new PlanBenchmark());
   }
 }

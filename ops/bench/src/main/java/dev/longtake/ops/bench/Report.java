@@ -8,10 +8,15 @@ import com.google.gson.JsonObject;
 import java.util.List;
 import java.util.Locale;
 
-/** A benchmark's figures for people and for scripts. */
-record Report(String bench, Machine machine, List<Figure> figures) {
+/**
+ * A benchmark's figures for people and for scripts.
+ *
+ * @param notes sentences that no figure can say
+ */
+record Report(String bench, Machine machine, List<Figure> figures, List<String> notes) {
   Report {
     figures = List.copyOf(figures);
+    notes = List.copyOf(notes);
   }
 
   /** A table; ends with a line break. */
@@ -39,6 +44,7 @@ record Report(String bench, Machine machine, List<Figure> figures) {
               goalText(figure.goal()),
               metText(figure)));
     }
+    notes.forEach(note -> text.append(note).append(System.lineSeparator()));
     return text.toString();
   }
 
@@ -68,7 +74,7 @@ record Report(String bench, Machine machine, List<Figure> figures) {
 
   /**
    * {@code {"bench", "machine": {"os", "cpu", "cores", "memory_bytes", "java"}, "figures": [{"name", "value", "unit",
-   * "goal", "met"}]}}, where a goal is {@code {"at_most": x}}, {@code {"at_least": x}} or null, and {@code met} is null
+   * "goal", "met"}], "notes": [sentences]}}, where a goal is {@code {"at_most": x}}, {@code {"at_least": x}} or null, and {@code met} is null
    * without a goal; a value that can't be measured on this machine is null, and its goal is not met.
    */
   String json() {
@@ -100,6 +106,9 @@ record Report(String bench, Machine machine, List<Figure> figures) {
       array.add(object);
     }
     json.add("figures", array);
+    var sentences = new JsonArray();
+    notes.forEach(sentences::add);
+    json.add("notes", sentences);
     return new GsonBuilder()
             .serializeNulls()
             .setPrettyPrinting()

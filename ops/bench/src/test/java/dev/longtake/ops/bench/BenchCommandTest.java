@@ -19,6 +19,7 @@ class BenchCommandTest {
   private record Fixed(String name, List<Figure> figures) implements Benchmark {
     @Override
     public List<Figure> run(BenchOptions options) {
+      options.notes().accept("fixed.other is left out: nobody can measure it");
       return figures;
     }
 
@@ -47,10 +48,12 @@ class BenchCommandTest {
   void shouldPrintTheDocumentedShapeWhenJsonIsAsked() {
     assertThat(run("fixed", "--json")).isZero();
     JsonObject json = JsonParser.parseString(out.toString()).getAsJsonObject();
-    assertThat(json.keySet()).containsExactly("bench", "machine", "figures");
+    assertThat(json.keySet()).containsExactly("bench", "machine", "figures", "notes");
     assertThat(json.getAsJsonObject("machine").keySet())
         .containsExactly("os", "cpu", "cores", "memory_bytes", "java");
     assertThat(json.getAsJsonObject("machine").get("cores").getAsInt()).isPositive();
+    assertThat(json.getAsJsonArray("notes").toString())
+        .isEqualTo("[\"fixed.other is left out: nobody can measure it\"]");
     assertThat(json.getAsJsonArray("figures").toString())
         .isEqualTo(
             """
@@ -69,7 +72,8 @@ class BenchCommandTest {
             "fixed.seconds 2.500 s goal <= 30 met",
             "fixed.rate 9 1/s goal >= 10 NOT MET",
             "fixed.bytes 1099511627776 bytes no goal",
-            "fixed.unknown not measured bytes goal <= 1 NOT MET");
+            "fixed.unknown not measured bytes goal <= 1 NOT MET",
+            "fixed.other is left out: nobody can measure it");
   }
 
   @Test

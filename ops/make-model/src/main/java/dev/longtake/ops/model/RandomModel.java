@@ -37,6 +37,7 @@ public final class RandomModel {
   private static final float BIAS_DEVIATION = 0.02f;
   private static final float NORM_DEVIATION = 0.1f;
   private static final String CONFIG = "config.json";
+  private static final String STDIT3_FULL = "stdit3-full.json";
 
   private final JsonObject config;
   private final CatalogModel model;
@@ -66,13 +67,15 @@ public final class RandomModel {
 
   /** STDiT3-XL/2 with the sizes of Open-Sora 1.2 (hpcai-tech/OpenSora-STDiT-v3): 1.1 billion parameters. */
   public static RandomModel stdit3Full() {
-    String name = "stdit3-full.json";
+    return of(Path.of(STDIT3_FULL), stdit3FullConfig());
+  }
+
+  /** The configuration of {@link #stdit3Full()}, for models that differ from it in some sizes; the caller's to change. */
+  public static JsonObject stdit3FullConfig() {
     try (InputStream in =
-        Objects.requireNonNull(RandomModel.class.getResourceAsStream(name), name)) {
-      return of(
-          Path.of(name),
-          JsonParser.parseReader(new InputStreamReader(in, StandardCharsets.UTF_8))
-              .getAsJsonObject());
+        Objects.requireNonNull(RandomModel.class.getResourceAsStream(STDIT3_FULL), STDIT3_FULL)) {
+      return JsonParser.parseReader(new InputStreamReader(in, StandardCharsets.UTF_8))
+          .getAsJsonObject();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

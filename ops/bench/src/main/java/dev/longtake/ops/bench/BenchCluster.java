@@ -1,0 +1,185 @@
+package dev.longtake.ops.bench;
+
+import dev.longtake.client.LongtakeClient;
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.process.JavaProcess;
+import dev.longtake.coordinator.CoordinatorMain;
+import dev.longtake.v1.ClusterStatus;
+import dev.longtake.v1.GenerationRequest;
+import dev.longtake.v1.Job;
+import dev.longtake.v1.JobState;
+import dev.longtake.v1.WorkerStatus;
+import dev.longtake.worker.WorkerMain;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A coordinator and workers of one thread each as processes of this machine, and a client. Owns the processes, not the links. For one
+ * thread.
+ */
+final class BenchCluster implements AutoCloseable {
+  private static final String LOOPBACK = "127.0.0.1";
+  private static final Duration START = Duration.ofMinutes(2);
+  private static final Duration MEASURE = Duration.ofMinutes(5);
+  private static final long POLL_MILLIS = 200;
+  private static final List<String> FLAGS = List.of("-XX:+UseSerialGC", "-Xmx512m");
+
+  private final List<JavaProcess> processes = new ArrayList<>();
+  private @Nullable LongtakeClient client;
+
+  private BenchCluster() {}
+
+  /** On loopback. */
+  static BenchCluster onLoopback(Path model, Path logs, int workers) {
+    return start(model, logs, workers, null);
+  }
+
+  /** Two workers with a shaped link between them. */
+  static BenchCluster on(ShapedLinks links, Path model, Path logs) {
+    return start(model, logs, 2, links);
+  }
+
+  private static BenchCluster start(
+      Path model, Path logs, int workers, @Nullable ShapedLinks links) {
+    BenchCluster cluster = new BenchCluster();
+    boolean isStarted = false;
+    try {
+      cluster.startAll(model, logs, workers, links);
+      cluster.awaitMeasured(workers);
+      isStarted = true;
+      return cluster;
+    } finally {
+      if (!isStarted) {
+        cluster.close();
+      }
+    }
+  }
+
+  private void startAll(Path model, Path logs, int workers, @Nullable ShapedLinks links) {
+    JavaProcess coordinator =
+        JavaProcess.start(
+            "coordinator",
+            CoordinatorMain.class.getName(),
+            List.of(
+                "--host",
+                links == null ? LOOPBACK : links.hubAddress(),
+                "--port",
+                "0",
+                "--data",
+                logs.resolve("data").toString()),
+            FLAGS,
+            logs.resolve("coordinator.log"),
+            START);
+    processes.add(coordinator);
+    client = LongtakeClient.builder().address(coordinator.address()).build();
+    for (int i = 0; i < workers; i++) {
+      String id = "w" + (i + 1);
+      processes.add(
+          JavaProcess.startWithin(
+              links == null ? List.of() : links.launcher(i),
+              "worker " + id,
+              WorkerMain.class.getName(),
+              List.of(
+                  "--coordinator",
+                  coordinator.address(),
+                  "--model",
+                  model.toString(),
+                  "--host",
+                  links == null ? LOOPBACK : links.address(i),
+                  "--id",
+                  id,
+                  "--threads",
+                  "1"),
+              FLAGS,
+              logs.resolve(id + ".log"),
+              START));
+    }
+  }
+
+  LongtakeClient client() {
+    LongtakeClient open = client;
+    if (open == null) {
+      throw new IllegalStateException("Expected the cluster to be started");
+    }
+    return open;
+  }
+
+  /** Until the coordinator has measured all workers and links. */
+  private void awaitMeasured(int workers) {
+    long deadline = System.nanoTime() + MEASURE.toNanos();
+    ClusterStatus status = client().clusterStatus();
+    while (!isMeasured(status, workers)) {
+      if (System.nanoTime() > deadline) {
+        throw new LongtakeException(
+            ErrorCode.TIMED_OUT,
+            "Expected the coordinator to measure %d workers and %d links within %d s, but it has %d and %d; see its log"
+                .formatted(
+                    workers,
+                    workers * (workers - 1),
+                    MEASURE.toSeconds(),
+                    status.getWorkersList().stream()
+                        .filter(WorkerStatus::hasBlockTimes)
+                        .count(),
+                    status.getLinksCount()));
+      }
+      pause();
+      status = client().clusterStatus();
+    }
+  }
+
+  private static boolean isMeasured(ClusterStatus status, int workers) {
+    return status.getWorkersCount() == workers
+        && status.getWorkersList().stream().allMatch(WorkerStatus::hasBlockTimes)
+        && status.getLinksCount() == workers * (workers - 1);
+  }
+
+  /** A moment, or less when the coordinator dies. */
+  private void pause() {
+    JavaProcess coordinator = processes.getFirst();
+    try {
+      var _ = coordinator.onExit().get(POLL_MILLIS, TimeUnit.MILLISECONDS);
+      throw new LongtakeException(ErrorCode.PROCESS_DIED, coordinator.deathMessage());
+    } catch (TimeoutException e) {
+      // It lives.
+    } catch (ExecutionException e) {
+      throw new LongtakeException(ErrorCode.INTERNAL, "Waiting for the coordinator failed", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new LongtakeException(ErrorCode.CANCELED, "Interrupted while workers are measured", e);
+    }
+  }
+
+  /**
+   * Makes a video.
+   *
+   * @return the ended job
+   * @throws LongtakeException PROCESS_DIED or INTERNAL when it fails
+   */
+  Job run(GenerationRequest request) {
+    Job job = client().watch(client().submit(request).getId(), _ -> {});
+    if (job.getState() != JobState.JOB_STATE_DONE) {
+      throw new LongtakeException(
+          ErrorCode.INTERNAL,
+          "Expected a job with the plan '%s' to be done, but it is %s: %s"
+              .formatted(request.getPlan(), job.getState(), job.getError().getMessage()));
+    }
+    return job;
+  }
+
+  @Override
+  public void close() {
+    if (client != null) {
+      client.close();
+    }
+    for (JavaProcess process : processes.reversed()) {
+      process.close();
+    }
+  }
+}

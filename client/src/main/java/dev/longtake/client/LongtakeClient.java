@@ -4,6 +4,8 @@ import dev.longtake.v1.CancelJobRequest;
 import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.ClusterStatus;
 import dev.longtake.v1.DownloadRequest;
+import dev.longtake.v1.ExplainRequest;
+import dev.longtake.v1.ExplainResponse;
 import dev.longtake.v1.GenerationGrpc;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.GetJobRequest;
@@ -172,6 +174,14 @@ public final class LongtakeClient implements AutoCloseable {
         ClusterGrpc.newBlockingStub(channel)
             .withDeadlineAfter(callTimeout.toNanos(), TimeUnit.NANOSECONDS)
             .status(StatusRequest.getDefaultInstance()));
+  }
+
+  /** How a request would be divided among the cluster's workers, and why. Nothing is queued. */
+  public ExplainResponse explain(ExplainRequest request) {
+    return call(() ->
+        ClusterGrpc.newBlockingStub(channel)
+            .withDeadlineAfter(callTimeout.toNanos(), TimeUnit.NANOSECONDS)
+            .explain(request));
   }
 
   /**

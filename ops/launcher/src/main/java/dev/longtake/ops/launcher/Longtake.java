@@ -5,6 +5,7 @@ import dev.longtake.client.cli.StatusCommand;
 import dev.longtake.common.process.Logs;
 import dev.longtake.coordinator.CoordinatorCommand;
 import dev.longtake.ops.bench.BenchCommand;
+import dev.longtake.ops.launcher.plan.PlanCommand;
 import dev.longtake.ops.model.MakeModelCommand;
 import dev.longtake.worker.WorkerMain;
 import dev.longtake.worker.conformance.ConformanceCommand;
@@ -52,6 +53,7 @@ public final class Longtake {
         new UpCommand(),
         new GenerateCommand(),
         new StatusCommand(),
+        new PlanCommand(),
         new CoordinatorCommand(),
         WorkerMain.command(),
         new InspectCommand(),

@@ -93,7 +93,7 @@ final class WorkerProcess implements AutoCloseable {
             hasOutput = true;
           }
           case FINISHED -> finished = event.getFinished();
-          case STEP_FINISHED, FRAMES, EVENT_NOT_SET -> {}
+          case STEP_FINISHED, FRAMES, MEASURED, TRACE, EVENT_NOT_SET -> {}
         }
       }
       if (!hasOutput) {

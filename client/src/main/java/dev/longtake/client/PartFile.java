@@ -36,9 +36,6 @@ final class PartFile {
             ? file.getReason()
             : e.getClass().getSimpleName() + " " + e.getMessage();
     return new LongtakeClientException(
-        LongtakeClientException.LOCAL_FILE,
-        null,
-        "Cannot write %s: %s".formatted(target, why),
-        e);
+        LongtakeClientException.LOCAL_FILE, null, "Cannot write %s: %s".formatted(target, why), e);
   }
 }

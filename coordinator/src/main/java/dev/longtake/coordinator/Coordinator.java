@@ -130,9 +130,7 @@ public final class Coordinator implements AutoCloseable {
             JobStore::close);
     Measurer measurer =
         startup.step(
-            "measurer",
-            () -> new Measurer(fleet, calls, timer, nanoTime, clock),
-            Measurer::close);
+            "measurer", () -> new Measurer(fleet, calls, timer, nanoTime, clock), Measurer::close);
     fleet.addListener(measurer);
     TraceFiles traces = TraceFiles.open(data.traces(), TraceFiles.KEPT_JOBS);
     RunSettings settings =
@@ -146,8 +144,7 @@ public final class Coordinator implements AutoCloseable {
     startup.step(
         "scheduler",
         () -> {
-          JobScheduler scheduler =
-              new JobScheduler(jobs, fleet, measurer, planning, runner, runs);
+          JobScheduler scheduler = new JobScheduler(jobs, fleet, measurer, planning, runner, runs);
           scheduler.start();
           return scheduler;
         },
@@ -185,7 +182,8 @@ public final class Coordinator implements AutoCloseable {
     GenerationService generation =
         new GenerationService(
             fleet, jobs, planning, traces, config.encodeTimeout(), random, nanoTime, calls);
-    ClusterService cluster = new ClusterService(fleet, jobs::counts, planning, random, Build.version());
+    ClusterService cluster =
+        new ClusterService(fleet, jobs::counts, planning, random, Build.version());
     return List.of(
         ErrorMappingInterceptor.around(generation), ErrorMappingInterceptor.around(cluster));
   }

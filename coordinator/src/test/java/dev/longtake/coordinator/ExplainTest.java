@@ -73,8 +73,7 @@ final class ExplainTest {
             ExplainRequest.newBuilder()
                 .setLimit(2)
                 .setRequest(
-                    GenerationRequest.newBuilder()
-                        .setPlan(Plan.newBuilder().setSequenceRanks(1))));
+                    GenerationRequest.newBuilder().setPlan(Plan.newBuilder().setSequenceRanks(1))));
 
     assertThat(explained.getCandidatesList()).hasSize(2);
     assertThat(explained.getCandidates(0).getWorkerIdsList()).hasSize(1);
@@ -93,8 +92,7 @@ final class ExplainTest {
           new Bad("limit", ExplainRequest.newBuilder().setLimit(-1)),
           new Bad(
               "width",
-              ExplainRequest.newBuilder()
-                  .setRequest(GenerationRequest.newBuilder().setWidth(17))),
+              ExplainRequest.newBuilder().setRequest(GenerationRequest.newBuilder().setWidth(17))),
           new Bad(
               "plan",
               ExplainRequest.newBuilder()

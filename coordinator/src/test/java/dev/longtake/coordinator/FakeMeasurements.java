@@ -53,7 +53,9 @@ final class FakeMeasurements {
               response,
               order.hasMeasureLink()
                   ? Measured.newBuilder().setLink(LinkTimes.getDefaultInstance()).build()
-                  : Measured.newBuilder().setBlocks(TestModel.times().toBuilder().clearKinds()).build());
+                  : Measured.newBuilder()
+                      .setBlocks(TestModel.times().toBuilder().clearKinds())
+                      .build());
     }
   }
 
@@ -83,8 +85,7 @@ final class FakeMeasurements {
 
   private static void answer(StreamObserver<WorkEvent> response, Measured measured) {
     response.onNext(WorkEvent.newBuilder().setMeasured(measured).build());
-    response.onNext(
-        WorkEvent.newBuilder().setFinished(WorkFinished.getDefaultInstance()).build());
+    response.onNext(WorkEvent.newBuilder().setFinished(WorkFinished.getDefaultInstance()).build());
     response.onCompleted();
   }
 }

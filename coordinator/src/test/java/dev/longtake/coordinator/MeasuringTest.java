@@ -5,13 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.google.protobuf.util.Durations;
 import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.ClusterStatus;
+import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
 import dev.longtake.v1.LinkTimes;
 import dev.longtake.v1.PlanPrediction;
 import dev.longtake.v1.Precision;
-import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.v1.WorkerStatus;
 import java.nio.file.Path;
@@ -53,8 +53,7 @@ final class MeasuringTest {
       ClusterStatus status = cluster.awaitStatus(now -> isMeasured(now, 2));
 
       assertThat(status.getWorkers(0).getBlockTimes())
-          .isEqualTo(
-              TestModel.times().toBuilder().setPrecision(Precision.PRECISION_F32).build());
+          .isEqualTo(TestModel.times().toBuilder().setPrecision(Precision.PRECISION_F32).build());
       assertThat(status.getLinksList())
           .containsExactly(link("w0", "w1", 1e9), link("w1", "w0", 1e9 + 1));
       WorkOrder blocks = next(w0);

@@ -55,8 +55,7 @@ final class SchedulingTest {
   }
 
   private FakeWorker holding(String id, int maxOrders) throws Exception {
-    FakeWorker worker =
-        cluster.joined(id, description -> description.setMaxOrders(maxOrders));
+    FakeWorker worker = cluster.joined(id, description -> description.setMaxOrders(maxOrders));
     worker.behaviour = FakeWorker.Behaviour.HOLD;
     return worker;
   }
@@ -154,9 +153,8 @@ final class SchedulingTest {
     assertThat(job.getPlan().getStagesList()).isEqualTo(twoStages().getStagesList());
     assertThat(job.getPlan().getReason()).contains("joins another job");
     assertThat(done(third).getWorkerIdsList()).containsExactly("w0", "w1");
-    cluster.awaitStatus(
-        status ->
-            status.getWorkersList().stream().allMatch(worker -> worker.getJobIdsCount() == 0));
+    cluster.awaitStatus(status ->
+        status.getWorkersList().stream().allMatch(worker -> worker.getJobIdsCount() == 0));
   }
 
   @Test
@@ -197,8 +195,9 @@ final class SchedulingTest {
 
     assertThat(w2.mostJobsAtOnce.get()).as("another precision").isEqualTo(1);
     assertThat(
-            cluster.generation().get(
-                    dev.longtake.v1.GetJobRequest.newBuilder().setJobId(other).build())
+            cluster
+                .generation()
+                .get(dev.longtake.v1.GetJobRequest.newBuilder().setJobId(other).build())
                 .getWorkerIdsList())
         .containsExactly("w2", "w3");
   }
@@ -227,8 +226,7 @@ final class SchedulingTest {
     cluster.planning.mostWorkers = 2;
     cluster.planning.fewestWorkers = 2;
     String big = cluster.submit(request()).getId();
-    String asked =
-        cluster.submit(request().setPlan(Plan.newBuilder().setSequenceRanks(2))).getId();
+    String asked = cluster.submit(request().setPlan(Plan.newBuilder().setSequenceRanks(2))).getId();
     assertThat(cluster.status().getQueuedJobs()).isEqualTo(2);
     assertThat(w1.orders).isEmpty();
 
@@ -290,7 +288,8 @@ final class SchedulingTest {
         List.of(
             new Bad(
                 "plan",
-                "at most 2 workers, as many as have joined, but it takes 6 (1 branch groups x 2 stages x 3 sequence ranks)",
+                "at most 2 workers, as many as have joined, but it takes 6 (1 branch groups x 2"
+                    + " stages x 3 sequence ranks)",
                 twoStages().toBuilder().setSequenceRanks(3).build()),
             new Bad(
                 "plan.branch_groups",
@@ -304,8 +303,7 @@ final class SchedulingTest {
                     .addStages(BlockRange.newBuilder().setStart(0).setEnd(1))
                     .addStages(BlockRange.newBuilder().setStart(2).setEnd(4))
                     .build()),
-            new Bad(
-                "plan.sequence_ranks", "at least 1, but got 0", Plan.getDefaultInstance()))) {
+            new Bad("plan.sequence_ranks", "at least 1, but got 0", Plan.getDefaultInstance()))) {
       Failure failure = TestCluster.failure(() -> cluster.submit(request().setPlan(bad.plan)));
       assertThat(failure.status()).as(bad.message).isEqualTo(Status.Code.INVALID_ARGUMENT);
       assertThat(failure.field()).hasValue(bad.field);
@@ -313,8 +311,8 @@ final class SchedulingTest {
     }
     cluster.planning.fewestWorkers = 2;
     Failure tooLarge =
-        TestCluster.failure(() ->
-            cluster.submit(request().setPlan(Plan.newBuilder().setSequenceRanks(1))));
+        TestCluster.failure(
+            () -> cluster.submit(request().setPlan(Plan.newBuilder().setSequenceRanks(1))));
     assertThat(tooLarge.reason()).isEqualTo(ErrorCode.OUT_OF_MEMORY);
     assertThat(cluster.status().getQueuedJobs()).isZero();
   }
@@ -345,7 +343,6 @@ final class SchedulingTest {
         .as("says little")
         .usingRecursiveComparison()
         .ignoringFields("times")
-        .isEqualTo(
-            new WorkerView("w1", "127.0.0.1", 0, 1, 0, views.getLast().times()));
+        .isEqualTo(new WorkerView("w1", "127.0.0.1", 0, 1, 0, views.getLast().times()));
   }
 }

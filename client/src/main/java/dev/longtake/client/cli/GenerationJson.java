@@ -90,8 +90,7 @@ final class GenerationJson {
   private static JsonObject prediction(PlanPrediction prediction) {
     var json = new JsonObject();
     json.addProperty("step_seconds", Texts.seconds(prediction.getStep()));
-    json.addProperty(
-        "exposed_exchange_seconds", Texts.seconds(prediction.getExposedExchange()));
+    json.addProperty("exposed_exchange_seconds", Texts.seconds(prediction.getExposedExchange()));
     json.addProperty("jobs_in_flight", prediction.getJobsInFlight());
     var workers = new JsonArray();
     for (WorkerPrediction worker : prediction.getWorkersList()) {

@@ -70,7 +70,8 @@ public final class GenerationOptions {
       converter = PlanText.Converter.class,
       description = {
         "Divide the work like this instead of letting the planner choose, such as",
-        "'branches=2 stages=0-14,14-28 ranks=2 mode=switch parts=2 shares=2,1'; each part is optional."
+        "'branches=2 stages=0-14,14-28 ranks=2 mode=switch parts=2 shares=2,1'; each part is"
+            + " optional."
       })
   @Nullable Plan plan;
 

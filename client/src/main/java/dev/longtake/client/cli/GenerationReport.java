@@ -49,9 +49,7 @@ public record GenerationReport(Path file, Job job, List<Stage> stages) {
             .max()
             .orElse(0);
     int steps = job.getRequest().getSteps();
-    return sampling > 0 && steps > 0
-        ? OptionalDouble.of(sampling / steps)
-        : OptionalDouble.empty();
+    return sampling > 0 && steps > 0 ? OptionalDouble.of(sampling / steps) : OptionalDouble.empty();
   }
 
   /** For people; ends with a line break. */
@@ -89,8 +87,7 @@ public record GenerationReport(Path file, Job job, List<Stage> stages) {
     if (stepSeconds().isEmpty()) {
       return;
     }
-    text.append(
-        String.format(Locale.ROOT, "step   %.3f s measured", stepSeconds().getAsDouble()));
+    text.append(String.format(Locale.ROOT, "step   %.3f s measured", stepSeconds().getAsDouble()));
     PlanPrediction prediction = job.getPlan().getPrediction();
     double predicted = Texts.seconds(prediction.getStep());
     if (predicted > 0) {
@@ -115,8 +112,10 @@ public record GenerationReport(Path file, Job job, List<Stage> stages) {
       text.append(
           String.format(
               Locale.ROOT,
-              "%-6s %-" + Math.max(1, width)
-                  + "s  compute %.2f s, exchange %.2f s exposed + %.2f s hidden, idle %.2f s, sent %s%n",
+              "%-6s %-"
+                  + Math.max(1, width)
+                  + "s  compute %.2f s, exchange %.2f s exposed + %.2f s hidden, idle %.2f s, sent"
+                  + " %s%n",
               label,
               rank.getWorkerId(),
               Texts.seconds(rank.getCompute()),

@@ -20,7 +20,8 @@ import picocli.CommandLine.Spec;
     description = "Fetch the trace of a job that is done: what every worker did when.",
     footer = {
       "",
-      "The file is in Chrome's trace event format; open it in https://ui.perfetto.dev or chrome://tracing.",
+      "The file is in Chrome's trace event format; open it in https://ui.perfetto.dev or"
+          + " chrome://tracing.",
       "The traces of the most recent jobs are kept. Job ids are in 'longtake generate --json'.",
       "",
       "Exit status: 0 written, 1 failed, 2 wrong usage, or nothing listens there."

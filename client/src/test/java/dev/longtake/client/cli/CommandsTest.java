@@ -92,8 +92,10 @@ class CommandsTest {
             "seed   18446744073709551615",
             "plan   2 workers: 2 stages [0-3,3-4], 2 parts (both idle)",
             "step   0.700 s measured, 0.600 s predicted, of which 0.010 s wait for bytes",
-            "ranks  w1  compute 1.50 s, exchange 0.10 s exposed + 0.20 s hidden, idle 0.50 s, sent 2.0 KiB",
-            "       w2  compute 1.25 s, exchange 0.00 s exposed + 0.00 s hidden, idle 0.75 s, sent 0 B",
+            "ranks  w1  compute 1.50 s, exchange 0.10 s exposed + 0.20 s hidden, idle 0.50 s, sent"
+                + " 2.0 KiB",
+            "       w2  compute 1.25 s, exchange 0.00 s exposed + 0.00 s hidden, idle 0.75 s, sent"
+                + " 0 B",
             "time   text encoder         0.25 s",
             "       sampling: compute    2.00 s");
   }
@@ -118,8 +120,7 @@ class CommandsTest {
     assertThat(plan.get("sequence_ranks").getAsInt()).isEqualTo(1);
     assertThat(plan.get("micro_batches").getAsInt()).isEqualTo(2);
     assertThat(plan.getAsJsonArray("stages").get(1)).hasToString("{\"start\":3,\"end\":4}");
-    assertThat(plan.getAsJsonObject("prediction").get("step_seconds").getAsDouble())
-        .isEqualTo(0.6);
+    assertThat(plan.getAsJsonObject("prediction").get("step_seconds").getAsDouble()).isEqualTo(0.6);
     assertThat(json.get("step_seconds").getAsDouble()).isCloseTo(0.7, within(1e-9));
     JsonObject rank = json.getAsJsonArray("rank_times").get(0).getAsJsonObject();
     assertThat(rank.get("worker_id").getAsString()).isEqualTo("w1");
@@ -216,8 +217,8 @@ class CommandsTest {
 
   @Test
   void shouldNameTheValueWhenAnOptionCannotBeRead() {
-    for (String option : List.of(
-            "--seed=-1", "--precision=f16", "--steps=many", "--width=1.5", "--plan=turbo")) {
+    for (String option :
+        List.of("--seed=-1", "--precision=f16", "--steps=many", "--width=1.5", "--plan=turbo")) {
       assertThat(run(new GenerateCommand(), "a cat", option)).as(option).isEqualTo(2);
       assertThat(err.toString()).contains("'" + option.substring(option.indexOf('=') + 1) + "'");
     }

@@ -49,8 +49,7 @@ class ProgressBarTest {
     nanos.addAndGet(TimeUnit.SECONDS.toNanos(65));
     bar.update(step(10, 30, 130));
     assertThat(lastDrawn())
-        .isEqualTo(
-            "[########................] step 10/30  1:05, 2:10 left  2 workers: 2 ranks");
+        .isEqualTo("[########................] step 10/30  1:05, 2:10 left  2 workers: 2 ranks");
     bar.update(step(30, 30, 0));
     assertThat(lastDrawn()).startsWith("[########################] step 30/30");
     assertThat(written.toString()).doesNotContain("\n");

@@ -92,8 +92,7 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
     }
     GenerationRequest complete = validator.completeWithoutPrompt(request.getRequest(), card);
     Workload workload = PlanningInputs.workload(complete, card, card.getMaxTextTokens());
-    ClusterView cluster =
-        PlanningInputs.cluster(members, fleet.links(), complete.getPrecision());
+    ClusterView cluster = PlanningInputs.cluster(members, fleet.links(), complete.getPrecision());
     PlanChoice choice;
     if (complete.hasPlan()) {
       RequestedPlans.requireWorkers(complete.getPlan(), card.getProfile(), members.size());
@@ -114,7 +113,8 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
   private static LongtakeException noModel() {
     return new LongtakeException(
         ErrorCode.WRONG_STATE,
-        "Expected a cluster with a model, but no worker has joined; start one with 'longtake worker --coordinator HOST:PORT --model DIR'");
+        "Expected a cluster with a model, but no worker has joined; start one with 'longtake worker"
+            + " --coordinator HOST:PORT --model DIR'");
   }
 
   /** One worker's stream. Reports come from gRPC in order; a removal may come from any thread. */

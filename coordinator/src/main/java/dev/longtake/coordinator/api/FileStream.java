@@ -57,11 +57,7 @@ final class FileStream<C> {
    * @throws LongtakeException INVALID_REQUEST unless the offset is within 0 and the size, NO_SUCH_JOB when the file is gone
    */
   static <C> void start(
-      Path path,
-      String what,
-      long offset,
-      ChunkFactory<C> chunk,
-      ServerCallStreamObserver<C> out) {
+      Path path, String what, long offset, ChunkFactory<C> chunk, ServerCallStreamObserver<C> out) {
     FileChannel file;
     long sizeBytes;
     try {

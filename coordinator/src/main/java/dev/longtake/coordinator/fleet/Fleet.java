@@ -344,8 +344,8 @@ public final class Fleet implements AutoCloseable {
         () ->
             ranks.stream().allMatch(Member::isReservable)
                 && members.values().stream()
-                    .noneMatch(member ->
-                        !member.jobIds.isEmpty() && hosts.contains(member.host())));
+                    .noneMatch(
+                        member -> !member.jobIds.isEmpty() && hosts.contains(member.host())));
   }
 
   /**
@@ -376,8 +376,7 @@ public final class Fleet implements AutoCloseable {
   private Optional<Gang> reserve(String jobId, List<Member> ranks, BooleanSupplier free) {
     lock.lock();
     try {
-      boolean present =
-          ranks.stream().allMatch(member -> members.get(member.id()) == member);
+      boolean present = ranks.stream().allMatch(member -> members.get(member.id()) == member);
       if (!present || !free.getAsBoolean()) {
         return Optional.empty();
       }

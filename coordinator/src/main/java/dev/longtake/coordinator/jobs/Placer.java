@@ -78,7 +78,8 @@ final class Placer {
     Map<String, Member> byId =
         idle.stream().collect(Collectors.toMap(Member::id, Function.identity()));
     List<Member> ranks = choice.workerIds().stream().map(byId::get).toList();
-    // Empty when one of them has just left: the fleet has changed, so the job is placed again at once.
+    // Empty when one of them has just left: the fleet has changed, so the job is placed again at
+    // once.
     return fleet.reserve(entry.id(), ranks).map(gang -> placement(entry, gang, choice.plan()));
   }
 
@@ -123,8 +124,7 @@ final class Placer {
 
   /** The other job's plan for this one, on the same workers in the same places; empty when it doesn't fit. */
   private Optional<Plan> sharedPlan(Placement other, Workload workload) {
-    var cluster =
-        PlanningInputs.cluster(other.gang().members(), fleet.links(), other.precision());
+    var cluster = PlanningInputs.cluster(other.gang().members(), fleet.links(), other.precision());
     try {
       Plan plan = planning.forced(Placement.shape(other.plan()), workload, cluster).plan();
       return Optional.of(
@@ -140,8 +140,7 @@ final class Placer {
   }
 
   private static Placement placement(JobEntry entry, Gang gang, Plan plan) {
-    return new Placement(
-        gang, plan, entry.card().getFingerprint(), entry.request().getPrecision());
+    return new Placement(gang, plan, entry.card().getFingerprint(), entry.request().getPrecision());
   }
 
   private static Workload workload(JobEntry entry) {

@@ -15,7 +15,10 @@ final class Reports {
 
   /** Workers' times are those of one rank, the one that worked longest, so that they add up. */
   static List<StageTime> stageTimes(
-      java.time.Duration textEncoder, List<WorkFinished> reports, long waitedNanos, long writeNanos) {
+      java.time.Duration textEncoder,
+      List<WorkFinished> reports,
+      long waitedNanos,
+      long writeNanos) {
     WorkFinished busiest =
         reports.stream()
             .max(Comparator.comparing(Reports::work, Durations.comparator()))

@@ -115,8 +115,7 @@ final class Agenda {
       for (int j = i; j < hosts.size(); j++) {
         List<Member> other = i == j ? hosts.get(i).subList(1, hosts.get(i).size()) : hosts.get(j);
         if (!other.isEmpty()) {
-          Measurement.Link pair =
-              new Measurement.Link(hosts.get(i).getFirst(), other.getFirst());
+          Measurement.Link pair = new Measurement.Link(hosts.get(i).getFirst(), other.getFirst());
           if (covered.add(HostPair.of(pair.first().host(), pair.second().host()))) {
             pairs.add(pair);
           }
@@ -133,8 +132,7 @@ final class Agenda {
 
   private boolean isPutOff(Measurement measurement, long nowNanos) {
     Failures failed = failures.get(measurement);
-    return failed != null
-        && (failed.count >= MAX_FAILURES || nowNanos - failed.notBeforeNanos < 0);
+    return failed != null && (failed.count >= MAX_FAILURES || nowNanos - failed.notBeforeNanos < 0);
   }
 
   void succeeded(Measurement measurement) {

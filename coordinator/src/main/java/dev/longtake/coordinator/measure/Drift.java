@@ -39,7 +39,8 @@ final class Drift {
     return Math.abs(measured - predicted) > TOLERANCE * predicted;
   }
 
-  private static List<Member> count(Map<Member, Integer> misses, List<Member> members, boolean off) {
+  private static List<Member> count(
+      Map<Member, Integer> misses, List<Member> members, boolean off) {
     if (!off) {
       members.forEach(misses::remove);
       return List.of();

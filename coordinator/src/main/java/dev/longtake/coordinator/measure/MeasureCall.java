@@ -46,7 +46,8 @@ final class MeasureCall {
       CompletableFuture<Measured> call =
           CompletableFuture.supplyAsync(
               () -> inContext(context, member, order, measurement, onBroken), executor);
-      // The other worker would wait for this one until its own deadline. Without a cause: gRPC would take the cause's
+      // The other worker would wait for this one until its own deadline. Without a cause: gRPC
+      // would take the cause's
       // status for the other call's.
       var _ =
           call.whenComplete((measured, failure) -> {
@@ -98,7 +99,8 @@ final class MeasureCall {
       return call(member, order, measurement);
     } catch (StatusRuntimeException e) {
       LongtakeException meant = GrpcErrors.fromStatus(e, member.toString());
-      // Without our error details it was the connection that ended, or the process behind it, unless we cancelled.
+      // Without our error details it was the connection that ended, or the process behind it,
+      // unless we cancelled.
       boolean ended = meant.code() == ErrorCode.UNREACHABLE || meant.code() == ErrorCode.CANCELED;
       if (ended && !context.isCancelled()) {
         onBroken.accept(member);

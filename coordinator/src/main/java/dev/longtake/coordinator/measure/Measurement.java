@@ -54,8 +54,7 @@ sealed interface Measurement {
     @Override
     public void addTask(WorkOrder.Builder order) {
       order.setMeasureBlocks(
-          MeasureBlocks.newBuilder()
-              .setTypical(typical(member.description().getModel())));
+          MeasureBlocks.newBuilder().setTypical(typical(member.description().getModel())));
     }
 
     /** The clip of a request that asks for nothing special. */

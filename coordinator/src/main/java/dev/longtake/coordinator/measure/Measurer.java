@@ -164,8 +164,7 @@ public final class Measurer implements FleetListener, AutoCloseable {
       if (closed || standsBack) {
         return;
       }
-      for (Measurement due :
-          agenda.due(fleet.membersById(), fleet.links(), nanoTime.getAsLong())) {
+      for (Measurement due : agenda.due(fleet.membersById(), fleet.links(), nanoTime.getAsLong())) {
         if (underWay.contains(due)) {
           continue;
         }

@@ -28,8 +28,7 @@ final class ChromeTrace {
    */
   static void write(Writer out, List<String> workerIds, List<RankTrace> traces, int loopLane)
       throws IOException {
-    long originMicros =
-        traces.stream().mapToLong(RankTrace::getStartUnixMicros).min().orElse(0);
+    long originMicros = traces.stream().mapToLong(RankTrace::getStartUnixMicros).min().orElse(0);
     JsonWriter json = new JsonWriter(out);
     json.beginObject();
     json.name("displayTimeUnit").value("ms");
@@ -50,8 +49,8 @@ final class ChromeTrace {
     json.flush();
   }
 
-  private static void names(
-      JsonWriter json, RankTrace trace, List<String> workerIds, int loopLane) throws IOException {
+  private static void names(JsonWriter json, RankTrace trace, List<String> workerIds, int loopLane)
+      throws IOException {
     int rank = trace.getRank();
     metadata(json, "process_name", rank, 0).name("name").value(workerIds.get(rank));
     json.endObject().endObject();

@@ -90,7 +90,8 @@ final class JobStoreTest {
   @Test
   void shouldRefuseIllegalChanges() {
     JobEntry queued = submit();
-    Outcome done = new Outcome.Done(Video.getDefaultInstance(), folder.resolve("x"), List.of(), List.of());
+    Outcome done =
+        new Outcome.Done(Video.getDefaultInstance(), folder.resolve("x"), List.of(), List.of());
 
     assertThatThrownBy(() -> store.end(queued, done)).isInstanceOf(IllegalStateException.class);
     JobEntry running = running();

@@ -59,8 +59,7 @@ final class DriftTest {
   void shouldNotMindWhenTheExchangeIsNegligible() {
     for (int i = 0; i < 3; i++) {
       Drift.Verdict verdict =
-          drift.judge(
-              new Observation(List.of(w0, w1), Precision.PRECISION_F32, 1, 1, 0.04, 0.001));
+          drift.judge(new Observation(List.of(w0, w1), Precision.PRECISION_F32, 1, 1, 0.04, 0.001));
       assertThat(verdict.links()).isEmpty();
     }
   }

@@ -120,8 +120,8 @@ final class TraceFilesTest {
     TraceFiles traces = TraceFiles.open(folder, 2);
     Files.createDirectories(folder.resolve("job.json.part"));
 
-    assertThatThrownBy(() ->
-            traces.write("job", List.of("w0"), 1, List.of(RankTrace.getDefaultInstance())))
+    assertThatThrownBy(
+            () -> traces.write("job", List.of("w0"), 1, List.of(RankTrace.getDefaultInstance())))
         .isInstanceOf(LongtakeException.class)
         .hasMessageContaining("job.json");
     assertThat(traces.find("job")).isEmpty();

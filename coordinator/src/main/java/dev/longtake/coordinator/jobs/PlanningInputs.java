@@ -8,12 +8,14 @@ import dev.longtake.coordinator.planner.ClusterView;
 import dev.longtake.coordinator.planner.MeasuredLinks;
 import dev.longtake.coordinator.planner.WorkerView;
 import dev.longtake.coordinator.planner.Workload;
+import dev.longtake.v1.BlockTimes;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.Tensor;
 import dev.longtake.v1.WorkerDescription;
 import java.util.List;
+import java.util.Optional;
 
 /** What the planner is told of a request and of workers. */
 public final class PlanningInputs {
@@ -70,27 +72,49 @@ public final class PlanningInputs {
 
   /**
    * Workers and links as they are known now. Where a worker was not measured in the job's precision, the times of the other one
-   * stand in: they say at least how workers compare.
+   * stand in: they say at least how workers compare. A worker that was not measured at all is taken to be like one of the same host
+   * with the same device and as many threads.
    */
   public static ClusterView cluster(List<Member> members, LinkTable links, Precision precision) {
     return new ClusterView(
-        members.stream().map(member -> worker(member, precision)).toList(),
+        members.stream().map(member -> worker(member, members, precision)).toList(),
         new MeasuredLinks(
             links.all(),
             members.stream().map(Member::id).toList(),
             members.stream().map(Member::host).toList()));
   }
 
-  private static WorkerView worker(Member member, Precision precision) {
+  private static WorkerView worker(Member member, List<Member> all, Precision precision) {
     WorkerDescription says = member.description();
-    Precision other =
-        precision == Precision.PRECISION_BF16 ? Precision.PRECISION_F32 : Precision.PRECISION_BF16;
     return new WorkerView(
         member.id(),
         member.host(),
         says.getProcessors(),
         Math.max(1, says.getThreads()),
         says.getMemoryTotalBytes(),
-        member.times(precision).or(() -> member.times(other)));
+        times(member, precision).or(() -> timesOfAlike(member, all, precision)));
+  }
+
+  private static Optional<BlockTimes> times(Member member, Precision precision) {
+    Precision other =
+        precision == Precision.PRECISION_BF16 ? Precision.PRECISION_F32 : Precision.PRECISION_BF16;
+    return member.times(precision).or(() -> member.times(other));
+  }
+
+  private static Optional<BlockTimes> timesOfAlike(
+      Member member, List<Member> all, Precision precision) {
+    return all.stream()
+        .filter(other -> areAlike(member, other))
+        .flatMap(other -> times(other, precision).stream())
+        .findFirst();
+  }
+
+  private static boolean areAlike(Member member, Member other) {
+    WorkerDescription one = member.description();
+    WorkerDescription two = other.description();
+    return member.host().equals(other.host())
+        && one.getDevice().equals(two.getDevice())
+        && one.getDeviceDetail().equals(two.getDeviceDetail())
+        && one.getThreads() == two.getThreads();
   }
 }

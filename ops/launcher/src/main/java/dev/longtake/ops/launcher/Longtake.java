@@ -6,6 +6,7 @@ import dev.longtake.client.cli.TraceCommand;
 import dev.longtake.common.process.Logs;
 import dev.longtake.coordinator.CoordinatorCommand;
 import dev.longtake.ops.bench.BenchCommand;
+import dev.longtake.ops.launcher.plan.PlanCommand;
 import dev.longtake.ops.model.MakeModelCommand;
 import dev.longtake.worker.WorkerMain;
 import dev.longtake.worker.conformance.ConformanceCommand;
@@ -54,6 +55,7 @@ public final class Longtake {
         new GenerateCommand(),
         new TraceCommand(),
         new StatusCommand(),
+        new PlanCommand(),
         new CoordinatorCommand(),
         WorkerMain.command(),
         new InspectCommand(),

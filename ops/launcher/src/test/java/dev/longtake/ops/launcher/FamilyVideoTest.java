@@ -9,6 +9,7 @@ import dev.longtake.ops.model.RandomModel;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobState;
+import dev.longtake.v1.Plan;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -59,7 +60,9 @@ class FamilyVideoTest {
     try (TestCluster cluster = TestCluster.start(folder, model, 1)) {
       byte[] alone = video(cluster, request);
       cluster.addWorkers(2);
-      assertThat(video(cluster, request)).isEqualTo(alone);
+      Plan all = Plan.newBuilder().setSequenceRanks(3).build();
+      assertThat(video(cluster, request.toBuilder().setPlan(all).build())).isEqualTo(alone);
+      assertThat(video(cluster, request)).as("as planned").isEqualTo(alone);
     }
   }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobState;
+import dev.longtake.v1.Plan;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -55,11 +56,11 @@ class WorkerCountTest {
 
   private String sha256(TestCluster cluster, GenerationRequest request, int workers)
       throws Exception {
-    Job job = cluster.generate(request);
+    // The planner might find fewer faster.
+    Plan all = Plan.newBuilder().setSequenceRanks(workers).build();
+    Job job = cluster.generate(request.toBuilder().setPlan(all).build());
     assertThat(job.getState()).as("%s", job).isEqualTo(JobState.JOB_STATE_DONE);
     assertThat(job.getPlan().getSequenceRanks()).isEqualTo(workers);
-    assertThat(job.getPlan().getReason())
-        .contains(workers == 1 ? "one" : Integer.toString(workers));
     assertThat(job.getWorkerIdsList()).hasSize(workers).doesNotHaveDuplicates();
     Path file = cluster.client().download(job.getId(), folder.resolve(job.getId() + ".mp4"));
     byte[] digest = MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file));

@@ -4,12 +4,11 @@ import com.google.gson.JsonObject;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.ops.model.RandomModel;
-import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.ForwardRow;
 import dev.longtake.v1.ForwardTask;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.RowCondition;
-import dev.longtake.worker.order.ProtoTensors;
+import dev.longtake.v1.Tensor;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -132,44 +131,17 @@ final class AttentionMemoryBenchmark implements Benchmark {
   private static ForwardTask task(int tokens) {
     int frames = (tokens - TEXT_TOKENS) / FRAME_PATCHES;
     Random random = new Random(tokens);
-    float[] latents = normals(random, LATENT_CHANNELS * frames * FRAME_SIDE * FRAME_SIDE);
-    float[] text = normals(random, TEXT_TOKENS * TEXT_CHANNELS);
+    Tensor latents =
+        RandomTasks.normal(random, 1, LATENT_CHANNELS, frames, FRAME_SIDE, FRAME_SIDE);
+    Tensor text = RandomTasks.normal(random, TEXT_TOKENS, TEXT_CHANNELS);
     return ForwardTask.newBuilder()
-        .setGeometry(
-            ClipGeometry.newBuilder()
-                .setLatentFrames(frames)
-                .setLatentHeight(FRAME_SIDE)
-                .setLatentWidth(FRAME_SIDE)
-                .setPixelHeight(8.0 * FRAME_SIDE)
-                .setPixelWidth(8.0 * FRAME_SIDE)
-                .setPixelFrames(frames)
-                .setFps(24))
-        .setLatents(
-            ProtoTensors.of(
-                latents,
-                List.of(
-                    1L,
-                    (long) LATENT_CHANNELS,
-                    (long) frames,
-                    (long) FRAME_SIDE,
-                    (long) FRAME_SIDE)))
+        .setGeometry(RandomTasks.clip(frames, FRAME_SIDE))
+        .setLatents(latents)
         .addRows(
             ForwardRow.newBuilder()
                 .setTimestep(500)
-                .setCondition(
-                    RowCondition.newBuilder()
-                        .setEmbedding(
-                            ProtoTensors.of(
-                                text, List.of((long) TEXT_TOKENS, (long) TEXT_CHANNELS)))))
+                .setCondition(RowCondition.newBuilder().setEmbedding(text)))
         .addCapture("output")
         .build();
-  }
-
-  private static float[] normals(Random random, int count) {
-    float[] values = new float[count];
-    for (int i = 0; i < count; i++) {
-      values[i] = (float) random.nextGaussian();
-    }
-    return values;
   }
 }

@@ -11,7 +11,7 @@ public interface Benchmark {
   String description();
 
   /**
-   * Measures. Runs for at most a few minutes.
+   * Measures. Runs for at most some ten minutes.
    *
    * @throws dev.longtake.common.error.LongtakeException when what is measured fails
    */

@@ -1,11 +1,9 @@
 package dev.longtake.ops.bench;
 
-import com.google.protobuf.util.Durations;
 import dev.longtake.common.checkpoint.Checkpoints;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.ops.model.RandomModel;
-import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.ForwardRow;
 import dev.longtake.v1.ForwardTask;
 import dev.longtake.v1.Precision;
@@ -14,7 +12,6 @@ import dev.longtake.v1.WorkFinished;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.model.TextInput;
 import dev.longtake.worker.engine.program.Program;
-import dev.longtake.worker.order.ProtoTensors;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -93,7 +90,7 @@ final class LoadBenchmark implements Benchmark {
       WorkFinished finished = worker.run(task(program.model()), precision);
       // Once before and once after, so that a machine that is busy for a while is busy for both.
       double twice = before + secondsToRead(model);
-      double load = seconds(finished.getLoad());
+      double load = GangRun.seconds(finished.getLoad());
       double weights = (double) program.weightBytes(type);
       figures.add(figure(suffix + ".read_twice_seconds", twice, "s", Goal.none()));
       figures.add(figure(suffix + ".seconds", load, "s", Goal.none()));
@@ -109,7 +106,7 @@ final class LoadBenchmark implements Benchmark {
               "ratio",
               Goal.atMost(MEMORY_GOAL)));
       figures.add(
-          figure(suffix + ".step_seconds", seconds(finished.getCompute()), "s", Goal.none()));
+          figure(suffix + ".step_seconds", GangRun.seconds(finished.getCompute()), "s", Goal.none()));
     }
   }
 
@@ -125,7 +122,7 @@ final class LoadBenchmark implements Benchmark {
       forget(model);
       double before = secondsToRead(model);
       forget(model);
-      double load = seconds(worker.run(task(program.model()), precision).getLoad());
+      double load = GangRun.seconds(worker.run(task(program.model()), precision).getLoad());
       forget(model);
       double twice = before + secondsToRead(model);
       figures.add(figure(suffix + ".disk.read_twice_seconds", twice, "s", Goal.none()));
@@ -141,10 +138,6 @@ final class LoadBenchmark implements Benchmark {
 
   private static void forget(ModelFolder model) {
     Checkpoints.files(model.ditWeights()).forEach(FileCache::drop);
-  }
-
-  private static double seconds(com.google.protobuf.Duration duration) {
-    return Durations.toNanos(duration) / 1e9;
   }
 
   private static Figure figure(String name, double value, String unit, Goal goal) {
@@ -190,34 +183,13 @@ final class LoadBenchmark implements Benchmark {
     if (text != null) {
       row.setCondition(
           RowCondition.newBuilder()
-              .setEmbedding(tensor(random, List.of((long) TEXT_TOKENS, (long) text.channels()))));
+              .setEmbedding(RandomTasks.normal(random, TEXT_TOKENS, text.channels())));
     }
     return ForwardTask.newBuilder()
-        .setGeometry(
-            ClipGeometry.newBuilder()
-                .setLatentFrames(FRAMES)
-                .setLatentHeight(SIDE)
-                .setLatentWidth(SIDE)
-                .setPixelHeight(8.0 * SIDE)
-                .setPixelWidth(8.0 * SIDE)
-                .setPixelFrames(FRAMES)
-                .setFps(24))
-        .setLatents(
-            tensor(
-                random,
-                List.of(
-                    1L, (long) model.latentChannels(), (long) FRAMES, (long) SIDE, (long) SIDE)))
+        .setGeometry(RandomTasks.clip(FRAMES, SIDE))
+        .setLatents(RandomTasks.normal(random, 1, model.latentChannels(), FRAMES, SIDE, SIDE))
         .addRows(row)
         .addCapture("output")
         .build();
-  }
-
-  private static dev.longtake.v1.Tensor tensor(Random random, List<Long> shape) {
-    float[] values =
-        new float[shape.stream().mapToInt(Long::intValue).reduce(1, Math::multiplyExact)];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = (float) random.nextGaussian();
-    }
-    return ProtoTensors.of(values, shape);
   }
 }

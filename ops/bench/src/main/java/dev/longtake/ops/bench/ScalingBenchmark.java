@@ -196,11 +196,10 @@ final class ScalingBenchmark implements Benchmark {
     // 2 K steps of a worker are 2 K + 1 half steps in two stages.
     double steps = jobs * sizes.jobSteps();
     figures.add(figure("ranges.limit", WORKERS * steps / (steps + 1), "ratio", Goal.none()));
+    // By job: jobs per second are the reciprocal.
     figures.add(
-        figure(
-            "ranges.solo.jobs_per_second", jobs / Medians.of(alone), "jobs/s", Goal.none()));
-    figures.add(
-        figure("ranges.jobs_per_second", jobs / Medians.of(together), "jobs/s", Goal.none()));
+        figure("ranges.solo.seconds_per_job", Medians.of(alone) / jobs, "s", Goal.none()));
+    figures.add(figure("ranges.seconds_per_job", Medians.of(together) / jobs, "s", Goal.none()));
     for (int rank = 0; rank < WORKERS; rank++) {
       int of = rank;
       figures.add(

@@ -32,9 +32,9 @@ record ScalingSizes(
     int jobSteps,
     int jobRounds) {
   /**
-   * Open-Sora 1.2's width with two pairs of blocks. A step takes about three seconds on one core of 2026's servers, of which about
-   * a hundredth would be spent on copying what a switch exchanges; both grow with the tokens. Thirty steps are the model's default,
-   * with which the half step that fills the pipeline and the one that drains it cost a sixtieth.
+   * Open-Sora 1.2's width with two pairs of blocks. A step takes two to three seconds on one core of 2026's servers, of which about
+   * a hundredth is copying what a switch exchanges; both grow with the tokens. With 24 steps, the half step that fills two stages
+   * and the one that drains them cost one part in 49.
    */
   static final ScalingSizes OPEN_SORA =
       new ScalingSizes(
@@ -42,12 +42,12 @@ record ScalingSizes(
           /* heads= */ 16,
           /* pairs= */ 2,
           /* frames= */ 8,
-          /* side= */ 24,
+          /* side= */ 20,
           /* textTokens= */ 60,
           /* steps= */ 3,
           /* rounds= */ 3,
-          /* jobSteps= */ 30,
-          /* jobRounds= */ 1);
+          /* jobSteps= */ 24,
+          /* jobRounds= */ 2);
 
   int blocks() {
     return 2 * pairs;

@@ -90,10 +90,10 @@ final class Reasons {
           ? "as fast, but with " + Words.workers(workers)
           : "as fast within 1 %";
     }
-    String slower = String.format(Locale.ROOT, "%.2g x slower: ", ratio);
-    if (ratio >= 10) {
-      slower = String.format(Locale.ROOT, "%.0f x slower: ", ratio);
-    }
+    String slower =
+        ratio < 2
+            ? String.format(Locale.ROOT, "%.0f %% slower: ", 100 * (ratio - 1))
+            : String.format(Locale.ROOT, ratio < 10 ? "%.1f x slower: " : "%.0f x slower: ", ratio);
     if (jobs > 1 && ranked.outcome().seconds() <= best.outcome().seconds()) {
       return slower
           + "one job is faster so, but the jobs together finish later with %s of %s"

@@ -9,18 +9,26 @@ import dev.longtake.worker.engine.Exchange;
 import dev.longtake.worker.engine.GangExchange;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Times the exchange between two workers, as jobs use it: the smallest message there and back for the latency, and large messages in
- * both directions at once for the bandwidth. The first rounds of each only warm up; of the others the median counts.
+ * both directions at once for the bandwidth. Rounds go on for a while, since the first hundreds run in code that is not yet
+ * compiled; of the later half the median counts. The first rank says before each round whether there is another.
  */
 public final class LinkMeasurement {
-  private static final int WARM_UP_ROUNDS = 3;
-  private static final int SMALL_ROUNDS = 15;
-  private static final int LARGE_ROUNDS = 5;
+  private static final long SMALL_NANOS = 300_000_000L;
+  private static final long LARGE_NANOS = 900_000_000L;
+
+  /** A slow link takes long enough for its rounds to be alike. */
+  private static final int MIN_ROUNDS = 5;
+
+  private static final int MAX_ROUNDS = 2000;
   private static final int SMALL_BYTES = 64;
   private static final long DEFAULT_LARGE_BYTES = 16L << 20;
   private static final long MAX_LARGE_BYTES = 1L << 30;
@@ -55,8 +63,8 @@ public final class LinkMeasurement {
     try (Arena arena = Arena.ofShared()) {
       MemorySegment out = arena.allocate(large, 64);
       MemorySegment in = arena.allocate(large, 64);
-      double roundTrip = seconds(SMALL_ROUNDS, () -> pingPong(out, in));
-      double swap = seconds(LARGE_ROUNDS, () -> swap(out, in));
+      double roundTrip = seconds(SMALL_NANOS, () -> pingPong(out, in));
+      double swap = seconds(LARGE_NANOS, () -> swap(out, in));
       int peer = 1 - exchange.rank();
       events.accept(
           WorkEvent.newBuilder()
@@ -95,16 +103,34 @@ public final class LinkMeasurement {
     exchange.allToAll(outgoing, incoming, "large messages of a measurement");
   }
 
-  private static double seconds(int rounds, Runnable round) {
-    double[] seconds = new double[rounds];
-    for (int i = -WARM_UP_ROUNDS; i < rounds; i++) {
+  /** The median of the later half of as many rounds as there is time for. */
+  private double seconds(long budgetNanos, Runnable round) {
+    List<Double> rounds = new ArrayList<>();
+    long begin = System.nanoTime();
+    while (goesOn(
+        rounds.size() < MIN_ROUNDS
+            || (rounds.size() < MAX_ROUNDS && System.nanoTime() - begin < budgetNanos))) {
       long start = System.nanoTime();
       round.run();
-      if (i >= 0) {
-        seconds[i] = (System.nanoTime() - start) / 1e9;
-      }
+      rounds.add((System.nanoTime() - start) / 1e9);
     }
-    Arrays.sort(seconds);
-    return seconds[rounds / 2];
+    List<Double> later = new ArrayList<>(rounds.subList(rounds.size() / 2, rounds.size()));
+    Collections.sort(later);
+    return later.get(later.size() / 2);
+  }
+
+  /** The first rank decides, the other hears of it. */
+  private boolean goesOn(boolean wanted) {
+    String what = "whether a measurement goes on";
+    try (Arena arena = Arena.ofShared()) {
+      MemorySegment flag = arena.allocate(1);
+      if (exchange.rank() == 0) {
+        flag.set(ValueLayout.JAVA_BYTE, 0, (byte) (wanted ? 1 : 0));
+        exchange.send(1, flag, what);
+      } else {
+        exchange.receive(0, flag, what);
+      }
+      return flag.get(ValueLayout.JAVA_BYTE, 0) != 0;
+    }
   }
 }

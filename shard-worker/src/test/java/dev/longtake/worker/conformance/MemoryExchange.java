@@ -17,7 +17,7 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** Exchanges between threads: a bounded queue for each ordered pair of ranks in each lane. */
-final class MemoryExchange implements GangExchange {
+public final class MemoryExchange implements GangExchange {
   private static final int QUEUED = 2;
 
   private record Link(int lane, int from, int to) {}
@@ -40,7 +40,8 @@ final class MemoryExchange implements GangExchange {
     this.sentBytes = new AtomicLongArray(ranks);
   }
 
-  static List<MemoryExchange> gang(int ranks) {
+  /** A gang of as many ranks. */
+  public static List<MemoryExchange> gang(int ranks) {
     Map<Link, BlockingQueue<byte[]>> links = new ConcurrentHashMap<>();
     AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
     List<MemoryExchange> gang = new ArrayList<>();

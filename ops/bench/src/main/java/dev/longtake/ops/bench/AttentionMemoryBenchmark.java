@@ -131,8 +131,7 @@ final class AttentionMemoryBenchmark implements Benchmark {
   private static ForwardTask task(int tokens) {
     int frames = (tokens - TEXT_TOKENS) / FRAME_PATCHES;
     Random random = new Random(tokens);
-    Tensor latents =
-        RandomTasks.normal(random, 1, LATENT_CHANNELS, frames, FRAME_SIDE, FRAME_SIDE);
+    Tensor latents = RandomTasks.normal(random, 1, LATENT_CHANNELS, frames, FRAME_SIDE, FRAME_SIDE);
     Tensor text = RandomTasks.normal(random, TEXT_TOKENS, TEXT_CHANNELS);
     return ForwardTask.newBuilder()
         .setGeometry(RandomTasks.clip(frames, FRAME_SIDE))

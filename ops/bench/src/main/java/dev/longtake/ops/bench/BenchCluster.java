@@ -124,9 +124,7 @@ final class BenchCluster implements AutoCloseable {
                     workers,
                     workers * (workers - 1),
                     MEASURE.toSeconds(),
-                    status.getWorkersList().stream()
-                        .filter(WorkerStatus::hasBlockTimes)
-                        .count(),
+                    status.getWorkersList().stream().filter(WorkerStatus::hasBlockTimes).count(),
                     status.getLinksCount()));
       }
       pause();

@@ -54,8 +54,8 @@ public final class BenchCommand implements Callable<Integer> {
       names = "--model",
       paramLabel = "DIR",
       description =
-          "For load: a model's folder (default: one is made, which takes 5 GB). For plan: the folder"
-              + " whose text encoder and autoencoder are used (default: the demo model).")
+          "For load: a model's folder (default: one is made, which takes 5 GB). For plan: the"
+              + " folder whose text encoder and autoencoder are used (default: the demo model).")
   @Nullable Path model;
 
   private final List<Benchmark> benchmarks;
@@ -84,8 +84,7 @@ public final class BenchCommand implements Callable<Integer> {
     } else {
       Benchmark benchmark = find(command);
       List<String> notes = new ArrayList<>();
-      List<Figure> figures =
-          benchmark.run(new BenchOptions(tokens, channels, model, notes::add));
+      List<Figure> figures = benchmark.run(new BenchOptions(tokens, channels, model, notes::add));
       var report = new Report(benchmark.name(), Machine.current(), figures, notes);
       out.print(isJson ? report.json() : report.text());
     }

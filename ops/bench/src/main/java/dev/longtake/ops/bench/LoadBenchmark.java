@@ -106,7 +106,8 @@ final class LoadBenchmark implements Benchmark {
               "ratio",
               Goal.atMost(MEMORY_GOAL)));
       figures.add(
-          figure(suffix + ".step_seconds", GangRun.seconds(finished.getCompute()), "s", Goal.none()));
+          figure(
+              suffix + ".step_seconds", GangRun.seconds(finished.getCompute()), "s", Goal.none()));
     }
   }
 

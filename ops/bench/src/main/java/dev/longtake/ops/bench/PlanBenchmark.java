@@ -146,7 +146,8 @@ final class PlanBenchmark implements Benchmark {
       options
           .notes()
           .accept(
-              "plan.choice.worst_regret is left out: it needs network namespaces with shaped links, and "
+              "plan.choice.worst_regret is left out: it needs network namespaces with shaped links,"
+                  + " and "
                   + e.getMessage());
       return;
     }
@@ -175,10 +176,8 @@ final class PlanBenchmark implements Benchmark {
 
   /** All plans run once; those that may be the best, and the chosen one, run in further rounds. */
   private Choice choice(BenchCluster cluster) {
-    MeasuredPlans measured =
-        new MeasuredPlans(cluster, sizes.clips().getFirst(), sizes.steps());
-    Map<String, ExecutionPlan> plans =
-        new LinkedHashMap<>(TwoWorkerPlans.all(sizes.blocks()));
+    MeasuredPlans measured = new MeasuredPlans(cluster, sizes.clips().getFirst(), sizes.steps());
+    Map<String, ExecutionPlan> plans = new LinkedHashMap<>(TwoWorkerPlans.all(sizes.blocks()));
     PlanCandidate candidate = measured.chosen();
     ModelProfile profile = cluster.client().clusterStatus().getModel().getProfile();
     String chosen = nameOf(Plans.of(candidate.getPlan(), profile), plans);
@@ -189,8 +188,8 @@ final class PlanBenchmark implements Benchmark {
     Map<String, ExecutionPlan> contenders = new LinkedHashMap<>(plans);
     contenders
         .keySet()
-        .removeIf(name ->
-            !name.equals(chosen) && measured.measuredSeconds(name) > CONTENDER * best);
+        .removeIf(
+            name -> !name.equals(chosen) && measured.measuredSeconds(name) > CONTENDER * best);
     measured.measure(contenders, sizes.rounds());
     Map<String, Double> seconds = new LinkedHashMap<>();
     plans.keySet().forEach(name -> seconds.put(name, measured.measuredSeconds(name)));
@@ -213,9 +212,7 @@ final class PlanBenchmark implements Benchmark {
   /** The mode means nothing where one rank has the whole sequence, nor more parts than a worker has rows. */
   private static boolean isSame(ExecutionPlan one, ExecutionPlan other) {
     boolean sameParts =
-        one.microBatches() == other.microBatches()
-            || one.branchGroups() > 1
-            || one.workers() == 1;
+        one.microBatches() == other.microBatches() || one.branchGroups() > 1 || one.workers() == 1;
     return one.branchGroups() == other.branchGroups()
         && one.stages().equals(other.stages())
         && one.sequenceRanks() == other.sequenceRanks()
@@ -234,8 +231,8 @@ final class PlanBenchmark implements Benchmark {
     figures.add(figure(at + "measured_link", rate, "bytes/s", Goal.none()));
     figures.add(figure(at + "regret", choice.regret(), "share", Goal.none()));
     figures.add(figure(at + "predicted_seconds", choice.predicted, "s", Goal.none()));
-    choice.seconds.forEach((name, seconds) ->
-        figures.add(figure(at + name + ".seconds", seconds, "s", Goal.none())));
+    choice.seconds.forEach(
+        (name, seconds) -> figures.add(figure(at + name + ".seconds", seconds, "s", Goal.none())));
   }
 
   private static Figure figure(String name, double value, String unit, Goal goal) {

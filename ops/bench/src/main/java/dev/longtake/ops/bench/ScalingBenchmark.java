@@ -93,19 +93,16 @@ final class ScalingBenchmark implements Benchmark {
     plans.put("gather_in_two", sequence(SequenceMode.GATHER, 2));
     ExecutionPlan solo = ExecutionPlan.solo(sizes.blocks());
     plans.put(
-        "branches",
-        new ExecutionPlan(WORKERS, solo.stages(), 1, solo.mode(), solo.shares(), 1));
+        "branches", new ExecutionPlan(WORKERS, solo.stages(), 1, solo.mode(), solo.shares(), 1));
     return plans;
   }
 
   private ExecutionPlan sequence(SequenceMode mode, int microBatches) {
     ExecutionPlan plan = ExecutionPlan.sequence(sizes.blocks(), WORKERS, mode);
-    return new ExecutionPlan(
-        1, plan.stages(), WORKERS, mode, plan.shares(), microBatches);
+    return new ExecutionPlan(1, plan.stages(), WORKERS, mode, plan.shares(), microBatches);
   }
 
-  private void addSteps(
-      List<Figure> figures, RandomModel model, WorkerGang one, WorkerGang two) {
+  private void addSteps(List<Figure> figures, RandomModel model, WorkerGang one, WorkerGang two) {
     WorkOrder task = sizes.task(model, sizes.steps(), SEED);
     Map<String, ExecutionPlan> plans = plans();
     Map<String, List<GangRun>> runs = new LinkedHashMap<>();
@@ -130,8 +127,7 @@ final class ScalingBenchmark implements Benchmark {
     double whole = solo / seconds.getOrDefault(SWITCH, Double.NaN);
     double inTwo = solo / seconds.getOrDefault(SWITCH_IN_TWO, Double.NaN);
     figures.add(
-        figure(
-            "sequence.speedup", Math.max(whole, inTwo), "ratio", Goal.atLeast(SEQUENCE_GOAL)));
+        figure("sequence.speedup", Math.max(whole, inTwo), "ratio", Goal.atLeast(SEQUENCE_GOAL)));
     figures.add(
         figure("sequence.micro_batches", inTwo > whole ? 2 : 1, "micro-batches", Goal.none()));
     figures.add(figure("solo.step_seconds", solo, "s", Goal.none()));
@@ -166,8 +162,7 @@ final class ScalingBenchmark implements Benchmark {
    * Two jobs at once on one worker, then on two with half of the blocks each. The clock runs from the orders to the last answer, so
    * that filling and draining the two stages counts: half a step each.
    */
-  private void addRanges(
-      List<Figure> figures, RandomModel model, WorkerGang one, WorkerGang two) {
+  private void addRanges(List<Figure> figures, RandomModel model, WorkerGang one, WorkerGang two) {
     ExecutionPlan solo = ExecutionPlan.solo(sizes.blocks());
     ExecutionPlan halves = halves(solo);
     List<WorkOrder> tasks = tasks(model, sizes.jobSteps());
@@ -197,8 +192,7 @@ final class ScalingBenchmark implements Benchmark {
     double steps = jobs * sizes.jobSteps();
     figures.add(figure("ranges.limit", WORKERS * steps / (steps + 1), "ratio", Goal.none()));
     // By job: jobs per second are the reciprocal.
-    figures.add(
-        figure("ranges.solo.seconds_per_job", Medians.of(alone) / jobs, "s", Goal.none()));
+    figures.add(figure("ranges.solo.seconds_per_job", Medians.of(alone) / jobs, "s", Goal.none()));
     figures.add(figure("ranges.seconds_per_job", Medians.of(together) / jobs, "s", Goal.none()));
     for (int rank = 0; rank < WORKERS; rank++) {
       int of = rank;
@@ -211,8 +205,7 @@ final class ScalingBenchmark implements Benchmark {
 
   private ExecutionPlan halves(ExecutionPlan solo) {
     Partition half = new Partition(sizes.blocks(), WORKERS);
-    return new ExecutionPlan(
-        1, List.of(half.of(0), half.of(1)), 1, solo.mode(), solo.shares(), 1);
+    return new ExecutionPlan(1, List.of(half.of(0), half.of(1)), 1, solo.mode(), solo.shares(), 1);
   }
 
   private List<WorkOrder> tasks(RandomModel model, int steps) {

@@ -92,11 +92,8 @@ final class ShapedLinks implements AutoCloseable {
     for (int side = 0; side < SIDES; side++) {
       String mine = address(side);
       run("ip route add %s/32 dev %s src %s".formatted(mine, hubEnd(side), hubAddress()));
-      within(
-          side, "route add %s/32 dev %s src %s".formatted(hubAddress(), HUB_LINK, mine));
-      within(
-          side,
-          "route add %s/32 dev %s src %s".formatted(address(1 - side), PEER_LINK, mine));
+      within(side, "route add %s/32 dev %s src %s".formatted(hubAddress(), HUB_LINK, mine));
+      within(side, "route add %s/32 dev %s src %s".formatted(address(1 - side), PEER_LINK, mine));
     }
   }
 
@@ -215,8 +212,7 @@ final class ShapedLinks implements AutoCloseable {
                 .formatted(line, process.exitValue(), said.lines().findFirst().orElse("")));
       }
     } catch (IOException e) {
-      throw new UnavailableException(
-          "'%s' can't be run: %s".formatted(line, e.getMessage()));
+      throw new UnavailableException("'%s' can't be run: %s".formatted(line, e.getMessage()));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new UnavailableException("'%s' was interrupted".formatted(line));

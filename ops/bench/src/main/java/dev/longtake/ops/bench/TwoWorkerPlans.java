@@ -67,8 +67,7 @@ final class TwoWorkerPlans {
       }
     }
     plans.put(
-        "switch_shares_3_1" + IN_TWO,
-        sequence(blocks, SequenceMode.SWITCH, List.of(3, 1), 2));
+        "switch_shares_3_1" + IN_TWO, sequence(blocks, SequenceMode.SWITCH, List.of(3, 1), 2));
     return Collections.unmodifiableMap(plans);
   }
 

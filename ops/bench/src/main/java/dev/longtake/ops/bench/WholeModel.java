@@ -28,7 +28,9 @@ final class WholeModel {
     if (home == null) {
       throw new LongtakeException(
           ErrorCode.INVALID_REQUEST,
-          "Expected to be started by the 'longtake' script, beside which the demo model is, but the property longtake.home is not set; start this benchmark with ./longtake bench, or give a model's folder with --model");
+          "Expected to be started by the 'longtake' script, beside which the demo model is, but the"
+              + " property longtake.home is not set; start this benchmark with ./longtake bench, or"
+              + " give a model's folder with --model");
     }
     return Path.of(home, "ops", "demo-model");
   }
@@ -43,7 +45,8 @@ final class WholeModel {
   static void write(Path folder, Path base, int channels, int heads, int pairs) {
     try {
       JsonObject index = read(base.resolve(INDEX));
-      JsonObject config = read(base.resolve(index.getAsJsonObject("dit").get("config").getAsString()));
+      JsonObject config =
+          read(base.resolve(index.getAsJsonObject("dit").get("config").getAsString()));
       config.addProperty("hidden_size", channels);
       config.addProperty("num_heads", heads);
       config.addProperty("depth", pairs);

@@ -57,13 +57,11 @@ final class WorkerGang implements AutoCloseable {
   }
 
   /** Each is waited for even when one fails, so that none is left behind. */
-  private void startAll(
-      String name, int count, Path model, Path logs, String heap, int threads) {
+  private void startAll(String name, int count, Path model, Path logs, String heap, int threads) {
     List<Future<WorkerProcess>> starting =
         IntStream.range(0, count)
             .mapToObj(i ->
-                calls.submit(() ->
-                    WorkerProcess.start(name + "-" + i, model, logs, heap, threads)))
+                calls.submit(() -> WorkerProcess.start(name + "-" + i, model, logs, heap, threads)))
             .toList();
     LongtakeException failure = null;
     for (Future<WorkerProcess> one : starting) {
@@ -148,8 +146,7 @@ final class WorkerGang implements AutoCloseable {
     } catch (TimeoutException e) {
       throw new LongtakeException(
           ErrorCode.TIMED_OUT,
-          "Expected the workers to finish within %d s, but they did not"
-              .formatted(RUN.toSeconds()),
+          "Expected the workers to finish within %d s, but they did not".formatted(RUN.toSeconds()),
           e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

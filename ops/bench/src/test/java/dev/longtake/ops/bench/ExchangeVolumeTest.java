@@ -174,8 +174,7 @@ class ExchangeVolumeTest {
               batch.textTokens(),
               task.getPrecision(),
               batch.learnedVariance());
-      GangRun alone =
-          gang.run(ExecutionPlan.solo(workload.profile().getBlocksCount()), task);
+      GangRun alone = gang.run(ExecutionPlan.solo(workload.profile().getBlocksCount()), task);
       for (ExecutionPlan plan : plans) {
         GangRun run = gang.run(plan, task);
         run.requireSame(alone, RandomTasks.FINAL, plan.toString());
@@ -186,8 +185,7 @@ class ExchangeVolumeTest {
           var finished = run.finished(rank);
           counted[rank] =
               finished.getSentBytesByRankList().stream().mapToLong(Long::longValue).toArray();
-          assertThat(finished.getExchangedBytes())
-              .isEqualTo(Arrays.stream(counted[rank]).sum());
+          assertThat(finished.getExchangedBytes()).isEqualTo(Arrays.stream(counted[rank]).sum());
           for (int to = 0; to < step.length; to++) {
             expected[rank][to] = STEPS * step[rank][to];
           }

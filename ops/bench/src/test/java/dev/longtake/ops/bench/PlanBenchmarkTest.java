@@ -65,7 +65,8 @@ class PlanBenchmarkTest {
   @Test
   void shouldNameDifferentPlansForTwoWorkersAtMost() {
     Map<String, ExecutionPlan> all = TwoWorkerPlans.all(4);
-    // One worker, two groups, three places to divide four blocks at and five modes, in one part or two.
+    // One worker, two groups, three places to divide four blocks at and five modes, in one part or
+    // two.
     assertThat(all).hasSize(2 + 2 * (3 + 5));
     assertThat(new HashSet<>(all.values())).hasSameSizeAs(all.values());
     assertThat(all.values()).allMatch(plan -> plan.workers() <= 2);

@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.v1.RankTrace;
 import dev.longtake.v1.Split;
 import dev.longtake.v1.TensorSlice;
-import dev.longtake.v1.RankTrace;
 import dev.longtake.v1.WorkFinished;
 import dev.longtake.worker.order.ProtoTensors;
 import java.util.List;

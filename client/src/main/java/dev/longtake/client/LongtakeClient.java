@@ -178,14 +178,6 @@ public final class LongtakeClient implements AutoCloseable {
             .status(StatusRequest.getDefaultInstance()));
   }
 
-  /** How a request would be divided among the cluster's workers, and why. Nothing is queued. */
-  public ExplainResponse explain(ExplainRequest request) {
-    return call(() ->
-        ClusterGrpc.newBlockingStub(channel)
-            .withDeadlineAfter(callTimeout.toNanos(), TimeUnit.NANOSECONDS)
-            .explain(request));
-  }
-
   /**
    * The job's events after the given one, those of the past first; the last is the terminal one. A lost connection is
    * taken up again where it broke. Close the events to stop early.

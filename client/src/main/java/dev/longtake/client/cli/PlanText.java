@@ -10,13 +10,12 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
 /**
  * Plans in one line. For reading: {@code 2 branches x 2 stages [0-14,14-56] x 4 ranks (switch), 2 parts}; axes that are not
- * divided are left out. For writing, as options take them: {@code branches=2 stages=0-14,14-56 ranks=4 mode=switch parts=2
+ * divided are left out, and most of many stages. For writing, as options take them: {@code branches=2 stages=0-14,14-56 ranks=4 mode=switch parts=2
  * shares=2,1,1,1}, in any order, each optional.
  */
 public final class PlanText {
@@ -25,6 +24,9 @@ public final class PlanText {
 
   private static final List<String> KEYS =
       List.of("branches", "stages", "ranks", "mode", "parts", "shares");
+
+  /** More would make a line unreadable. */
+  private static final int MAX_RANGES = 6;
 
   private static final String PREFIX = "SEQUENCE_MODE_";
 
@@ -37,10 +39,7 @@ public final class PlanText {
       axes.add(plan.getBranchGroups() + " branches");
     }
     if (plan.getStagesCount() > 1) {
-      axes.add(
-          plan.getStagesList().stream()
-              .map(range -> range.getStart() + "-" + range.getEnd())
-              .collect(Collectors.joining(",", plan.getStagesCount() + " stages [", "]")));
+      axes.add(plan.getStagesCount() + " stages [" + ranges(plan.getStagesList()) + "]");
     }
     if (plan.getSequenceRanks() > 1) {
       axes.add(plan.getSequenceRanks() + " ranks" + mode(plan.getSequenceMode()));
@@ -50,6 +49,18 @@ public final class PlanText {
       text += ", shares " + shares(plan.getSequenceSharesList());
     }
     return plan.getMicroBatches() > 1 ? text + ", " + plan.getMicroBatches() + " parts" : text;
+  }
+
+  /** All of them, or the first and the last ones. */
+  private static String ranges(List<BlockRange> stages) {
+    List<String> ranges =
+        stages.stream().map(range -> range.getStart() + "-" + range.getEnd()).toList();
+    if (ranges.size() <= MAX_RANGES) {
+      return String.join(",", ranges);
+    }
+    return String.join(",", ranges.subList(0, MAX_RANGES - 2))
+        + ",...,"
+        + ranges.get(ranges.size() - 1);
   }
 
   private static String mode(SequenceMode mode) {

@@ -52,6 +52,18 @@ class PlanTextTest {
   }
 
   @Test
+  void shouldLeaveOutStagesWhenThereAreMany() {
+    var plan = Plan.newBuilder().setSequenceRanks(1);
+    for (int i = 0; i < 7; i++) {
+      plan.addStages(BlockRange.newBuilder().setStart(2 * i).setEnd(2 * i + 2));
+    }
+
+    assertThat(PlanText.format(plan.build())).isEqualTo("7 stages [0-2,2-4,4-6,6-8,...,12-14]");
+    assertThat(PlanText.format(plan.removeStages(6).build()))
+        .isEqualTo("6 stages [0-2,2-4,4-6,6-8,8-10,10-12]");
+  }
+
+  @Test
   void shouldReadEveryPartInAnyOrder() {
     assertThat(
             PlanText.parse(

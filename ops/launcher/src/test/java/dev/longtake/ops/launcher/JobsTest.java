@@ -9,6 +9,8 @@ import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -48,6 +50,21 @@ class JobsTest {
       event = events.next();
     }
     return event;
+  }
+
+  @Test
+  void shouldPrintTheClustersPlansWhenAskedForThem() {
+    var out = new StringWriter();
+    var err = new StringWriter();
+    int status =
+        Longtake.commandLine(/* isDebug= */ false)
+            .setOut(new PrintWriter(out))
+            .setErr(new PrintWriter(err))
+            .execute("plan", "--coordinator", cluster.client().address(), "--seconds", "1");
+
+    assertThat(status).as("%s", err).isZero();
+    assertThat(out.toString())
+        .contains("plans considered for 2 rows", "PLAN ", "2 branches", "chosen: ");
   }
 
   @Test

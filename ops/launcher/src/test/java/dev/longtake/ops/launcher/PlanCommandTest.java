@@ -39,8 +39,7 @@ class PlanCommandTest {
     Files.writeString(file, cluster);
     Path demo = Path.of(System.getProperty("longtake.root", "../.."), "ops/demo-model");
     List<String> arguments =
-        new ArrayList<>(
-            List.of("plan", "--model", demo.toString(), "--cluster", file.toString()));
+        new ArrayList<>(List.of("plan", "--model", demo.toString(), "--cluster", file.toString()));
     arguments.addAll(List.of(more));
     CommandLine line =
         Longtake.commandLine(/* isDebug= */ false)
@@ -77,7 +76,9 @@ class PlanCommandTest {
   void shouldPredictThePlanThatIsAskedFor() throws IOException {
     assertThat(plan(TWO_NODES, "--plan", "branches=2 stages=0-4,4-8")).as("%s", err).isZero();
 
-    assertThat(out.toString()).contains("2 branches x 2 stages [0-4,4-8]");
+    assertThat(out.toString())
+        .startsWith("1 plan considered")
+        .contains("2 branches x 2 stages [0-4,4-8]");
   }
 
   @Test
@@ -93,7 +94,8 @@ class PlanCommandTest {
 
   @Test
   void shouldSayWhatWouldFitWhenNothingDoes() throws IOException {
-    String small = TWO_NODES.replace("H100-SXM", "{teraflops: 1, memory_gib: 0.001, memory_bandwidth: 1}");
+    String small =
+        TWO_NODES.replace("H100-SXM", "{teraflops: 1, memory_gib: 0.001, memory_bandwidth: 1}");
     assertThat(plan(small, "--size", "512x512", "--frames", "64")).isEqualTo(1);
 
     assertThat(err.toString().lines()).hasSize(1);
@@ -131,5 +133,52 @@ class PlanCommandTest {
 
     assertThat(err.toString().lines()).hasSize(1);
     assertThat(err.toString()).startsWith("longtake: Expected ").contains(why);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "--limit, 0, '1 to 80, but got 0'",
+    "--rows, 0, '1 to 64, but got 0'",
+    "--size, 720p, WIDTHxHEIGHT",
+    "--text-tokens, -1, 'but got -1'",
+    "--precision, f16, 'f32 or bf16'",
+    "--plan, ranks=two, at least 1"
+  })
+  void shouldSayWhatIsAllowedWhenAnOptionIsWrong(String option, String value, String allowed)
+      throws IOException {
+    assertThat(plan(TWO_NODES, option, value)).as("%s", out).isEqualTo(2);
+
+    assertThat(err.toString().lines()).hasSize(1);
+    assertThat(err.toString()).startsWith("longtake: ").contains(option, allowed);
+  }
+
+  @Test
+  void shouldTakeOtherPresetsWhenAFileHasThem() throws IOException {
+    Path presets = folder.resolve("mine.yaml");
+    Files.writeString(
+        presets,
+        """
+        gpus:
+          H100-SXM: {teraflops: 1, memory_gib: 80, memory_bandwidth: 3350}
+        links:
+          NVLink4: {gbit_per_s: 3600}
+          100GbE: {gbit_per_s: -1}
+        """);
+
+    assertThat(plan(TWO_NODES, "--presets", presets.toString())).as("%s", out).isEqualTo(2);
+    assertThat(err.toString()).contains("links.100GbE.gbit_per_s", "'-1'", "mine.yaml, line 5");
+  }
+
+  @Test
+  void shouldAskForAModelWhenThereAreMachinesOnly() throws IOException {
+    Path file = folder.resolve("cluster.yaml");
+    Files.writeString(file, TWO_NODES);
+    int status =
+        Longtake.commandLine(/* isDebug= */ false)
+            .setErr(new PrintWriter(err))
+            .execute("plan", "--cluster", file.toString());
+
+    assertThat(status).isEqualTo(2);
+    assertThat(err.toString()).contains("--model");
   }
 }

@@ -13,7 +13,6 @@ import dev.longtake.coordinator.planner.PlanChoice;
 import dev.longtake.coordinator.planner.Planner;
 import dev.longtake.coordinator.planner.Workload;
 import dev.longtake.v1.ClipGeometry;
-import dev.longtake.v1.ExplainRequest;
 import dev.longtake.v1.ExplainResponse;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.ModelProfile;
@@ -200,8 +199,7 @@ public final class PlanCommand implements Callable<Integer> {
         double fps = client.clusterStatus().getModel().getFps();
         request.setFrames((int) Math.max(1, Math.rint(seconds * fps)));
       }
-      return client.explain(
-          ExplainRequest.newBuilder().setRequest(request).setLimit(limit).build());
+      return client.explain(request.build(), limit);
     }
   }
 

@@ -31,8 +31,11 @@ final class PlanTable {
     }
     StringBuilder text = new StringBuilder();
     text.append(
-        "%d plans considered for %d rows with %d text tokens; per step and worker:%n%n"
-            .formatted(response.getConsidered(), response.getRows(), response.getTextTokens()));
+        "%s considered for %d rows with %d text tokens; per step and worker:%n%n"
+            .formatted(
+                response.getConsidered() == 1 ? "1 plan" : response.getConsidered() + " plans",
+                response.getRows(),
+                response.getTextTokens()));
     for (List<String> row : rows) {
       StringBuilder line = new StringBuilder();
       for (int column = 0; column < widths.length; column++) {

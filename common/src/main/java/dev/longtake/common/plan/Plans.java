@@ -26,13 +26,9 @@ public final class Plans {
   public static ExecutionPlan of(Plan plan, ModelProfile profile) {
     int ranks = atLeastOne("plan.sequence_ranks", plan.getSequenceRanks());
     int groups =
-        plan.getBranchGroups() == 0
-            ? 1
-            : atLeastOne("plan.branch_groups", plan.getBranchGroups());
+        plan.getBranchGroups() == 0 ? 1 : atLeastOne("plan.branch_groups", plan.getBranchGroups());
     int parts =
-        plan.getMicroBatches() == 0
-            ? 1
-            : atLeastOne("plan.micro_batches", plan.getMicroBatches());
+        plan.getMicroBatches() == 0 ? 1 : atLeastOne("plan.micro_batches", plan.getMicroBatches());
     require(
         parts <= MAX_MICRO_BATCHES,
         "plan.micro_batches",
@@ -95,10 +91,7 @@ public final class Plans {
           "plan.stages",
           "Expected stage %d to begin with block %d, where the one before ends, but it has %s: the ranges %s"
               .formatted(
-                  stages.size(),
-                  next,
-                  range,
-                  stage.getStart() < next ? "overlap" : "leave a gap"));
+                  stages.size(), next, range, stage.getStart() < next ? "overlap" : "leave a gap"));
       require(
           stage.getEnd() > stage.getStart(),
           "plan.stages",
@@ -136,7 +129,8 @@ public final class Plans {
             || mode != SequenceMode.SWITCH
             || !hasAxis(profile, AttentionProfile.Axis.AXIS_FULL),
         "plan.sequence_mode",
-        "Expected a mode other than switch for a model with attention over all tokens; heads and gather fit");
+        "Expected a mode other than switch for a model with attention over all tokens; heads and"
+            + " gather fit");
     require(
         ranks == 1 || !mode.splitsByPatch() || !reduces(profile),
         "plan.sequence_mode",

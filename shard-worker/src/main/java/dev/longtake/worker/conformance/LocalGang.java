@@ -29,11 +29,7 @@ final class LocalGang implements Gang {
     Device device = CpuDevice.open(Runtime.getRuntime().availableProcessors(), Long.MAX_VALUE);
     EngineOrderRunner runner =
         new EngineOrderRunner(
-            device,
-            model.description(),
-            model.weights(),
-            () -> null,
-            InstantSource.system());
+            device, model.description(), model.weights(), () -> null, InstantSource.system());
     return new LocalGang(model, device, runner);
   }
 

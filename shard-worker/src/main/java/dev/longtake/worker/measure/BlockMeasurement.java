@@ -71,8 +71,7 @@ public final class BlockMeasurement {
       for (int i = 0; i < blocks.size(); i++) {
         String name = blocks.get(i).name();
         KindFit fit =
-            new KindFit(
-                profile.getBlocks(firsts.get(i)), sums(atSmall, name), sums(atLarge, name));
+            new KindFit(profile.getBlocks(firsts.get(i)), sums(atSmall, name), sums(atLarge, name));
         times.addKinds(fit.times());
       }
       KindFit.Line edge =
@@ -129,9 +128,9 @@ public final class BlockMeasurement {
 
   private static double edgeSeconds(MeasuredRun run, List<Block> blocks) {
     return run.spans().stream()
-        .filter(span -> blocks.stream().noneMatch(block -> isOf(span, block.name())))
-        .mapToLong(span -> span.endNanos() - span.startNanos())
-        .sum()
+            .filter(span -> blocks.stream().noneMatch(block -> isOf(span, block.name())))
+            .mapToLong(span -> span.endNanos() - span.startNanos())
+            .sum()
         / 1e9;
   }
 

@@ -50,8 +50,7 @@ public final class LinkMeasurement {
   public void run(Consumer<WorkEvent> events) {
     if (exchange.ranks() != 2) {
       throw LongtakeException.invalidField(
-          "gang",
-          "Expected two workers to measure the link between, but got " + exchange.ranks());
+          "gang", "Expected two workers to measure the link between, but got " + exchange.ranks());
     }
     long asked = order.getMeasureLink().getPayloadBytes();
     if (asked < 0 || asked > MAX_LARGE_BYTES) {

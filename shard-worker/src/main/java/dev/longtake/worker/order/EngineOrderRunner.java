@@ -68,7 +68,10 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
 
   @Override
   public void run(
-      WorkOrder order, GangExchange exchange, Consumer<WorkEvent> events, BooleanSupplier canceled) {
+      WorkOrder order,
+      GangExchange exchange,
+      Consumer<WorkEvent> events,
+      BooleanSupplier canceled) {
     switch (order.getTaskCase()) {
       case MEASURE_LINK -> {
         new LinkMeasurement(exchange, order).run(events);
@@ -114,15 +117,7 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
       Traces traces = new Traces(exchange.rank(), trace, clock.instant());
       OrderWork work =
           new OrderWork(
-              device,
-              program,
-              lease.weights(),
-              plan,
-              turn,
-              exchange,
-              trace,
-              events,
-              canceled);
+              device, program, lease.weights(), plan, turn, exchange, trace, events, canceled);
       WorkFinished.Builder finished = WorkFinished.newBuilder();
       finished.setDecode(Durations.fromNanos(carryOut(order, work, finished, start)));
       events.accept(WorkEvent.newBuilder().setTrace(traces.message()).build());

@@ -38,8 +38,7 @@ final class ForwardOrder {
     Condition condition = new Condition(branches(model), task.hasFrameMask());
     RankWork rank = work.rank(geometry, condition);
     work.turn().take();
-    try (Lanes lanes =
-            new Lanes(rank, work.taps(geometry, condition, task.getCaptureList()));
+    try (Lanes lanes = new Lanes(rank, work.taps(geometry, condition, task.getCaptureList()));
         LocalLatents latents =
             new LocalLatents(
                 work.device(), geometry, task.getLatents(), "latents", model.latentChannels());

@@ -65,8 +65,7 @@ final class SamplingOrder {
     RankWork rank = work.rank(geometry, condition);
     SamplingInput input = input(geometry, sampler, guidance, samples);
     work.turn().take();
-    try (Lanes lanes =
-        new Lanes(rank, work.taps(geometry, condition, task.getCaptureList()))) {
+    try (Lanes lanes = new Lanes(rank, work.taps(geometry, condition, task.getCaptureList()))) {
       lanes.prepare();
       if (rank.share().isLastStage()) {
         return sample(lanes, rank, input);
@@ -238,8 +237,7 @@ final class SamplingOrder {
         work.events()
             .accept(
                 WorkEvent.newBuilder()
-                    .setStepFinished(
-                        StepFinished.newBuilder().setStep(step + 1).setSteps(steps))
+                    .setStepFinished(StepFinished.newBuilder().setStep(step + 1).setSteps(steps))
                     .build());
       }
     }

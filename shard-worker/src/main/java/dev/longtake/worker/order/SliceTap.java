@@ -139,12 +139,7 @@ final class SliceTap implements Tap {
   }
 
   private void send(
-      String name,
-      float[] values,
-      List<Long> shape,
-      Split split,
-      Range range,
-      Range ofRows) {
+      String name, float[] values, List<Long> shape, Split split, Range range, Range ofRows) {
     events.accept(
         WorkEvent.newBuilder()
             .setTensor(

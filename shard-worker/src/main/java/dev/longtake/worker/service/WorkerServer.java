@@ -1,7 +1,7 @@
 package dev.longtake.worker.service;
 
-import dev.longtake.common.process.Build;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.process.Build;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.v1.ExchangeGrpc;
 import dev.longtake.v1.WorkerDescription;

@@ -77,8 +77,7 @@ public final class MemoryExchange implements GangExchange {
   }
 
   private BlockingQueue<byte[]> link(int lane, int from, int to) {
-    return links.computeIfAbsent(
-        new Link(lane, from, to), _ -> new ArrayBlockingQueue<>(QUEUED));
+    return links.computeIfAbsent(new Link(lane, from, to), _ -> new ArrayBlockingQueue<>(QUEUED));
   }
 
   private final class Lane implements Exchange {

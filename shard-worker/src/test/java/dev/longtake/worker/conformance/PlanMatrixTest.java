@@ -3,12 +3,13 @@ package dev.longtake.worker.conformance;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.longtake.common.model.ModelFolder;
+import dev.longtake.common.partition.Partition;
+import dev.longtake.common.partition.Range;
 import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.common.plan.Plans;
 import dev.longtake.common.plan.SequenceMode;
 import dev.longtake.common.tensor.DType;
-import dev.longtake.common.partition.Partition;
-import dev.longtake.common.partition.Range;
 import dev.longtake.v1.Ancestral;
 import dev.longtake.v1.AttentionProfile;
 import dev.longtake.v1.ClipGeometry;
@@ -22,9 +23,8 @@ import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.cpu.CpuDevice;
-import dev.longtake.worker.order.ModelProfiles;
-import dev.longtake.common.model.ModelFolder;
 import dev.longtake.worker.engine.loading.OpenModel;
+import dev.longtake.worker.order.ModelProfiles;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -186,9 +186,7 @@ class PlanMatrixTest {
       for (int stages = 1; stages <= Math.min(4, profile.getBlocksCount()); stages++) {
         for (int ranks = 1; ranks <= maxRanks; ranks++) {
           List<SequenceMode> used =
-              groups == 1 && stages == 1
-                  ? modes
-                  : List.of(modes.get(random.nextInt(modes.size())));
+              groups == 1 && stages == 1 ? modes : List.of(modes.get(random.nextInt(modes.size())));
           for (SequenceMode mode : used) {
             plans.add(
                 new ExecutionPlan(

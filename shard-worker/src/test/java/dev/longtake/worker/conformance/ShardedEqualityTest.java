@@ -59,8 +59,7 @@ class ShardedEqualityTest {
     return copy.folder();
   }
 
-  static void assertSameBits(
-      Map<String, Captured> ours, Map<String, Captured> alone, String what) {
+  static void assertSameBits(Map<String, Captured> ours, Map<String, Captured> alone, String what) {
     assertThat(ours.keySet()).as(what).isEqualTo(alone.keySet());
     alone.forEach((name, expected) -> {
       Captured captured = ours.get(name);

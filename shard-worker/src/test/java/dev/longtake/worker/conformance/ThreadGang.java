@@ -40,11 +40,7 @@ final class ThreadGang implements Gang {
       models.add(open);
       runners.add(
           new EngineOrderRunner(
-              device,
-              open.description(),
-              open.weights(),
-              () -> null,
-              InstantSource.system()));
+              device, open.description(), open.weights(), () -> null, InstantSource.system()));
     }
   }
 
@@ -65,10 +61,7 @@ final class ThreadGang implements Gang {
     for (int rank = 0; rank < ranks; rank++) {
       EngineOrderRunner runner = runners.get(rank);
       MemoryExchange exchange = exchanges.get(rank);
-      running.submit(
-          () ->
-              run(runner, task, exchange, assembly),
-          true);
+      running.submit(() -> run(runner, task, exchange, assembly), true);
     }
     for (int ended = 0; ended < ranks; ended++) {
       awaitNext(running);

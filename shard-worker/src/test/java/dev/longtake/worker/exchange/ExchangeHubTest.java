@@ -207,7 +207,8 @@ final class ExchangeHubTest {
       until(() -> peer.credits.equals(List.of(4)));
       var _ = open(on, 2);
       assertThat(peer.endCode()).isEqualTo(ErrorCode.STALE_ATTEMPT);
-      assertThat(failureOf(() -> receiveFrom(old.lane(0), 1, 4)).code()).isEqualTo(ErrorCode.STALE_ATTEMPT);
+      assertThat(failureOf(() -> receiveFrom(old.lane(0), 1, 4)).code())
+          .isEqualTo(ErrorCode.STALE_ATTEMPT);
     }
   }
 
@@ -293,7 +294,8 @@ final class ExchangeHubTest {
     until(on.server(1)::isTerminated);
     var sender = open(on, 1);
     LongtakeException failure =
-        failureOf(() -> ExchangeTransportContract.sendTo(sender.lane(0), 1, new byte[10], "step 1"));
+        failureOf(
+            () -> ExchangeTransportContract.sendTo(sender.lane(0), 1, new byte[10], "step 1"));
     assertThat(failure.code()).isEqualTo(ErrorCode.PEER_LOST);
     assertThat(failure)
         .hasMessageContaining("rank 1 at " + on.address(1))

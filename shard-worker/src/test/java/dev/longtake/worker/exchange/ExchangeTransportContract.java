@@ -98,9 +98,7 @@ abstract class ExchangeTransportContract {
             expected += to == rank ? 0 : sizeOf(seed, round, rank, to, 3 * WINDOW_BYTES);
           }
         }
-        assertThat(gang.sentBytes(rank))
-            .as("seed %d, rank %d", seed, rank)
-            .isEqualTo(expected);
+        assertThat(gang.sentBytes(rank)).as("seed %d, rank %d", seed, rank).isEqualTo(expected);
         assertThat(gang.exchange(rank).ranks()).isEqualTo(ranks);
         assertThat(gang.queuedBytes(rank)).isZero();
       }

@@ -1,3 +1,4 @@
+/** Tests of measurements. */
 @NullMarked
 package dev.longtake.worker.measure;
 

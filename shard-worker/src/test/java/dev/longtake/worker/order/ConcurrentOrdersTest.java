@@ -66,11 +66,7 @@ class ConcurrentOrdersTest {
         CpuDevice device = CpuDevice.open(3, 1L << 30);
         EngineOrderRunner runner =
             new EngineOrderRunner(
-                device,
-                model.description(),
-                model.weights(),
-                () -> null,
-                InstantSource.system());
+                device, model.description(), model.weights(), () -> null, InstantSource.system());
         ExecutorService threads = Executors.newFixedThreadPool(ORDERS)) {
       boolean bfloat16 = device.supports(DType.BF16);
       List<WorkEvent> alone = new ArrayList<>();

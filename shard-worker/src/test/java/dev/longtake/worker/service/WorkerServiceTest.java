@@ -251,10 +251,12 @@ final class WorkerServiceTest {
           }
           started.countDown();
           try {
-            exchange.lane(0).allToAll(
-                new MemorySegment[2],
-                new MemorySegment[] {null, MemorySegment.ofArray(new byte[9])},
-                "step 1");
+            exchange
+                .lane(0)
+                .allToAll(
+                    new MemorySegment[2],
+                    new MemorySegment[] {null, MemorySegment.ofArray(new byte[9])},
+                    "step 1");
           } catch (LongtakeException e) {
             sawCanceled.set(canceled.getAsBoolean());
             ended.complete(e);

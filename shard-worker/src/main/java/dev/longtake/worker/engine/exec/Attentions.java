@@ -214,9 +214,7 @@ final class Attentions {
           layout,
           buffers.keyValue(sequence.rows()),
           result,
-          axis == Axis.FULL
-              ? layout.branchSequences(instruction.stream())
-              : layout.sequences(axis),
+          axis == Axis.FULL ? layout.branchSequences(instruction.stream()) : layout.sequences(axis),
           sequence.keys(axis, instruction.stream()));
     }
     taps.take(

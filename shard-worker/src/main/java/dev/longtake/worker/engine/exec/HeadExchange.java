@@ -57,8 +57,7 @@ final class HeadExchange {
     long theirs = (long) heads * headColumns - mine;
     Staging.Size there =
         new Staging.Size(QKV * own * theirs * Float.BYTES, QKV * others * mine * Float.BYTES);
-    Staging.Size back =
-        new Staging.Size(others * mine * Float.BYTES, own * theirs * Float.BYTES);
+    Staging.Size back = new Staging.Size(others * mine * Float.BYTES, own * theirs * Float.BYTES);
     return there.or(back);
   }
 
@@ -96,11 +95,7 @@ final class HeadExchange {
     for (int i = 0; i < QKV; i++) {
       Matrix target = part(all, i, held.size());
       Pieces.copy(
-          device,
-          third(own, i, held),
-          mine,
-          target,
-          sequence.pieces(geometry.rank(), split));
+          device, third(own, i, held), mine, target, sequence.pieces(geometry.rank(), split));
     }
     exchange.allToAll(outgoing, incoming, what);
     for (int peer = 0; peer < ranks; peer++) {

@@ -115,7 +115,8 @@ final class JointSequence {
   Sequences keys(Axis axis, Stream queries) {
     return switch (axis) {
       case FULL -> branchKeys(queries == Stream.ALL ? 2 : 1);
-      // A rank that has some tokens of every frame, or of every patch, has as many sequences as the whole.
+      // A rank that has some tokens of every frame, or of every patch, has as many sequences as the
+      // whole.
       case SPATIAL, TEMPORAL -> whole().sequences(axis);
     };
   }

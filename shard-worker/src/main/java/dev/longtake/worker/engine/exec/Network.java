@@ -13,8 +13,8 @@ import dev.longtake.worker.engine.model.Position;
 import dev.longtake.worker.engine.model.Stream;
 import dev.longtake.worker.engine.program.Instruction;
 import dev.longtake.worker.engine.program.Program;
-import dev.longtake.worker.engine.program.Value;
 import dev.longtake.worker.engine.program.Split;
+import dev.longtake.worker.engine.program.Value;
 import dev.longtake.worker.engine.trace.LaneTrace;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -126,10 +126,7 @@ public final class Network implements AutoCloseable {
   }
 
   private void run(
-      List<Instruction> instructions,
-      List<String> labels,
-      @Nullable StepInput step,
-      String place) {
+      List<Instruction> instructions, List<String> labels, @Nullable StepInput step, String place) {
     for (int i = 0; i < instructions.size(); i++) {
       trace.begin(labels.get(i));
       execute(instructions.get(i), step, place);

@@ -32,8 +32,6 @@ public record StepInput(
         latents,
         Arrays.copyOfRange(timesteps, branches.start(), branches.end()),
         part,
-        generated == null
-            ? null
-            : Arrays.copyOfRange(generated, branches.start(), branches.end()));
+        generated == null ? null : Arrays.copyOfRange(generated, branches.start(), branches.end()));
   }
 }

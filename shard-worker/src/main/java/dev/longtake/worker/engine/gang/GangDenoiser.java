@@ -74,10 +74,7 @@ public final class GangDenoiser implements Denoiser, AutoCloseable {
     if (open == null) {
       open =
           new LatentsLink(
-              work.device(),
-              work.exchange(work.home()),
-              work.share().atStage(0),
-              latents(input));
+              work.device(), work.exchange(work.home()), work.share().atStage(0), latents(input));
       link = open;
     }
     return open;

@@ -153,7 +153,8 @@ public final class Lanes implements AutoCloseable {
       case LongtakeException e -> new LongtakeException(e.code(), e.getMessage(), e);
       case Error e -> throw e;
       default ->
-          new LongtakeException(ErrorCode.INTERNAL, "A lane of the job failed: " + failure, failure);
+          new LongtakeException(
+              ErrorCode.INTERNAL, "A lane of the job failed: " + failure, failure);
     };
   }
 

@@ -28,8 +28,7 @@ final class LatentsLink implements AutoCloseable {
     this.exchange = exchange;
     this.peer = peer;
     memory =
-        arena.allocate(
-            (long) latents.rows() * latents.columns() * latents.dtype().sizeBytes(), 64);
+        arena.allocate((long) latents.rows() * latents.columns() * latents.dtype().sizeBytes(), 64);
   }
 
   void send(Matrix latents, String place) {

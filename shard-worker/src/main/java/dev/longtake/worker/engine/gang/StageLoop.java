@@ -22,8 +22,7 @@ public final class StageLoop implements AutoCloseable {
   private final @Nullable LatentsLink link;
 
   /** Allocates what the stage needs beside the lanes. */
-  public StageLoop(
-      RankWork work, Lanes lanes, SamplingInput input, SamplingListener listener) {
+  public StageLoop(RankWork work, Lanes lanes, SamplingInput input, SamplingListener listener) {
     this.work = work;
     this.lanes = lanes;
     this.listener = listener;
@@ -36,8 +35,7 @@ public final class StageLoop implements AutoCloseable {
       return;
     }
     ClipRows rows =
-        new ClipRows(
-            share.geometry(), input.samples(), work.program().model().latentChannels());
+        new ClipRows(share.geometry(), input.samples(), work.program().model().latentChannels());
     try {
       buffer = rows.allocate(work.device());
     } catch (Throwable e) {

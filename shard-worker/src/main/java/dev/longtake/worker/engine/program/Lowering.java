@@ -39,8 +39,7 @@ final class Lowering {
   List<Instruction> lower(ShardingPass.Result sharded) {
     boolean isFirst = sharding.blocks().start() == 0;
     boolean isLast = sharding.blocks().end() == model.blocks().size();
-    List<Block> blocks =
-        model.blocks().subList(sharding.blocks().start(), sharding.blocks().end());
+    List<Block> blocks = model.blocks().subList(sharding.blocks().start(), sharding.blocks().end());
     lowerText(blocks, isFirst);
     new VectorLowering(model, weights, program)
         .lower(NeededVectors.of(model, blocks, /* finalLayer= */ isLast));

@@ -69,8 +69,7 @@ class RankTraceTest {
 
   private static boolean runs(List<Span> spans, Span.Kind kind, int instant) {
     return spans.stream()
-        .anyMatch(
-            s -> s.kind() == kind && s.startNanos() <= instant && instant < s.endNanos());
+        .anyMatch(s -> s.kind() == kind && s.startNanos() <= instant && instant < s.endNanos());
   }
 
   @Test

@@ -1,3 +1,4 @@
+/** Tests of time lines. */
 @NullMarked
 package dev.longtake.worker.engine.trace;
 

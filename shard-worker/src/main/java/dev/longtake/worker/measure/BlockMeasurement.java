@@ -22,8 +22,8 @@ import java.util.Set;
  * instructions take is divided among overhead, tokens and keys, see {@link KindFit}. The executor is the one that jobs use.
  */
 public final class BlockMeasurement {
-  /** A round at the larger size should take about this long. */
-  private static final double ROUND_SECONDS = 0.12;
+  /** A round at the larger size should take about this long; with less, products of wide models have too few rows to be typical. */
+  private static final double ROUND_SECONDS = 0.4;
 
   /** What a thread is taken to do for choosing the size; only the sizes depend on it. */
   private static final double ASSUMED_FLOPS_OF_THREAD = 30e9;

@@ -22,17 +22,19 @@ import dev.longtake.worker.engine.trace.RankTrace;
 import dev.longtake.worker.engine.trace.Span;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Steps of a small model on one clip, timed instruction by instruction. Owns its memory on the device, not the weights. */
 final class MeasuredRun implements AutoCloseable {
-  /** All rounds of both sizes together; after it the compiler has seen the kernels often enough. */
-  private static final long BUDGET_NANOS = 1_500_000_000L;
+  /** While the compiler still makes kernels faster, or a neighbour's start slows them down, rounds get faster. */
+  private static final double FASTER = 0.97;
 
+  /** Rounds end when for this long none was faster. */
+  private static final long STEADY_NANOS = 1_000_000_000L;
+
+  private static final long MAX_NANOS = 10_000_000_000L;
   private static final int MIN_ROUNDS = 4;
-  private static final int MAX_ROUNDS = 400;
 
   private final Device device;
   private final RankTrace trace = new RankTrace(1);
@@ -42,7 +44,7 @@ final class MeasuredRun implements AutoCloseable {
   private final MeasuredClip clip;
   private final int textTokens;
   private final boolean textInSequence;
-  private final List<Round> rounds = new ArrayList<>();
+  private @Nullable Round fastest;
 
   private record Round(long nanos, List<Span> spans) {}
 
@@ -97,29 +99,42 @@ final class MeasuredRun implements AutoCloseable {
         /* frameMasks= */ false);
   }
 
-  /** Rounds of both, one after the other, so that both see the same machine. */
+  /** Rounds of both, one after the other, so that both see the same machine, until neither gets faster. */
   static void alternate(MeasuredRun small, MeasuredRun large) {
     long start = System.nanoTime();
-    for (int round = 0; round < MAX_ROUNDS; round++) {
-      small.round();
-      large.round();
-      if (round >= MIN_ROUNDS && System.nanoTime() - start > BUDGET_NANOS) {
+    long lastFaster = start;
+    for (int round = 0; ; round++) {
+      boolean smallFaster = small.round();
+      boolean largeFaster = large.round();
+      long now = System.nanoTime();
+      lastFaster = smallFaster || largeFaster ? now : lastFaster;
+      boolean isSteady = round >= MIN_ROUNDS && now - lastFaster > STEADY_NANOS;
+      if (isSteady || now - start > MAX_NANOS) {
         return;
       }
     }
   }
 
-  private void round() {
+  /** Returns whether it was clearly faster than all before. */
+  private boolean round() {
     long start = System.nanoTime();
     var _ = network.step(input, "measurement");
-    rounds.add(new Round(System.nanoTime() - start, trace.take()));
+    Round round = new Round(System.nanoTime() - start, trace.take());
+    Round before = fastest;
+    if (before != null && round.nanos >= before.nanos) {
+      return false;
+    }
+    fastest = round;
+    return before == null || round.nanos < FASTER * before.nanos;
   }
 
-  /** Of the median round of the later half. */
+  /** Of the fastest round: whatever else runs on the machine only ever adds time. */
   List<Span> spans() {
-    List<Round> later = new ArrayList<>(rounds.subList(rounds.size() / 2, rounds.size()));
-    later.sort(Comparator.comparingLong(Round::nanos));
-    return later.get(later.size() / 2).spans;
+    Round round = fastest;
+    if (round == null) {
+      throw new IllegalStateException("Expected a round before its spans are asked for");
+    }
+    return round.spans;
   }
 
   MeasuredClip clip() {

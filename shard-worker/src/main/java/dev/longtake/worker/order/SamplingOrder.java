@@ -222,9 +222,12 @@ final class SamplingOrder {
       if (work.canceled().getAsBoolean()) {
         throw new LongtakeException(ErrorCode.CANCELED, "The job was cancelled");
       }
-      // Other jobs on the device get their turn, too.
-      work.turn().give();
-      work.turn().take();
+      if (work.plan().stages().size() == 1) {
+        // Other jobs on the device get their turn, too. With stages an exchange gives it up soon, and latents that waited for
+        // another job's turn would leave the first stage idle.
+        work.turn().give();
+        work.turn().take();
+      }
       work.trace().beginStep();
       rank.homeTrace().begin("sampling loop");
     }

@@ -223,8 +223,8 @@ final class SamplingOrder {
         throw new LongtakeException(ErrorCode.CANCELED, "The job was cancelled");
       }
       if (work.plan().stages().size() == 1) {
-        // Other jobs on the device get their turn, too. With stages an exchange gives it up soon, and latents that waited for
-        // another job's turn would leave the first stage idle.
+        // Other jobs on the device get their turn, too. With stages an exchange gives it up
+        // soon, and latents that waited for another job would leave the first stage idle.
         work.turn().give();
         work.turn().take();
       }

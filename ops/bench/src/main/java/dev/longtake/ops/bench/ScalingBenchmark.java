@@ -55,7 +55,7 @@ final class ScalingBenchmark implements Benchmark {
             + " pairs of blocks with random weights, float32, %d frames of %d x %d latents with"
             + " guidance. Time of a step (slowest rank, medians of %d alternating rounds of %d"
             + " steps after a warm-up) by sequence ranks and branches; jobs per second with half"
-            + " of the blocks on each worker and two jobs of %d steps at once. Outputs are compared"
+            + " of the blocks on each worker and two jobs of %d frames and %d steps at once. Outputs are compared"
             + " bit by bit. NAME_in_two: with two micro-batches")
         .formatted(
             sizes.channels(),
@@ -65,6 +65,7 @@ final class ScalingBenchmark implements Benchmark {
             sizes.side(),
             sizes.rounds(),
             sizes.steps(),
+            sizes.jobFrames(),
             sizes.jobSteps());
   }
 
@@ -103,7 +104,7 @@ final class ScalingBenchmark implements Benchmark {
   }
 
   private void addSteps(List<Figure> figures, RandomModel model, WorkerGang one, WorkerGang two) {
-    WorkOrder task = sizes.task(model, sizes.steps(), SEED);
+    WorkOrder task = sizes.task(model, SEED);
     Map<String, ExecutionPlan> plans = plans();
     Map<String, List<GangRun>> runs = new LinkedHashMap<>();
     plans.keySet().forEach(name -> runs.put(name, new ArrayList<>()));
@@ -209,7 +210,7 @@ final class ScalingBenchmark implements Benchmark {
   }
 
   private List<WorkOrder> tasks(RandomModel model, int steps) {
-    return List.of(sizes.task(model, steps, SEED), sizes.task(model, steps, SEED + 1));
+    return List.of(sizes.job(model, steps, SEED), sizes.job(model, steps, SEED + 1));
   }
 
   private record Timed(double seconds, List<GangRun> runs) {

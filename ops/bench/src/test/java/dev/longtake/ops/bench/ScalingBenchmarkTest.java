@@ -27,6 +27,7 @@ class ScalingBenchmarkTest {
           /* textTokens= */ 5,
           /* steps= */ 2,
           /* rounds= */ 1,
+          /* jobFrames= */ 3,
           /* jobSteps= */ 2,
           /* jobRounds= */ 1);
 

@@ -107,6 +107,15 @@ public final class WorkerCommand implements Callable<Integer> {
   private ByteSize chunkBytes = new ByteSize(1 << 20);
 
   @Option(
+      names = "--connections",
+      paramLabel = "N",
+      defaultValue = "1",
+      description =
+          "Connections to each peer, up to 16; each takes about one processor (default:"
+              + " ${DEFAULT-VALUE}).")
+  private int connections = 1;
+
+  @Option(
       names = "--exchange-timeout",
       paramLabel = "SECONDS",
       defaultValue = "60",
@@ -221,7 +230,8 @@ public final class WorkerCommand implements Callable<Integer> {
         advertise != null ? advertise : advertisedHost(),
         id,
         ExchangeSettings.defaults()
-            .withChunkBytes((int) Math.min(Integer.MAX_VALUE, chunkBytes.bytes())),
+            .withChunkBytes((int) Math.min(Integer.MAX_VALUE, chunkBytes.bytes()))
+            .withConnections(connections),
         Duration.ofSeconds(exchangeTimeoutSeconds),
         WorkerSettings.DEFAULT_EVENT_TIMEOUT,
         maxOrders);

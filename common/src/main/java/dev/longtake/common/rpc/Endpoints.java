@@ -4,17 +4,27 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import io.grpc.BindableService;
 import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
 import io.grpc.Server;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallExecutorSupplier;
+import io.grpc.netty.InternalProtocolNegotiators;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
 import io.grpc.protobuf.services.ProtoReflectionServiceV1;
+import io.netty.channel.AdaptiveRecvByteBufAllocator;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.WriteBufferWaterMark;
 import java.io.IOException;
 import java.net.BindException;
 import java.net.InetSocketAddress;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 
 /**
  * Servers and channels with the settings every Longtake process shares: plain text on the given interface, message size
@@ -26,6 +36,15 @@ public final class Endpoints {
 
   /** Auto-tuning stops at 8 MiB; fixed windows of 16 MiB and more carry large messages best (apache/pinot#18519). */
   private static final int FLOW_CONTROL_WINDOW_BYTES = 16 << 20;
+
+  /** Of HTTP/2; see {@link LargeFrames}. */
+  private static final int MAX_FRAME_BYTES = 256 << 10;
+
+  /** Most that is read from a socket at once. */
+  private static final int MAX_READ_BYTES = 256 << 10;
+
+  /** What HTTP/2 hands to the socket before it waits for it; at Netty's 64 KiB it hands over a part of a frame at a time. */
+  private static final int MAX_UNWRITTEN_BYTES = 1 << 20;
 
   private static final long KEEP_ALIVE_SECONDS = 5;
   private static final long KEEP_ALIVE_TIMEOUT_SECONDS = 5;
@@ -46,7 +65,13 @@ public final class Endpoints {
       List<BindableService> services) {
     var builder =
         NettyServerBuilder.forAddress(new InetSocketAddress(host, port))
+            .protocolNegotiator(
+                new LargeFrames(InternalProtocolNegotiators.serverPlaintext(), MAX_FRAME_BYTES))
+            .callExecutor(new CallThreads(executor, services))
             .executor(executor)
+            .withChildOption(
+                ChannelOption.RECVBUF_ALLOCATOR,
+                new AdaptiveRecvByteBufAllocator(1024, 16 << 10, MAX_READ_BYTES))
             .maxInboundMessageSize(MAX_MESSAGE_BYTES)
             .flowControlWindow(FLOW_CONTROL_WINDOW_BYTES)
             .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
@@ -73,6 +98,27 @@ public final class Endpoints {
     }
   }
 
+  private static final class CallThreads implements ServerCallExecutorSupplier {
+    private final Executor executor;
+    private final Set<String> nonBlocking;
+
+    CallThreads(Executor executor, List<BindableService> services) {
+      this.executor = executor;
+      this.nonBlocking =
+          services.stream()
+              .filter(NonBlockingService.class::isInstance)
+              .map(service -> service.bindService().getServiceDescriptor().getName())
+              .collect(Collectors.toUnmodifiableSet());
+    }
+
+    @Override
+    public <Q, A> Executor getExecutor(ServerCall<Q, A> call, Metadata metadata) {
+      return nonBlocking.contains(call.getMethodDescriptor().getServiceName())
+          ? Runnable::run
+          : executor;
+    }
+  }
+
   private static boolean hasBindException(Throwable failure) {
     for (Throwable t = failure; t != null; t = t.getCause()) {
       if (t instanceof BindException || t instanceof java.net.SocketException) {
@@ -91,6 +137,9 @@ public final class Endpoints {
     requireAddress(address);
     return NettyChannelBuilder.forTarget(address)
         .usePlaintext()
+        .withOption(
+            ChannelOption.WRITE_BUFFER_WATER_MARK,
+            new WriteBufferWaterMark(MAX_UNWRITTEN_BYTES / 2, MAX_UNWRITTEN_BYTES))
         .maxInboundMessageSize(MAX_MESSAGE_BYTES)
         .flowControlWindow(FLOW_CONTROL_WINDOW_BYTES)
         .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)

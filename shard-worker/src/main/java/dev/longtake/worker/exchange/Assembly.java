@@ -2,26 +2,32 @@ package dev.longtake.worker.exchange;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
-import dev.longtake.v1.ExchangeChunk;
+import dev.longtake.worker.exchange.wire.IncomingChunk;
+import dev.longtake.worker.exchange.wire.PayloadCopy;
 import java.lang.foreign.MemorySegment;
-import java.util.zip.CRC32C;
-import org.jspecify.annotations.Nullable;
+import java.util.Map;
+import java.util.TreeMap;
 
-/** What one peer sends at one exchange point, put together chunk by chunk. Used by the receiving thread only. */
+/**
+ * What one peer sends at one exchange point, put together chunk by chunk. Over several connections they come in any order, but mostly
+ * in that of their offsets. Used by the receiving thread only.
+ */
 final class Assembly {
   private final JobRank self;
   private final Peer peer;
   private final MemorySegment target;
   private final long point;
   private final String what;
-  private long receivedBytes;
-  private @Nullable ExchangeChunk next;
+  // What is complete from the start, and what came ahead of something before it: offsets and sizes.
+  private long contiguousBytes;
+  private final TreeMap<Long, Integer> ahead = new TreeMap<>();
+  private boolean isEmpty = true;
 
-  Assembly(JobRank self, Peer peer, MemorySegment target, long point, String what) {
+  Assembly(JobRank self, Peer peer, MemorySegment target, String what) {
     this.self = self;
     this.peer = peer;
     this.target = target;
-    this.point = point;
+    this.point = peer.nextReceivePoint();
     this.what = what;
   }
 
@@ -31,74 +37,91 @@ final class Assembly {
 
   /** Nothing was placed. */
   boolean isEmpty() {
-    return receivedBytes == 0;
+    return isEmpty;
   }
 
   boolean isComplete() {
-    return receivedBytes == target.byteSize();
+    return contiguousBytes == target.byteSize();
   }
 
+  /** For errors. */
   String awaited() {
-    return "bytes %d to %d from".formatted(receivedBytes, target.byteSize());
-  }
-
-  /** With the session's lock held: takes the next chunk from the peer's inbox, if there is one. */
-  boolean poll() {
-    next = peer.pollChunk();
-    return next != null;
+    return "bytes %d to %d from".formatted(contiguousBytes, target.byteSize());
   }
 
   /**
-   * Copies the chunk that was taken into its place.
+   * Copies a chunk into its place.
    *
-   * @throws LongtakeException CHECKSUM_MISMATCH; INTERNAL when it is not the chunk that must come now
+   * @throws LongtakeException CHECKSUM_MISMATCH; INTERNAL when it is none of those that must come now
    */
-  void place() {
-    ExchangeChunk chunk = next;
-    if (chunk == null) {
-      throw new IllegalStateException("Expected a chunk to be taken first");
-    }
-    next = null;
-    int size = chunk.getPayload().size();
-    boolean expected =
-        chunk.getPoint() == point
-            && chunk.getOffsetBytes() == receivedBytes
-            && chunk.getTotalBytes() == target.byteSize()
-            && size > 0
-            && size <= target.byteSize() - receivedBytes;
-    if (!expected) {
+  void place(IncomingChunk chunk, PayloadCopy copy) {
+    if (!isExpected(chunk)) {
       throw new LongtakeException(
           ErrorCode.INTERNAL,
-          "Expected point %d, byte %d of %d from %s (%s, %s), but got point %d, byte %d of %d with %d bytes; the ranks don't run the same program"
+          "Expected a part of point %d with %d bytes from %s (%s, %s), but got bytes %d to %d of point %d with %d bytes (job %s, attempt %d, %s), or got them twice; the ranks don't run the same program"
               .formatted(
                   point,
-                  receivedBytes,
                   target.byteSize(),
                   peer,
                   self,
                   what,
-                  chunk.getPoint(),
-                  chunk.getOffsetBytes(),
-                  chunk.getTotalBytes(),
-                  size));
+                  chunk.offsetBytes(),
+                  chunk.offsetBytes() + chunk.payloadBytes(),
+                  chunk.point(),
+                  chunk.totalBytes(),
+                  chunk.jobId(),
+                  chunk.attempt(),
+                  chunk.place()));
     }
-    MemorySegment part = target.asSlice(receivedBytes, size);
-    part.copyFrom(MemorySegment.ofBuffer(chunk.getPayload().asReadOnlyByteBuffer()));
-    var checksum = new CRC32C();
-    checksum.update(part.asByteBuffer());
-    if ((int) checksum.getValue() != chunk.getCrc32C()) {
+    if (!chunk.copyTo(target.asSlice(chunk.offsetBytes(), chunk.payloadBytes()), copy)) {
       throw new LongtakeException(
           ErrorCode.CHECKSUM_MISMATCH,
           "Expected bytes %d to %d from %s (%s, %s) with checksum %08x, but what came has %08x"
               .formatted(
-                  receivedBytes,
-                  receivedBytes + size,
+                  chunk.offsetBytes(),
+                  chunk.offsetBytes() + chunk.payloadBytes(),
                   peer,
                   self,
                   what,
-                  chunk.getCrc32C(),
-                  (int) checksum.getValue()));
+                  chunk.sentChecksum(),
+                  chunk.checksum()));
     }
-    receivedBytes += size;
+    isEmpty = false;
+    note(chunk.offsetBytes(), chunk.payloadBytes());
+  }
+
+  private boolean isExpected(IncomingChunk chunk) {
+    long offset = chunk.offsetBytes();
+    int size = chunk.payloadBytes();
+    return chunk.jobId().equals(self.jobId())
+        && chunk.attempt() == self.attempt()
+        && chunk.point() == point
+        && chunk.totalBytes() == target.byteSize()
+        && size > 0
+        && offset >= contiguousBytes
+        && offset <= target.byteSize() - size
+        && isApart(offset, size);
+  }
+
+  /** From those that came ahead of others. */
+  private boolean isApart(long offset, int size) {
+    Map.Entry<Long, Integer> before = ahead.floorEntry(offset);
+    Long after = ahead.higherKey(offset);
+    return (before == null || before.getKey() + before.getValue() <= offset)
+        && (after == null || after >= offset + size);
+  }
+
+  private void note(long offset, int size) {
+    if (offset != contiguousBytes) {
+      ahead.put(offset, size);
+      return;
+    }
+    contiguousBytes += size;
+    Map.Entry<Long, Integer> next = ahead.firstEntry();
+    while (next != null && next.getKey() == contiguousBytes) {
+      contiguousBytes += next.getValue();
+      ahead.pollFirstEntry();
+      next = ahead.firstEntry();
+    }
   }
 }

@@ -2,8 +2,11 @@ package dev.longtake.worker.exchange;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.v1.ExchangeCredit;
 import dev.longtake.v1.ExchangeHello;
+import dev.longtake.worker.exchange.wire.ExchangeCalls;
 import io.grpc.BindableService;
+import io.grpc.stub.ServerCallStreamObserver;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -14,6 +17,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,11 +28,15 @@ import org.jspecify.annotations.Nullable;
  * <p>Thread-safe. Lock order: the hub's monitor is never held while a session or a stream is called.
  */
 public final class ExchangeHub implements AutoCloseable {
+  /** Version of the exchange's protocol; see exchange.proto. */
+  static final int PROTOCOL = 2;
+
   /** Jobs whose newest attempt is remembered; far more than can have streams under way. */
   private static final int REMEMBERED_JOBS = 4096;
 
   private final ExchangeSettings settings;
   private final ScheduledThreadPoolExecutor timer;
+  private final LongAdder droppedChunks = new LongAdder();
 
   // All guarded by this.
   private final LinkedHashMap<String, Long> newestAttempts =
@@ -56,7 +64,8 @@ public final class ExchangeHub implements AutoCloseable {
 
   /** The gRPC service to add to this worker's server. */
   public BindableService service() {
-    return new ExchangeService(this);
+    return ExchangeCalls.service(
+        credits -> new IncomingStream(this, (ServerCallStreamObserver<ExchangeCredit>) credits));
   }
 
   /**
@@ -116,6 +125,25 @@ public final class ExchangeHub implements AutoCloseable {
     return live.stream().mapToInt(GrpcGang::queuedChunks).sum();
   }
 
+  /** Payload bytes of these. */
+  public long queuedBytes() {
+    List<GrpcGang> live;
+    synchronized (this) {
+      live = List.copyOf(sessions.values());
+    }
+    return live.stream().mapToLong(GrpcGang::queuedBytes).sum();
+  }
+
+  /** A chunk came that no exchange wanted any more. */
+  void droppedChunk() {
+    droppedChunks.increment();
+  }
+
+  /** Chunks that came too late: their attempt at the job was replaced, had failed or had ended here. */
+  public long droppedChunks() {
+    return droppedChunks.sum();
+  }
+
   /** Jobs that have an open exchange. */
   public synchronized int openExchanges() {
     return sessions.size();
@@ -134,6 +162,8 @@ public final class ExchangeHub implements AutoCloseable {
       Long newest = newestAttempts.get(hello.getJobId());
       if (closed) {
         refusal = stopping();
+      } else if (hello.getProtocol() != PROTOCOL) {
+        refusal = otherProtocol(hello);
       } else if (newest != null && hello.getAttempt() < newest) {
         refusal = stale(hello.getJobId(), hello.getAttempt(), newest);
       } else if (newest != null && hello.getAttempt() == newest) {
@@ -217,11 +247,19 @@ public final class ExchangeHub implements AutoCloseable {
             .formatted(hello.getJobId(), hello.getAttempt(), hello.getToRank(), why));
   }
 
+  private static LongtakeException otherProtocol(ExchangeHello hello) {
+    return new LongtakeException(
+        ErrorCode.BUILD_MISMATCH,
+        "Expected version %d of the exchange's protocol from rank %d of job %s, but it has %d; start all workers from the same build"
+            .formatted(PROTOCOL, hello.getFromRank(), hello.getJobId(), hello.getProtocol()));
+  }
+
   static LongtakeException duplicate(ExchangeHello hello) {
     return new LongtakeException(
         ErrorCode.WRONG_STATE,
-        "Expected one stream from rank %d to rank %d for job %s, attempt %d, lane %d, but a second one came"
+        "Expected one stream %d from rank %d to rank %d for job %s, attempt %d, lane %d, but got a second one, or a number above the limit"
             .formatted(
+                hello.getStream(),
                 hello.getFromRank(),
                 hello.getToRank(),
                 hello.getJobId(),

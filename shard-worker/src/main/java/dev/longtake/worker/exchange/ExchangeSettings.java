@@ -10,19 +10,28 @@ import java.time.Duration;
  *
  * @param chunkBytes payload of one message, 1 to {@link #MAX_CHUNK_BYTES}
  * @param windowChunks unconsumed chunks a peer may have sent
+ * @param connections to each peer, 1 to {@link #MAX_CONNECTIONS}
  * @param orderWait how long a peer's stream waits for this worker's own order of that job
  * @param maxWaitingStreams streams that may wait for an order at one time, all jobs together
  */
 public record ExchangeSettings(
-    int chunkBytes, int windowChunks, Duration orderWait, int maxWaitingStreams) {
+    int chunkBytes, int windowChunks, int connections, Duration orderWait, int maxWaitingStreams) {
   /** Half of what one gRPC message may hold. */
   public static final int MAX_CHUNK_BYTES = 32 << 20;
+
+  public static final int MAX_CONNECTIONS = 16;
 
   public ExchangeSettings {
     if (chunkBytes < 1 || chunkBytes > MAX_CHUNK_BYTES) {
       throw new LongtakeException(
           ErrorCode.INVALID_REQUEST,
           "Expected chunks of 1 to %d bytes, but got %d".formatted(MAX_CHUNK_BYTES, chunkBytes));
+    }
+    if (connections < 1 || connections > MAX_CONNECTIONS) {
+      throw new LongtakeException(
+          ErrorCode.INVALID_REQUEST,
+          "Expected 1 to %d connections to a peer, but got %d"
+              .formatted(MAX_CONNECTIONS, connections));
     }
     if (windowChunks < 1 || maxWaitingStreams < 1 || orderWait.isNegative() || orderWait.isZero()) {
       throw new LongtakeException(
@@ -32,13 +41,18 @@ public record ExchangeSettings(
     }
   }
 
-  /** Chunks of 1 MiB, 16 of them under way for each peer; a stream waits 30 s for its order. */
+  /** Chunks of 1 MiB, 8 of them under way for each peer; a stream waits 30 s for its order. */
   public static ExchangeSettings defaults() {
-    return new ExchangeSettings(1 << 20, 16, Duration.ofSeconds(30), 256);
+    return new ExchangeSettings(1 << 20, 8, 1, Duration.ofSeconds(30), 256);
   }
 
   /** The same with another chunk size. */
   public ExchangeSettings withChunkBytes(int bytes) {
-    return new ExchangeSettings(bytes, windowChunks, orderWait, maxWaitingStreams);
+    return new ExchangeSettings(bytes, windowChunks, connections, orderWait, maxWaitingStreams);
+  }
+
+  /** The same with another number of connections. */
+  public ExchangeSettings withConnections(int count) {
+    return new ExchangeSettings(chunkBytes, windowChunks, count, orderWait, maxWaitingStreams);
   }
 }

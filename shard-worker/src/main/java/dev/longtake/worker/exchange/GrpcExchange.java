@@ -1,35 +1,35 @@
 package dev.longtake.worker.exchange;
 
-import com.google.protobuf.UnsafeByteOperations;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
-import dev.longtake.v1.ExchangeChunk;
 import dev.longtake.v1.ExchangeHello;
-import dev.longtake.v1.ExchangeMessage;
 import dev.longtake.worker.engine.Exchange;
+import dev.longtake.worker.exchange.wire.IncomingChunk;
+import dev.longtake.worker.exchange.wire.PayloadCopy;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
-import java.util.zip.CRC32C;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The exchange of one lane of an order over gRPC streams, one to each peer and one from each.
  *
- * <p><b>Flow.</b> {@link #allToAll} sends to every peer from a virtual thread of its own while the caller's thread
- * receives from all, so two ranks that both send more than a window never wait for each other. A sender spends a credit
- * for each chunk and gets it back when the peer has consumed the chunk; a receiver asks gRPC for as many messages as it
- * has granted. So each peer costs at most a window of chunks on either side.
+ * <p><b>Flow.</b> What fits into one chunk is sent at once, by the caller's thread. More is sent from a virtual thread for each peer
+ * while the caller's thread receives from all, so two ranks that both send more than a window never wait for each other. A sender
+ * spends a credit for each chunk and gets it back when the peer has consumed the chunk; a receiver asks gRPC for as many messages as
+ * it has granted. So each peer costs at most a window of chunks on either side.
  *
- * <p><b>Memory.</b> Outgoing segments are wrapped, not copied, and the call returns only when each peer has consumed all
- * of them, or all senders have stopped: the caller may reuse or free them at once. They must be readable from any thread
- * (a shared, automatic or global arena). Incoming bytes are copied once, into their place.
+ * <p><b>Memory.</b> Outgoing bytes are copied once, into gRPC's buffers, before the call returns: the caller may reuse or free their
+ * segments at once. These must be readable from any thread (a shared, automatic or global arena). Incoming bytes are copied once,
+ * into their place.
  *
  * <p><b>Failure.</b> The first failure wakes every waiting thread, is thrown by the call under way and all later ones, and
  * is told to the peers. A peer that leaves is noticed when something is still needed from it, and at once if it is.
@@ -43,6 +43,7 @@ public final class GrpcExchange implements Exchange {
   private final Consumer<LongtakeException> onFailure;
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition changed = lock.newCondition();
+  private final PayloadCopy receiveCopy = new PayloadCopy();
 
   // Guarded by the lock.
   private @Nullable LongtakeException failure;
@@ -64,15 +65,19 @@ public final class GrpcExchange implements Exchange {
     var others = new ArrayList<Peer>();
     for (int rank = 0; rank < self.gang().size(); rank++) {
       if (rank != self.rank()) {
-        others.add(new Peer(self, rank, timeout.toNanos(), lock, changed));
+        others.add(new Peer(self, rank, settings.connections(), timeout.toNanos(), lock, changed));
       }
     }
     this.peers = List.copyOf(others);
   }
 
-  /** Opens the streams to the peers; they connect in the background. */
-  void start() {
-    peers.forEach(peer -> peer.outgoing().start(self.helloTo(peer.rank())));
+  /**
+   * Opens the streams to the peers; they connect in the background.
+   *
+   * @param connections by rank
+   */
+  void start(Map<Integer, PeerChannels> connections) {
+    peers.forEach(peer -> peer.start(Objects.requireNonNull(connections.get(peer.rank())).all()));
   }
 
   /** Takes in the stream of a peer, or refuses it. */
@@ -90,7 +95,7 @@ public final class GrpcExchange implements Exchange {
                     .formatted(ranks(), rank(), self, hello.getFromRank(), hello.getToRank()));
       } else if (failure != null) {
         refusal = failure;
-      } else if (!sender.setIncoming(stream)) {
+      } else if (!sender.setIncoming(hello.getStream(), stream)) {
         refusal = ExchangeHub.duplicate(hello);
       }
     } finally {
@@ -99,7 +104,9 @@ public final class GrpcExchange implements Exchange {
     if (refusal != null) {
       stream.refuse(refusal);
     } else if (sender != null) {
-      stream.accept(sender, settings.windowChunks());
+      // The window is one for all streams, so the first of them grants it.
+      int window = settings.windowChunks();
+      stream.accept(sender, window, hello.getStream() == 0 ? window : 0);
     }
   }
 
@@ -128,6 +135,16 @@ public final class GrpcExchange implements Exchange {
     }
   }
 
+  /** Payload bytes that arrived and wait to be consumed. */
+  long queuedBytes() {
+    lock.lock();
+    try {
+      return peers.stream().mapToLong(Peer::queuedBytes).sum();
+    } finally {
+      lock.unlock();
+    }
+  }
+
   /**
    * {@inheritDoc}
    *
@@ -143,10 +160,15 @@ public final class GrpcExchange implements Exchange {
     for (Peer peer : peers) {
       MemorySegment segment = outgoing[peer.rank()];
       if (segment != null && segment.byteSize() > 0) {
-        senders.add(
-            Thread.ofVirtual()
-                .name("lt-send-" + peer.rank())
-                .start(() -> guard(() -> send(peer, segment, what, waited))));
+        var sending = new Sending(self, peer, segment, settings.chunkBytes(), what);
+        guard(() -> {
+          if (!sendAtOnce(sending)) {
+            senders.add(
+                Thread.ofVirtual()
+                    .name("lt-send-" + peer.rank())
+                    .start(() -> guard(() -> sendAll(sending, what, waited))));
+          }
+        });
       }
     }
     guard(() -> receive(incoming, what, waited));
@@ -234,49 +256,63 @@ public final class GrpcExchange implements Exchange {
     }
   }
 
-  private void send(Peer peer, MemorySegment segment, String what, PeerWait waited)
-      throws InterruptedException {
-    long totalBytes = segment.byteSize();
-    long point = peer.nextSendPoint();
-    for (long offset = 0; offset < totalBytes; ) {
-      long size = Math.min(settings.chunkBytes(), totalBytes - offset);
-      ByteBuffer payload = segment.asSlice(offset, size).asByteBuffer();
-      var checksum = new CRC32C();
-      checksum.update(payload.duplicate());
-      String awaited =
-          "room for bytes %d to %d of %d at".formatted(offset, offset + size, totalBytes);
-      awaitCredit(peer, /* all= */ false, awaited, what);
-      peer.outgoing()
-          .send(
-              ExchangeMessage.newBuilder()
-                  .setChunk(
-                      ExchangeChunk.newBuilder()
-                          .setPoint(point)
-                          .setOffsetBytes(offset)
-                          .setTotalBytes(totalBytes)
-                          .setCrc32C((int) checksum.getValue())
-                          .setPayload(UnsafeByteOperations.unsafeWrap(payload)))
-                  .build());
-      peer.addSentBytes(size);
-      offset += size;
+  /** Of several chunks: spreads them over the streams, and returns when the peer has consumed them. */
+  private void sendAll(Sending sending, String what, PeerWait waited) throws InterruptedException {
+    if (settings.connections() > 1) {
+      // What was sent at once may still be under way on the first stream; chunks on others would
+      // pass it.
+      awaitTaken(sending, what);
     }
-    long handedOverNanos = System.nanoTime();
-    awaitCredit(peer, /* all= */ true, "%d bytes to be taken by".formatted(totalBytes), what);
-    waited.forTaking(handedOverNanos);
+    while (!sending.isComplete()) {
+      sending.sendChunk(awaitCredit(sending, what));
+    }
+    awaitTaken(sending, what);
+    waited.forTaking(sending.handedOverNanos());
   }
 
-  /** Waits until one more chunk may be sent, or until all sent ones were consumed. */
-  private void awaitCredit(Peer peer, boolean all, String awaited, String what)
+  /** Sends what needs no waiting; false when it must wait for credits. */
+  private boolean sendAtOnce(Sending sending) {
+    if (!sending.isOneChunk()) {
+      return false;
+    }
+    OutgoingStream stream;
+    lock.lock();
+    try {
+      stream = failure == null ? sending.peer().takeCreditOfFirst() : null;
+    } finally {
+      lock.unlock();
+    }
+    if (stream == null) {
+      return false;
+    }
+    sending.sendChunk(stream);
+    return true;
+  }
+
+  /** Waits until one more chunk may be sent. */
+  private OutgoingStream awaitCredit(Sending sending, String what) throws InterruptedException {
+    return awaitCredits(sending, what, sending.peer()::takeCredit);
+  }
+
+  /** Waits until the peer has consumed all that was sent. */
+  private void awaitTaken(Sending sending, String what) throws InterruptedException {
+    var _ = awaitCredits(sending, what, () -> sending.peer().acknowledgedAll() ? true : null);
+  }
+
+  /** Waits until there is a result, which is asked for with the lock held whenever something has changed. */
+  private <T> T awaitCredits(Sending sending, String what, Supplier<@Nullable T> result)
       throws InterruptedException {
     long sinceNanos = System.nanoTime();
     lock.lock();
     try {
       while (true) {
         requireHealthy();
-        if (all ? peer.acknowledgedAll() : peer.takeCredit()) {
-          return;
+        T ready = result.get();
+        if (ready != null) {
+          return ready;
         }
-        long nanos = peer.patienceNanos(/* chunks= */ false, sinceNanos, awaited, what);
+        long nanos =
+            sending.peer().patienceNanos(/* chunks= */ false, sinceNanos, sending.awaited(), what);
         var _ = changed.await(nanos, TimeUnit.NANOSECONDS);
       }
     } finally {
@@ -290,17 +326,20 @@ public final class GrpcExchange implements Exchange {
     for (Peer peer : peers) {
       MemorySegment segment = incoming[peer.rank()];
       if (segment != null && segment.byteSize() > 0) {
-        assemblies.add(new Assembly(self, peer, segment, peer.nextReceivePoint(), what));
+        assemblies.add(new Assembly(self, peer, segment, what));
       }
     }
     long sinceNanos = System.nanoTime();
     while (!assemblies.isEmpty()) {
-      Assembly assembly = awaitChunk(assemblies, sinceNanos, what);
-      if (assembly.isEmpty()) {
-        waited.forFirstBytes(assembly.peer().polledArrivalNanos());
+      Arrived next = awaitChunk(assemblies, sinceNanos, what);
+      Assembly assembly = next.at();
+      try (IncomingChunk chunk = next.arrival().chunk()) {
+        if (assembly.isEmpty()) {
+          waited.forFirstBytes(chunk.arrivedNanos());
+        }
+        assembly.place(chunk, receiveCopy);
       }
-      assembly.place();
-      assembly.peer().consumed();
+      next.arrival().stream().consumed();
       // The one that was served goes to the end, so that no peer starves the others.
       assemblies.remove(assembly);
       if (!assembly.isComplete()) {
@@ -309,16 +348,19 @@ public final class GrpcExchange implements Exchange {
     }
   }
 
-  /** Waits until one of them has its next chunk. */
-  private Assembly awaitChunk(List<Assembly> assemblies, long sinceNanos, String what)
+  private record Arrived(Assembly at, Peer.Arrival arrival) {}
+
+  /** Waits until one of them has a chunk. */
+  private Arrived awaitChunk(List<Assembly> assemblies, long sinceNanos, String what)
       throws InterruptedException {
     lock.lock();
     try {
       while (true) {
         requireHealthy();
         for (Assembly assembly : assemblies) {
-          if (assembly.poll()) {
-            return assembly;
+          Peer.Arrival arrival = assembly.peer().pollChunk();
+          if (arrival != null) {
+            return new Arrived(assembly, arrival);
           }
         }
         long nanos = Long.MAX_VALUE;
@@ -363,13 +405,8 @@ public final class GrpcExchange implements Exchange {
     }
   }
 
-  /** Ends the streams in order: peers keep what they got. {@link #abort} and {@link #awaitClose} are still to be called. */
+  /** Ends the streams in order: peers keep what they got. {@link #abort} is still to be called. */
   void complete() {
     peers.forEach(Peer::complete);
-  }
-
-  /** After {@link #abort}: gives the peers until the deadline to take note, then cuts the connections. */
-  void awaitClose(long deadlineNanos) {
-    peers.forEach(peer -> peer.outgoing().closeChannel(deadlineNanos));
   }
 }

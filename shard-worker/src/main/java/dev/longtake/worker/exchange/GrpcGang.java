@@ -7,7 +7,9 @@ import dev.longtake.worker.engine.Exchange;
 import dev.longtake.worker.engine.GangExchange;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
 
@@ -27,6 +29,7 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
   private final int rank;
   private final int ranks;
   private final List<GrpcExchange> lanes = new ArrayList<>();
+  private final Map<Integer, PeerChannels> connections = new HashMap<>();
   private final AtomicBoolean closed = new AtomicBoolean();
 
   GrpcGang(
@@ -43,6 +46,11 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
     this.attempt = attempt;
     this.rank = rank;
     this.ranks = gang.size();
+    for (int peer = 0; peer < ranks; peer++) {
+      if (peer != rank) {
+        connections.put(peer, new PeerChannels(gang.get(peer), settings.connections()));
+      }
+    }
     for (int lane = 0; lane < laneCount; lane++) {
       var self = new JobRank(jobId, attempt, lane, rank, gang);
       lanes.add(new GrpcExchange(settings, self, timeout, this::abort));
@@ -59,7 +67,7 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
 
   /** Opens the streams to the peers; they connect in the background. */
   void start() {
-    lanes.forEach(GrpcExchange::start);
+    lanes.forEach(lane -> lane.start(connections));
   }
 
   /** Takes in the stream of a peer, or refuses it. */
@@ -102,6 +110,11 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
     return lanes.stream().mapToInt(GrpcExchange::queuedChunks).sum();
   }
 
+  /** Payload bytes that arrived and wait to be consumed. */
+  public long queuedBytes() {
+    return lanes.stream().mapToLong(GrpcExchange::queuedBytes).sum();
+  }
+
   /**
    * Ends all exchanges with a failure, unless they have one: calls under way and all later ones throw it, and the peers are told.
    * Does not block; {@link #close} is still to be called.
@@ -138,6 +151,6 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
             ErrorCode.CANCELED,
             "The exchange is closed (job %s, attempt %d)".formatted(jobId, attempt)));
     long deadlineNanos = System.nanoTime() + CLOSE_WAIT_NANOS;
-    lanes.forEach(lane -> lane.awaitClose(deadlineNanos));
+    connections.values().forEach(peer -> peer.close(deadlineNanos));
   }
 }

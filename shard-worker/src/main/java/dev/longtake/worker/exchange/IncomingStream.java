@@ -3,30 +3,41 @@ package dev.longtake.worker.exchange;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.GrpcErrors;
-import dev.longtake.v1.ExchangeChunk;
 import dev.longtake.v1.ExchangeCredit;
 import dev.longtake.v1.ExchangeHello;
-import dev.longtake.v1.ExchangeMessage;
+import dev.longtake.worker.exchange.wire.IncomingChunk;
+import dev.longtake.worker.exchange.wire.IncomingMessage;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The server side of one stream: what one peer sends to this rank. First it belongs to the hub, which reads nothing but
- * the hello; from {@link #accept} on to a session. gRPC delivers only as many messages as were requested, so what the
- * session has not consumed never exceeds the window, whatever the peer does.
+ * The server side of one stream: what one peer sends to this rank over one connection. First it belongs to the hub, which reads nothing
+ * but the hello; from {@link #accept} on to an exchange. gRPC delivers only as many messages as were requested, so what the
+ * exchange has not consumed never exceeds the window, whatever the peer does.
  */
-final class IncomingStream implements StreamObserver<ExchangeMessage> {
-  /** The session's end of the stream; called by gRPC's threads, which must not be blocked. */
+final class IncomingStream implements StreamObserver<IncomingMessage> {
+  /** The exchange's end of the stream; called by gRPC's threads, which must not be blocked. */
   interface Listener {
-    void arrived(ExchangeChunk chunk);
+    /**
+     * A chunk came.
+     *
+     * @return false when it is not wanted any more; then the caller closes it
+     */
+    boolean arrived(IncomingStream by, IncomingChunk chunk);
 
     /** The peer broke the protocol; the stream is already refused. */
     void violated(LongtakeException violation);
 
-    /** Nothing more will come. */
-    void incomingEnded();
+    /**
+     * Nothing more will come.
+     *
+     * @param inOrder the peer said so; otherwise the connection broke or the peer cancelled
+     */
+    void incomingEnded(boolean inOrder);
   }
+
+  private static final ExchangeCredit ONE = ExchangeCredit.newBuilder().setChunks(1).build();
 
   private final ExchangeHub hub;
   private final ServerCallStreamObserver<ExchangeCredit> call;
@@ -35,6 +46,9 @@ final class IncomingStream implements StreamObserver<ExchangeMessage> {
   private volatile @Nullable Listener listener;
   // Guarded by this: the response is closed, nothing may be called on `call` any more.
   private boolean ended;
+  private boolean endedInOrder;
+  // The callbacks end, too; told once.
+  private boolean isOver;
 
   IncomingStream(ExchangeHub hub, ServerCallStreamObserver<ExchangeCredit> call) {
     this.hub = hub;
@@ -44,23 +58,34 @@ final class IncomingStream implements StreamObserver<ExchangeMessage> {
     call.request(1);
   }
 
-  /** Hands the stream to a session and lets the peer send. */
-  synchronized void accept(Listener session, int windowChunks) {
-    listener = session;
+  /**
+   * Hands the stream to an exchange and lets the peer send.
+   *
+   * @param windowChunks that may be under way, on all streams of this peer together
+   * @param granted what this stream tells the peer of it: all, or 0 where another stream does
+   */
+  synchronized void accept(Listener exchange, int windowChunks, int granted) {
+    listener = exchange;
     if (ended) {
-      session.incomingEnded();
+      exchange.incomingEnded(endedInOrder);
       return;
     }
     call.request(windowChunks);
-    call.onNext(ExchangeCredit.newBuilder().setChunks(windowChunks).build());
+    call.onNext(ExchangeCredit.newBuilder().setChunks(granted).build());
   }
 
   /** One chunk was consumed: the peer may send another. */
   synchronized void consumed() {
     if (!ended) {
       call.request(1);
-      call.onNext(ExchangeCredit.newBuilder().setChunks(1).build());
+      call.onNext(ONE);
     }
+  }
+
+  /** Lets go of a chunk that nobody wants any more, and counts it. */
+  void drop(IncomingChunk chunk) {
+    chunk.close();
+    hub.droppedChunk();
   }
 
   synchronized void refuse(LongtakeException reason) {
@@ -74,45 +99,53 @@ final class IncomingStream implements StreamObserver<ExchangeMessage> {
   synchronized void complete() {
     if (!ended) {
       ended = true;
+      endedInOrder = true;
       call.onCompleted();
     }
   }
 
   @Override
-  public void onNext(ExchangeMessage message) {
-    if (hello == null) {
-      if (message.hasHello()) {
-        hello = message.getHello();
-        hub.arrived(this, message.getHello());
-      } else {
-        refuse(violation("hello as the first message", message));
+  public void onNext(IncomingMessage message) {
+    switch (message) {
+      case IncomingMessage.Hello(ExchangeHello first) when hello == null -> {
+        hello = first;
+        hub.arrived(this, first);
       }
-      return;
-    }
-    Listener session = listener;
-    if (session == null) {
-      return;
-    }
-    if (message.hasChunk()) {
-      session.arrived(message.getChunk());
-    } else {
-      LongtakeException violation = violation("a chunk after the hello", message);
-      refuse(violation);
-      session.violated(violation);
+      case IncomingMessage.Chunk(IncomingChunk chunk) when hello != null -> {
+        Listener exchange = listener;
+        if (exchange == null || !exchange.arrived(this, chunk)) {
+          drop(chunk);
+        }
+      }
+      case IncomingMessage.Chunk(IncomingChunk chunk) -> {
+        chunk.close();
+        violate("hello as the first message", "a chunk");
+      }
+      case IncomingMessage.Hello _ -> violate("a chunk after the hello", "a hello");
+      case IncomingMessage.Unknown _ ->
+          violate(
+              hello == null ? "hello as the first message" : "a chunk after the hello",
+              "another message");
     }
   }
 
-  private static LongtakeException violation(String expected, ExchangeMessage message) {
-    return new LongtakeException(
-        ErrorCode.INVALID_REQUEST,
-        "Expected %s of an exchange stream, but got %s; do all workers run the same version?"
-            .formatted(expected, message.getMessageCase()));
+  private void violate(String expected, String actual) {
+    var violation =
+        new LongtakeException(
+            ErrorCode.INVALID_REQUEST,
+            "Expected %s of an exchange stream, but got %s; do all workers run the same version?"
+                .formatted(expected, actual));
+    refuse(violation);
+    Listener exchange = listener;
+    if (exchange != null) {
+      exchange.violated(violation);
+    }
   }
 
   @Override
   public void onCompleted() {
     complete();
-    over();
+    over(/* inOrder= */ true);
   }
 
   @Override
@@ -121,17 +154,25 @@ final class IncomingStream implements StreamObserver<ExchangeMessage> {
   }
 
   private void canceled() {
+    boolean inOrder;
     synchronized (this) {
       ended = true;
+      inOrder = endedInOrder;
     }
-    over();
+    over(inOrder);
   }
 
-  private void over() {
+  private void over(boolean inOrder) {
+    synchronized (this) {
+      if (isOver) {
+        return;
+      }
+      isOver = true;
+    }
     hub.gone(this);
-    Listener session = listener;
-    if (session != null) {
-      session.incomingEnded();
+    Listener exchange = listener;
+    if (exchange != null) {
+      exchange.incomingEnded(inOrder);
     }
   }
 }

@@ -22,13 +22,16 @@ record JobRank(String jobId, long attempt, int lane, int rank, List<String> gang
     }
   }
 
-  ExchangeHello helloTo(int peer) {
+  /** The first message of a stream to a peer. */
+  ExchangeHello helloTo(int peer, int stream) {
     return ExchangeHello.newBuilder()
         .setJobId(jobId)
         .setAttempt(attempt)
         .setFromRank(rank)
         .setToRank(peer)
         .setLane(lane)
+        .setStream(stream)
+        .setProtocol(ExchangeHub.PROTOCOL)
         .build();
   }
 

@@ -3,12 +3,19 @@ package dev.longtake.worker.exchange;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.GrpcErrors;
-import dev.longtake.v1.ExchangeChunk;
+import dev.longtake.worker.exchange.wire.IncomingChunk;
+import dev.longtake.worker.exchange.wire.PayloadCopy;
+import io.grpc.Channel;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,50 +39,69 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   private final long timeoutNanos;
   private final ReentrantLock lock;
   private final Condition changed;
-  private final OutgoingStream outgoing;
+  private final List<OutgoingStream> outgoing;
+  private final PayloadCopy sendCopy = new PayloadCopy();
 
-  private final ArrayDeque<ExchangeChunk> inbox = new ArrayDeque<>();
-  private @Nullable IncomingStream incoming;
+  private final ArrayDeque<Arrival> inbox = new ArrayDeque<>();
+  private final @Nullable IncomingStream[] incoming;
+  // What one stream still brings may come after the end of another.
+  private int attachedIncoming;
+  private int endedIncoming;
   private boolean incomingEnded;
+  private boolean incomingBroken;
   private long incomingEndedNanos;
   private @Nullable LongtakeException violation;
+  private boolean closed;
 
+  // Streams that the peer has answered on, used in turn.
+  private final List<OutgoingStream> usable = new ArrayList<>();
+  private int turn;
   // The first grant is the window; afterwards each consumed chunk gives one credit back. So all
-  // that was sent has been
-  // consumed exactly when the credits are the window again.
+  // that was sent has been consumed
+  // exactly when the credits are the window again.
   private boolean windowKnown;
   private long windowChunks;
   private long creditChunks;
+  private int endedOutgoing;
   private boolean outgoingEnded;
   private @Nullable Throwable outgoingError;
 
   private long heardNanos = System.nanoTime();
-
-  // When the chunks in the inbox came, in the same order.
-  private final ArrayDeque<Long> arrivals = new ArrayDeque<>();
-  private long takenArrivalNanos;
 
   // Only used by the thread that exchanges, or by the sender that it started.
   private long sendPoint;
   private long receivePoint;
   private final LongAdder sentBytes = new LongAdder();
 
-  Peer(JobRank self, int rank, long timeoutNanos, ReentrantLock lock, Condition changed) {
+  /** A chunk and the stream it came on. */
+  record Arrival(IncomingStream stream, IncomingChunk chunk) {}
+
+  Peer(
+      JobRank self,
+      int rank,
+      int streams,
+      long timeoutNanos,
+      ReentrantLock lock,
+      Condition changed) {
     this.self = self;
     this.rank = rank;
     this.address = self.gang().get(rank);
     this.timeoutNanos = timeoutNanos;
     this.lock = lock;
     this.changed = changed;
-    this.outgoing = new OutgoingStream(address, this);
+    this.incoming = new IncomingStream[ExchangeSettings.MAX_CONNECTIONS];
+    this.outgoing = Stream.generate(() -> new OutgoingStream(this)).limit(streams).toList();
   }
 
   int rank() {
     return rank;
   }
 
-  OutgoingStream outgoing() {
-    return outgoing;
+  /** Opens the streams for sending, one on each connection. */
+  void start(List<Channel> connections) {
+    for (int i = 0; i < outgoing.size(); i++) {
+      outgoing.get(i).start(connections.get(i), self.helloTo(rank, i));
+    }
   }
 
   @Override
@@ -83,36 +109,28 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     return "rank %d at %s".formatted(rank, address);
   }
 
-  /** Held. False when this peer already had a stream. */
-  boolean setIncoming(IncomingStream stream) {
-    if (incoming != null) {
+  /** Held. False when there is no such stream, or this peer already had it. */
+  boolean setIncoming(int index, IncomingStream stream) {
+    if (index < 0 || index >= incoming.length || incoming[index] != null) {
       return false;
     }
-    incoming = stream;
+    incoming[index] = stream;
+    attachedIncoming++;
     return true;
   }
 
-  @Nullable IncomingStream incoming() {
+  private List<IncomingStream> incoming() {
     lock.lock();
     try {
-      return incoming;
+      return Arrays.stream(incoming).filter(Objects::nonNull).toList();
     } finally {
       lock.unlock();
     }
   }
 
-  /** Held. The next chunk in order, null when none waits. */
-  @Nullable ExchangeChunk pollChunk() {
-    ExchangeChunk chunk = inbox.poll();
-    if (chunk != null) {
-      takenArrivalNanos = arrivals.remove();
-    }
-    return chunk;
-  }
-
-  /** When the chunk arrived that was polled last. */
-  long polledArrivalNanos() {
-    return takenArrivalNanos;
+  /** Held. The next chunk, null when none waits. The caller closes it and tells its stream that it was consumed. */
+  @Nullable Arrival pollChunk() {
+    return inbox.poll();
   }
 
   /** Counts what is sent to this peer. */
@@ -123,6 +141,11 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   /** Counts what is received from this peer. */
   long nextReceivePoint() {
     return receivePoint++;
+  }
+
+  /** For the one thread that sends to this peer. */
+  PayloadCopy sendCopy() {
+    return sendCopy;
   }
 
   void addSentBytes(long bytes) {
@@ -139,13 +162,29 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     return inbox.size();
   }
 
-  /** Held. Uses up one credit, if there is one. */
-  boolean takeCredit() {
-    if (creditChunks == 0) {
-      return false;
+  /** Held. Payload bytes that arrived and were not consumed. */
+  long queuedBytes() {
+    return inbox.stream().mapToLong(arrival -> arrival.chunk().payloadBytes()).sum();
+  }
+
+  /** Held. Uses up one credit and tells which stream to send on; null when there is no credit. */
+  @Nullable OutgoingStream takeCredit() {
+    if (creditChunks == 0 || usable.isEmpty()) {
+      return null;
     }
     creditChunks--;
-    return true;
+    turn = (turn + 1) % usable.size();
+    return usable.get(turn);
+  }
+
+  /** Held. As {@link #takeCredit}, on the first stream, where chunks keep their order. */
+  @Nullable OutgoingStream takeCreditOfFirst() {
+    OutgoingStream first = outgoing.getFirst();
+    if (creditChunks == 0 || !usable.contains(first)) {
+      return null;
+    }
+    creditChunks--;
+    return first;
   }
 
   /** Held. Whether the peer has consumed every chunk that was sent to it. */
@@ -153,31 +192,27 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     return windowKnown && creditChunks == windowChunks;
   }
 
-  /** A chunk was consumed; the peer may send another. */
-  void consumed() {
-    IncomingStream stream = incoming();
-    if (stream != null) {
-      stream.consumed();
-    }
-  }
-
-  /** Ends both streams in order. */
+  /** Ends all streams in order. */
   void complete() {
-    outgoing.complete();
-    IncomingStream stream = incoming();
-    if (stream != null) {
-      stream.complete();
-    }
+    outgoing.forEach(OutgoingStream::complete);
+    incoming().forEach(IncomingStream::complete);
   }
 
-  /** Ends both streams at once and tells the peer why. */
+  /** Ends all streams at once and tells the peer why; chunks that were not consumed are dropped. */
   void abort(LongtakeException reason) {
-    // The reason first: it can only be told where this rank is the server.
-    IncomingStream stream = incoming();
-    if (stream != null) {
-      stream.refuse(reason);
+    List<Arrival> dropped;
+    lock.lock();
+    try {
+      closed = true;
+      dropped = List.copyOf(inbox);
+      inbox.clear();
+    } finally {
+      lock.unlock();
     }
-    outgoing.cancel(reason.getMessage());
+    dropped.forEach(arrival -> arrival.stream().drop(arrival.chunk()));
+    // The reason first: it can only be told where this rank is the server.
+    incoming().forEach(stream -> stream.refuse(reason));
+    outgoing.forEach(stream -> stream.cancel(reason.getMessage()));
   }
 
   /**
@@ -197,10 +232,16 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     if (outgoingError != null) {
       throw gone(awaited, what, outgoingError);
     }
-    if (chunks ? incomingEnded : outgoingEnded) {
+    if (incomingBroken || (chunks ? incomingEnded : outgoingEnded)) {
       long leftNanos = incomingEndedNanos + REASON_WAIT_NANOS - nowNanos;
       if (outgoingEnded || leftNanos <= 0) {
-        throw lost(awaited, what, "it has left the job", null);
+        throw lost(
+            awaited,
+            what,
+            incomingBroken
+                ? "its connection broke: it died, froze or was cut off"
+                : "it has left the job",
+            null);
       }
       return leftNanos;
     }
@@ -245,11 +286,18 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   }
 
   @Override
-  public void arrived(ExchangeChunk chunk) {
-    change(() -> {
-      inbox.add(chunk);
-      arrivals.add(System.nanoTime());
-    });
+  public boolean arrived(IncomingStream by, IncomingChunk chunk) {
+    lock.lock();
+    try {
+      if (!closed) {
+        inbox.add(new Arrival(by, chunk));
+        heardNanos = chunk.arrivedNanos();
+        changed.signalAll();
+      }
+      return !closed;
+    } finally {
+      lock.unlock();
+    }
   }
 
   @Override
@@ -258,19 +306,24 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   }
 
   @Override
-  public void incomingEnded() {
+  public void incomingEnded(boolean inOrder) {
     change(() -> {
-      if (!incomingEnded) {
+      endedIncoming++;
+      if (endedIncoming >= attachedIncoming || !inOrder) {
         incomingEnded = true;
         incomingEndedNanos = System.nanoTime();
       }
+      incomingBroken |= !inOrder;
     });
   }
 
   @Override
-  public void granted(int chunks) {
+  public void granted(OutgoingStream by, int chunks) {
     change(() -> {
-      if (!windowKnown) {
+      if (!usable.contains(by)) {
+        usable.add(by);
+      }
+      if (!windowKnown && chunks > 0) {
         windowKnown = true;
         windowChunks = chunks;
       }
@@ -281,8 +334,11 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   @Override
   public void outgoingEnded(@Nullable Throwable error) {
     change(() -> {
-      outgoingEnded = true;
-      outgoingError = error;
+      endedOutgoing++;
+      outgoingEnded |= endedOutgoing >= outgoing.size() || error != null;
+      if (outgoingError == null) {
+        outgoingError = error;
+      }
     });
   }
 

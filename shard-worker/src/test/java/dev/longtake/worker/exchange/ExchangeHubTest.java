@@ -52,7 +52,7 @@ final class ExchangeHubTest {
   }
 
   private LoopbackWorkers start(Duration orderWait, int maxWaiting) {
-    workers = new LoopbackWorkers(2, new ExchangeSettings(1024, 4, orderWait, maxWaiting));
+    workers = new LoopbackWorkers(2, new ExchangeSettings(1024, 4, 1, orderWait, maxWaiting));
     channel = Endpoints.connect(workers.address(0));
     return workers;
   }
@@ -77,6 +77,10 @@ final class ExchangeHubTest {
     }
 
     HandWrittenPeer hello(long attempt, int fromRank, int toRank) {
+      return hello(attempt, fromRank, toRank, ExchangeHub.PROTOCOL);
+    }
+
+    HandWrittenPeer hello(long attempt, int fromRank, int toRank, int protocol) {
       requests.onNext(
           ExchangeMessage.newBuilder()
               .setHello(
@@ -84,7 +88,8 @@ final class ExchangeHubTest {
                       .setJobId("j1")
                       .setAttempt(attempt)
                       .setFromRank(fromRank)
-                      .setToRank(toRank))
+                      .setToRank(toRank)
+                      .setProtocol(protocol))
               .build());
       return this;
     }
@@ -125,6 +130,9 @@ final class ExchangeHubTest {
     var checksum = new CRC32C();
     checksum.update(payload);
     return ExchangeChunk.newBuilder()
+        .setJobId("j1")
+        .setAttempt(1)
+        .setPlace("step 7")
         .setPoint(point)
         .setOffsetBytes(offset)
         .setTotalBytes(total)
@@ -172,22 +180,88 @@ final class ExchangeHubTest {
     for (ExchangeChunk wrong :
         List.of(
             chunk(1, 0, 4, new byte[4]).build(),
-            chunk(0, 1, 4, new byte[3]).build(),
+            chunk(0, 0, 4, new byte[4]).setJobId("j2").build(),
+            chunk(0, 0, 4, new byte[4]).setAttempt(99).build(),
+            chunk(0, 4, 4, new byte[1]).build(),
+            chunk(0, -1, 4, new byte[1]).build(),
             chunk(0, 0, 5, new byte[4]).build(),
             chunk(0, 0, 4, new byte[5]).build(),
             chunk(0, 0, 4, new byte[0]).build())) {
       try (var receiver = on.hub(0).open("j1", attempt, 0, on.addresses(), 1, LONG)) {
         var peer = new HandWrittenPeer().hello(attempt, 1, 0);
-        peer.chunk(wrong);
+        // Each in an attempt of its own, and of that attempt unless it is what is wrong.
+        peer.chunk(wrong.getAttempt() == 1 ? wrong.toBuilder().setAttempt(attempt).build() : wrong);
         LongtakeException failure = failureOf(() -> receiveFrom(receiver.lane(0), 1, 4));
         assertThat(failure.code()).isEqualTo(ErrorCode.INTERNAL);
         assertThat(failure)
-            .hasMessageContaining("Expected point 0, byte 0 of 4 from rank 1")
+            .hasMessageContaining("Expected a part of point 0 with 4 bytes from rank 1")
             .hasMessageContaining("same program");
         assertThat(peer.awaitEnd().getCode()).isEqualTo(Status.Code.INTERNAL);
       }
       attempt++;
     }
+  }
+
+  @Test
+  void shouldPutChunksInPlaceWhenTheyComeInAnyOrder() {
+    var receiver = open(start(LONG, 4), 1);
+    var peer = new HandWrittenPeer().hello(1, 1, 0);
+    peer.chunk(chunk(0, 3, 5, new byte[] {4, 5}).build());
+    peer.chunk(chunk(0, 1, 5, new byte[] {2, 3}).build());
+    peer.chunk(chunk(0, 0, 5, new byte[] {1}).build());
+    assertThat(receiveFrom(receiver.lane(0), 1, 5)).containsExactly(1, 2, 3, 4, 5);
+  }
+
+  @Test
+  void shouldFailWhenBytesComeTwice() {
+    var on = start(LONG, 4);
+    long attempt = 1;
+    for (int second : new int[] {0, 1, 2, 3}) {
+      try (var receiver = on.hub(0).open("j1", attempt, 0, on.addresses(), 1, LONG)) {
+        var peer = new HandWrittenPeer().hello(attempt, 1, 0);
+        // Ahead of what is missing, and then something that overlaps it.
+        peer.chunk(chunk(0, 1, 8, new byte[3]).setAttempt(attempt).build());
+        peer.chunk(chunk(0, second, 8, new byte[2]).setAttempt(attempt).build());
+        LongtakeException failure = failureOf(() -> receiveFrom(receiver.lane(0), 1, 8));
+        assertThat(failure).as("offset %d", second).hasMessageContaining("or got them twice");
+      }
+      attempt++;
+    }
+  }
+
+  @Test
+  void shouldRefuseStreamWhenItsProtocolIsAnother() {
+    var _ = open(start(LONG, 4), 1);
+    var peer = new HandWrittenPeer().hello(1, 1, 0, ExchangeHub.PROTOCOL + 1);
+    assertThat(peer.endCode()).isEqualTo(ErrorCode.BUILD_MISMATCH);
+  }
+
+  @Test
+  void shouldDropAndCountChunksWhenTheirAttemptWasReplaced() {
+    var on = start(LONG, 4);
+    try (var replaced = on.hub(0).open("j1", 1, 0, on.addresses(), 1, LONG)) {
+      var peer = new HandWrittenPeer().hello(1, 1, 0);
+      peer.chunk(chunk(0, 0, 4, new byte[4]).build());
+      until(() -> replaced.queuedBytes() == 4);
+      var newer = open(on, 2);
+      assertThat(peer.endCode()).isEqualTo(ErrorCode.STALE_ATTEMPT);
+      assertThat(replaced.queuedBytes()).isZero();
+      var next = new HandWrittenPeer().hello(2, 1, 0);
+      next.chunk(chunk(0, 0, 1, new byte[] {9}).setAttempt(2).build());
+      assertThat(receiveFrom(newer.lane(0), 1, 1)).containsExactly(9);
+    }
+    assertThat(on.hub(0).droppedChunks()).isEqualTo(1);
+  }
+
+  @Test
+  void shouldEndStreamWhenMessageIsTooLarge() {
+    var receiver = open(start(LONG, 4), 1);
+    var peer = new HandWrittenPeer().hello(1, 1, 0);
+    peer.chunk(chunk(0, 0, 64 << 20, new byte[64 << 20]).build());
+    // gRPC's server resets a stream whose message is above the limit.
+    assertThat(peer.awaitEnd().getCode()).isEqualTo(Status.Code.CANCELLED);
+    assertThat(failureOf(() -> receiveFrom(receiver.lane(0), 1, 64 << 20)).code())
+        .isEqualTo(ErrorCode.PEER_LOST);
   }
 
   @Test

@@ -6,21 +6,26 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
-final class GrpcExchangeTest extends ExchangeTransportContract {
+class GrpcExchangeTest extends ExchangeTransportContract {
   static final ExchangeSettings SETTINGS =
-      new ExchangeSettings(CHUNK_BYTES, WINDOW_CHUNKS, LONG, 16);
+      new ExchangeSettings(CHUNK_BYTES, WINDOW_CHUNKS, 1, LONG, 64);
+
+  /** What the gang is made with. */
+  ExchangeSettings settings() {
+    return SETTINGS;
+  }
 
   @Override
   Gang gang(int ranks, Duration timeout) {
-    return new LoopbackGang(ranks, timeout);
+    return new LoopbackGang(ranks, timeout, settings());
   }
 
   private static final class LoopbackGang implements Gang {
     private final LoopbackWorkers workers;
     private final List<GrpcGang> exchanges = new ArrayList<>();
 
-    LoopbackGang(int ranks, Duration timeout) {
-      workers = new LoopbackWorkers(ranks, SETTINGS);
+    LoopbackGang(int ranks, Duration timeout, ExchangeSettings settings) {
+      workers = new LoopbackWorkers(ranks, settings);
       for (int rank = 0; rank < ranks; rank++) {
         exchanges.add(workers.hub(rank).open("j1", 1, rank, workers.addresses(), 2, timeout));
       }

@@ -13,6 +13,7 @@ final class Benchmarks {
         new AttentionMemoryBenchmark(),
         new LoadBenchmark(),
         new ScalingBenchmark(),
-        new PlanBenchmark());
+        new PlanBenchmark(),
+        new ExchangeBenchmark());
   }
 }

@@ -1,0 +1,282 @@
+package dev.longtake.ops.bench;
+
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.ops.bench.exchange.PeerProcess;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+
+/**
+ * The exchange beside raw sockets and beside a generated stub, between processes over loopback. The transports take turns, so that a
+ * machine that gets slower gets slower for all.
+ */
+final class ExchangeBenchmark implements Benchmark {
+  private static final double STREAM_GOAL = 0.8;
+  private static final double LATENCY_GOAL = 2.5;
+  private static final double ALLOCATION_GOAL = 1024;
+  private static final int MOST_PROCESSES = 4;
+
+  /** Rounds that don't count: loops are compiled in them. */
+  private static final int WARM_UPS = 3;
+
+  private final ExchangeSizes sizes;
+
+  ExchangeBenchmark() {
+    this(ExchangeSizes.FULL);
+  }
+
+  ExchangeBenchmark(ExchangeSizes sizes) {
+    this.sizes = sizes;
+  }
+
+  @Override
+  public String name() {
+    return "exchange";
+  }
+
+  @Override
+  public String description() {
+    return ("Processes on loopback, raw TCP, the exchange over gRPC and a naive generated stub"
+            + " taking turns: one stream of %d MiB in chunks of %d KiB with checksums (medians"
+            + " of %d rounds of %d); %d bytes there and back; heap allocated per chunk by each"
+            + " side; all to all of 2, 3 and 4 processes, %d MiB from each to each")
+        .formatted(
+            sizes.payloadBytes() >> 20,
+            sizes.chunkBytes() >> 10,
+            sizes.rounds(),
+            sizes.repeats(),
+            sizes.pingBytes(),
+            sizes.pairBytes() >> 20);
+  }
+
+  @Override
+  public List<Figure> run(BenchOptions options) {
+    List<Figure> figures = new ArrayList<>();
+    try (TemporaryFolder folder = TemporaryFolder.create();
+        Peers peers = new Peers(folder.path())) {
+      addStream(figures, peers);
+      addPings(figures, peers);
+      for (int ranks = 2; ranks <= MOST_PROCESSES; ranks++) {
+        addAllToAll(figures, peers, ranks);
+      }
+    }
+    return figures;
+  }
+
+  /** The processes. */
+  private final class Peers implements AutoCloseable {
+    private final List<PeerProcess> all = new ArrayList<>();
+    private final ExecutorService calls = Executors.newVirtualThreadPerTaskExecutor();
+    private int jobs;
+
+    Peers(Path logs) {
+      long memory = Math.max(sizes.payloadBytes(), MOST_PROCESSES * sizes.pairBytes());
+      try {
+        for (int i = 0; i < MOST_PROCESSES; i++) {
+          all.add(new PeerProcess("peer-" + i, logs, memory, sizes.chunkBytes(), 1));
+        }
+      } catch (RuntimeException e) {
+        close();
+        throw e;
+      }
+    }
+
+    PeerProcess of(int rank) {
+      return all.get(rank);
+    }
+
+    /** Opens a job among the first processes and tells its name. */
+    String open(int ranks) {
+      String job = "bench-" + ++jobs;
+      String addresses =
+          all.stream()
+              .limit(ranks)
+              .map(PeerProcess::exchangeAddress)
+              .collect(Collectors.joining(" "));
+      for (int rank = 0; rank < ranks; rank++) {
+        var _ = of(rank).call("open %s %d %s".formatted(job, rank, addresses));
+      }
+      return job;
+    }
+
+    /** Commands to the first processes at once, and their answers. */
+    List<double[]> together(List<String> commands) {
+      List<Future<double[]>> running =
+          IntStream.range(0, commands.size())
+              .mapToObj(rank -> calls.submit(() -> of(rank).call(commands.get(rank))))
+              .toList();
+      return running.stream().map(Peers::await).toList();
+    }
+
+    private static double[] await(Future<double[]> answer) {
+      try {
+        return answer.get();
+      } catch (ExecutionException e) {
+        throw e.getCause() instanceof LongtakeException known
+            ? known
+            : new LongtakeException(
+                ErrorCode.INTERNAL, "A process of the benchmark failed: " + e.getCause(), e);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new LongtakeException(ErrorCode.CANCELED, "Interrupted while processes ran", e);
+      }
+    }
+
+    @Override
+    public void close() {
+      all.forEach(PeerProcess::close);
+      calls.shutdownNow();
+    }
+  }
+
+  private void addStream(List<Figure> figures, Peers peers) {
+    String job = peers.open(2);
+    List<Double> raw = new ArrayList<>();
+    List<Double> exchange = new ArrayList<>();
+    List<Double> stub = new ArrayList<>();
+    List<Double> sender = new ArrayList<>();
+    List<Double> receiver = new ArrayList<>();
+    long bytes = sizes.payloadBytes();
+    int repeats = sizes.repeats();
+    double messages = (double) bytes * repeats / sizes.chunkBytes();
+    for (int round = -WARM_UPS; round < sizes.rounds(); round++) {
+      double rawNanos =
+          peers.of(0)
+              .call("raw-send %s %d %d".formatted(peers.of(1).rawAddress(), bytes, repeats))[0];
+      List<double[]> ends =
+          peers.together(
+              List.of(
+                  "send %s 1 %d %d".formatted(job, bytes, repeats),
+                  "receive %s 0 %d %d".formatted(job, bytes, repeats)));
+      double stubNanos =
+          peers.of(0)
+              .call("stub-send %s %d %d".formatted(peers.of(1).stubAddress(), bytes, repeats))[0];
+      if (round >= 0) {
+        raw.add(bytes * repeats / rawNanos);
+        exchange.add(bytes * repeats / ends.get(0)[0]);
+        stub.add(bytes * repeats / stubNanos);
+        sender.add(ends.get(0)[1] / messages);
+        receiver.add(ends.get(1)[1] / messages);
+      }
+    }
+    double rawRate = Medians.of(raw);
+    add(
+        figures,
+        "stream.ratio_to_raw_tcp",
+        Medians.of(exchange) / rawRate,
+        "ratio",
+        Goal.atLeast(STREAM_GOAL));
+    add(figures, "stream.raw_tcp.rate", rawRate, "GB/s", Goal.none());
+    add(figures, "stream.rate", Medians.of(exchange), "GB/s", Goal.none());
+    add(figures, "stream.stub.rate", Medians.of(stub), "GB/s", Goal.none());
+    add(figures, "stream.stub.ratio_to_raw_tcp", Medians.of(stub) / rawRate, "ratio", Goal.none());
+    add(
+        figures,
+        "stream.sender.heap_per_chunk",
+        Medians.of(sender),
+        "bytes",
+        Goal.atMost(ALLOCATION_GOAL));
+    add(
+        figures,
+        "stream.receiver.heap_per_chunk",
+        Medians.of(receiver),
+        "bytes",
+        Goal.atMost(ALLOCATION_GOAL));
+  }
+
+  private void addPings(List<Figure> figures, Peers peers) {
+    String job = peers.open(2);
+    List<double[]> raw = new ArrayList<>();
+    List<double[]> exchange = new ArrayList<>();
+    for (int round = -WARM_UPS; round < sizes.rounds(); round++) {
+      double[] rawNanos =
+          peers
+              .of(0)
+              .call(
+                  "raw-ping %s %d %d"
+                      .formatted(peers.of(1).rawAddress(), sizes.pingBytes(), sizes.pings()));
+      List<double[]> ends =
+          peers.together(
+              List.of(
+                  "ping %s 1 %d %d true".formatted(job, sizes.pingBytes(), sizes.pings()),
+                  "ping %s 0 %d %d false".formatted(job, sizes.pingBytes(), sizes.pings())));
+      if (round >= 0) {
+        raw.add(rawNanos);
+        exchange.add(ends.getFirst());
+      }
+    }
+    for (int percent : new int[] {50, 99}) {
+      double ofRaw = percentile(raw, percent);
+      double ofExchange = percentile(exchange, percent);
+      String at = "ping.p" + percent + ".";
+      add(figures, at + "ratio_to_raw_tcp", ofExchange / ofRaw, "ratio", Goal.atMost(LATENCY_GOAL));
+      add(figures, at + "raw_tcp", ofRaw / 1e3, "us", Goal.none());
+      add(figures, at + "exchange", ofExchange / 1e3, "us", Goal.none());
+    }
+  }
+
+  /** The median of the rounds' percentiles, each of sorted values. */
+  private static double percentile(List<double[]> rounds, int percent) {
+    return Medians.of(
+        rounds.stream().map(sorted -> sorted[sorted.length * percent / 100]).toList());
+  }
+
+  private void addAllToAll(List<Figure> figures, Peers peers, int ranks) {
+    String job = peers.open(ranks);
+    List<Double> raw = new ArrayList<>();
+    List<Double> exchange = new ArrayList<>();
+    double bytes = (double) sizes.pairBytes() * ranks * (ranks - 1) * sizes.repeats();
+    for (int round = -WARM_UPS; round < sizes.rounds(); round++) {
+      double rawNanos = slowest(peers.together(rawCommands(peers, ranks)));
+      double nanos =
+          slowest(
+              peers.together(
+                  IntStream.range(0, ranks)
+                      .mapToObj(
+                          _ -> "all %s %d %d".formatted(job, sizes.pairBytes(), sizes.repeats()))
+                      .toList()));
+      if (round >= 0) {
+        raw.add(bytes / rawNanos);
+        exchange.add(bytes / nanos);
+      }
+    }
+    String at = "all_to_all.of_" + ranks + ".";
+    add(
+        figures,
+        at + "ratio_to_raw_tcp",
+        Medians.of(exchange) / Medians.of(raw),
+        "ratio",
+        Goal.none());
+    add(figures, at + "raw_tcp.rate", Medians.of(raw), "GB/s", Goal.none());
+    add(figures, at + "rate", Medians.of(exchange), "GB/s", Goal.none());
+  }
+
+  private List<String> rawCommands(Peers peers, int ranks) {
+    return IntStream.range(0, ranks)
+        .mapToObj(rank ->
+            "raw-all %d %d %s"
+                .formatted(
+                    sizes.pairBytes(),
+                    sizes.repeats(),
+                    IntStream.range(0, ranks)
+                        .filter(peer -> peer != rank)
+                        .mapToObj(peer -> peers.of(peer).rawAddress())
+                        .collect(Collectors.joining(" "))))
+        .toList();
+  }
+
+  private static double slowest(List<double[]> answers) {
+    return answers.stream().mapToDouble(answer -> answer[0]).max().orElse(Double.NaN);
+  }
+
+  private static void add(List<Figure> figures, String name, double value, String unit, Goal goal) {
+    figures.add(new Figure("exchange." + name, value, unit, goal));
+  }
+}

@@ -1,0 +1,181 @@
+package dev.longtake.ops.bench.exchange;
+
+import com.sun.management.ThreadMXBean;
+import dev.longtake.common.process.ParentWatch;
+import dev.longtake.common.process.ReadyLine;
+import dev.longtake.worker.exchange.ExchangeSettings;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintWriter;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.Collectors;
+
+/**
+ * One process of the benchmark. It obeys whoever connects to the address it prints: a command a line, numbers or {@code error ...}
+ * as the answer. Arguments: bytes of memory for each direction, bytes of a chunk, connections to a peer.
+ */
+public final class PeerMain {
+  private final MemorySegment payload;
+  private final MemorySegment target;
+  private final int chunkBytes;
+  private final RawEnd raw;
+  private final StubEnd stub;
+  private final ExchangeEnd exchange;
+  private final ExecutorService senders = Executors.newCachedThreadPool();
+  private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+
+  private PeerMain(long bytes, ExchangeSettings settings) throws IOException {
+    Arena arena = Arena.global();
+    payload = arena.allocate(bytes, 4096);
+    target = arena.allocate(bytes, 4096);
+    // Pages that were never written are all the same one.
+    payload.fill((byte) 7);
+    target.fill((byte) 1);
+    chunkBytes = settings.chunkBytes();
+    raw = new RawEnd(target.asByteBuffer());
+    stub = new StubEnd(target.asByteBuffer());
+    exchange = new ExchangeEnd(settings);
+  }
+
+  /** Serves until its parent ends. */
+  public static void main(String[] args) throws IOException {
+    ParentWatch.exitWithParent();
+    var settings =
+        ExchangeSettings.defaults()
+            .withChunkBytes(Integer.parseInt(args[1]))
+            .withConnections(Integer.parseInt(args[2]));
+    var peer = new PeerMain(Long.parseLong(args[0]), settings);
+    try (var server = new ServerSocket(0, 16, InetAddress.getLoopbackAddress())) {
+      ReadyLine.print("peer", "127.0.0.1:" + server.getLocalPort());
+      while (true) {
+        Socket socket = server.accept();
+        Thread.ofPlatform().daemon().start(() -> peer.obey(socket));
+      }
+    }
+  }
+
+  private void obey(Socket socket) {
+    try (socket;
+        var in =
+            new BufferedReader(
+                new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
+        var out = new PrintWriter(socket.getOutputStream(), true, StandardCharsets.UTF_8)) {
+      for (String line = in.readLine(); line != null; line = in.readLine()) {
+        out.println(answer(List.of(line.split(" "))));
+      }
+    } catch (IOException e) {
+      // The benchmark has ended.
+    }
+  }
+
+  private String answer(List<String> command) {
+    try {
+      return Arrays.stream(carryOut(command.getFirst(), command.subList(1, command.size())))
+          .mapToObj(Double::toString)
+          .collect(Collectors.joining(" "));
+    } catch (Exception e) {
+      return "error " + String.valueOf(e).lines().findFirst().orElse("");
+    }
+  }
+
+  private double[] carryOut(String what, List<String> with) throws Exception {
+    return switch (what) {
+      case "ports" -> new double[] {raw.port(), stub.port(), exchange.port()};
+      case "open" -> {
+        exchange.open(with.get(0), integer(with, 1), with.subList(2, with.size()));
+        yield new double[0];
+      }
+      case "raw-send" ->
+          timed(() -> raw.send(with.get(0), part(with, 1), chunkBytes, integer(with, 2)));
+      case "stub-send" ->
+          timed(() -> stub.send(with.get(0), part(with, 1), chunkBytes, integer(with, 2)));
+      case "send" ->
+          timed(() ->
+              exchange.send(
+                  with.get(0),
+                  integer(with, 1),
+                  payload.asSlice(0, whole(with, 2)),
+                  integer(with, 3)));
+      case "receive" ->
+          timed(() ->
+              exchange.receive(
+                  with.get(0),
+                  integer(with, 1),
+                  target.asSlice(0, whole(with, 2)),
+                  integer(with, 3)));
+      case "raw-ping" -> sorted(raw.pingPong(with.get(0), integer(with, 1), integer(with, 2)));
+      case "ping" ->
+          sorted(
+              exchange.pingPong(
+                  with.get(0),
+                  integer(with, 1),
+                  integer(with, 2),
+                  integer(with, 3),
+                  Boolean.parseBoolean(with.get(4))));
+      case "raw-all" ->
+          timed(() -> rawAllToAll(with.subList(2, with.size()), part(with, 0), integer(with, 1)));
+      case "all" ->
+          timed(() ->
+              exchange.allToAll(with.get(0), payload, target, whole(with, 1), integer(with, 2)));
+      default -> throw new IllegalArgumentException("Expected a command, but got " + what);
+    };
+  }
+
+  private interface Work {
+    void run() throws Exception;
+  }
+
+  /** Nanoseconds, and bytes allocated on the heap by all threads meanwhile. */
+  private double[] timed(Work work) throws Exception {
+    long allocated = threads.getTotalThreadAllocatedBytes();
+    long start = System.nanoTime();
+    work.run();
+    long nanos = System.nanoTime() - start;
+    return new double[] {nanos, threads.getTotalThreadAllocatedBytes() - allocated};
+  }
+
+  private static double[] sorted(long[] nanos) {
+    return Arrays.stream(nanos).sorted().asDoubleStream().toArray();
+  }
+
+  /** To all others at once, a thread for each. */
+  private void rawAllToAll(List<String> addresses, ByteBuffer part, int repeats) throws Exception {
+    List<Future<?>> sending = new ArrayList<>();
+    for (String address : addresses) {
+      sending.add(
+          senders.submit(() -> {
+            raw.send(address, part, chunkBytes, repeats);
+            return null;
+          }));
+    }
+    for (Future<?> one : sending) {
+      one.get();
+    }
+  }
+
+  private ByteBuffer part(List<String> with, int index) {
+    return payload.asSlice(0, whole(with, index)).asByteBuffer();
+  }
+
+  private static int integer(List<String> with, int index) {
+    return Integer.parseInt(with.get(index));
+  }
+
+  private static long whole(List<String> with, int index) {
+    return Long.parseLong(with.get(index));
+  }
+}

@@ -1,0 +1,105 @@
+package dev.longtake.ops.bench.exchange;
+
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.process.JavaProcess;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+
+/** A {@link PeerMain} and the connection that commands it. For one thread at a time. */
+public final class PeerProcess implements AutoCloseable {
+  private static final Duration READY = Duration.ofSeconds(60);
+  private static final int ANSWER_MILLIS = 120_000;
+
+  private final JavaProcess process;
+  private final Socket socket;
+  private final BufferedReader in;
+  private final PrintWriter out;
+  private final double[] ports;
+
+  /**
+   * Starts a process.
+   *
+   * @param logs a folder
+   */
+  public PeerProcess(String name, Path logs, long memoryBytes, int chunkBytes, int connections) {
+    process =
+        JavaProcess.start(
+            name,
+            PeerMain.class.getName(),
+            List.of(
+                Long.toString(memoryBytes),
+                Integer.toString(chunkBytes),
+                Integer.toString(connections)),
+            List.of("-XX:+UseSerialGC", "-Xmx256m"),
+            logs.resolve(name + ".log"),
+            READY);
+    try {
+      String address = process.address();
+      int colon = address.lastIndexOf(':');
+      socket =
+          new Socket(address.substring(0, colon), Integer.parseInt(address.substring(colon + 1)));
+      socket.setSoTimeout(ANSWER_MILLIS);
+      in =
+          new BufferedReader(
+              new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
+      out = new PrintWriter(socket.getOutputStream(), true, StandardCharsets.UTF_8);
+      ports = call("ports");
+    } catch (IOException e) {
+      process.close();
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  public String rawAddress() {
+    return "127.0.0.1:" + (int) ports[0];
+  }
+
+  public String stubAddress() {
+    return "127.0.0.1:" + (int) ports[1];
+  }
+
+  public String exchangeAddress() {
+    return "127.0.0.1:" + (int) ports[2];
+  }
+
+  /**
+   * Carries out a command.
+   *
+   * @throws LongtakeException INTERNAL with what the process answered when it failed
+   */
+  public double[] call(String command) {
+    out.println(command);
+    try {
+      String answer = in.readLine();
+      if (answer == null || answer.startsWith("error")) {
+        throw new LongtakeException(
+            ErrorCode.INTERNAL, "%s failed at '%s': %s".formatted(process.name(), command, answer));
+      }
+      return answer.isEmpty()
+          ? new double[0]
+          : Arrays.stream(answer.split(" ")).mapToDouble(Double::parseDouble).toArray();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Override
+  public void close() {
+    try {
+      socket.close();
+    } catch (IOException e) {
+      // The process ends anyway.
+    }
+    process.close();
+  }
+}

@@ -1,0 +1,115 @@
+package dev.longtake.worker.exchange.wire;
+
+import com.google.protobuf.CodedOutputStream;
+import dev.longtake.v1.ExchangeChunk;
+import dev.longtake.v1.ExchangeMessage;
+import io.grpc.Drainable;
+import io.grpc.KnownLength;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A chunk that writes itself into gRPC's buffers, straight from the memory where its payload lies; that memory is not looked at any
+ * more once gRPC has taken the message. For one thread.
+ */
+public final class OutgoingChunk extends InputStream
+    implements OutgoingMessage, KnownLength, Drainable {
+  private static final int CHECKSUM_SIZE =
+      CodedOutputStream.computeFixed32Size(ExchangeChunk.CRC32C_FIELD_NUMBER, 0);
+
+  private final ChunkPlace place;
+  private final long offset;
+  private final MemorySegment payload;
+  private final PayloadCopy copy;
+  private final int chunkSize;
+  private boolean drained;
+  private @Nullable InputStream copied;
+
+  /**
+   * A part of what is sent at an exchange point.
+   *
+   * @param offset of the payload's first byte, in bytes
+   */
+  public OutgoingChunk(ChunkPlace place, long offset, MemorySegment payload, PayloadCopy copy) {
+    this.place = place;
+    this.offset = offset;
+    this.payload = payload;
+    this.copy = copy;
+    this.chunkSize =
+        place.bytes().length + headSize() + Math.toIntExact(payload.byteSize()) + CHECKSUM_SIZE;
+  }
+
+  /** Of the offset and what comes before the payload's bytes. */
+  private int headSize() {
+    return CodedOutputStream.computeInt64Size(ExchangeChunk.OFFSET_BYTES_FIELD_NUMBER, offset)
+        + CodedOutputStream.computeTagSize(ExchangeChunk.PAYLOAD_FIELD_NUMBER)
+        + CodedOutputStream.computeUInt32SizeNoTag((int) payload.byteSize());
+  }
+
+  @Override
+  public InputStream bytes() {
+    return this;
+  }
+
+  @Override
+  public int available() {
+    return drained ? 0 : size();
+  }
+
+  private int size() {
+    return outerSize() + chunkSize;
+  }
+
+  private int outerSize() {
+    return CodedOutputStream.computeTagSize(ExchangeMessage.CHUNK_FIELD_NUMBER)
+        + CodedOutputStream.computeUInt32SizeNoTag(chunkSize);
+  }
+
+  @Override
+  public int drainTo(OutputStream target) throws IOException {
+    int size = size();
+    drained = true;
+    byte[] head = new byte[outerSize() + place.bytes().length + headSize()];
+    var out = CodedOutputStream.newInstance(head);
+    out.writeTag(ExchangeMessage.CHUNK_FIELD_NUMBER, Tags.LENGTH_DELIMITED);
+    out.writeUInt32NoTag(chunkSize);
+    out.writeRawBytes(place.bytes());
+    out.writeInt64(ExchangeChunk.OFFSET_BYTES_FIELD_NUMBER, offset);
+    out.writeTag(ExchangeChunk.PAYLOAD_FIELD_NUMBER, Tags.LENGTH_DELIMITED);
+    out.writeUInt32NoTag((int) payload.byteSize());
+    out.checkNoSpaceLeft();
+    target.write(head);
+    int checksum = copy.write(payload, target);
+    byte[] tail = new byte[CHECKSUM_SIZE];
+    var end = CodedOutputStream.newInstance(tail);
+    end.writeFixed32(ExchangeChunk.CRC32C_FIELD_NUMBER, checksum);
+    end.checkNoSpaceLeft();
+    target.write(tail);
+    return size;
+  }
+
+  /** gRPC drains; reading is for what stands between, such as an interceptor. */
+  private InputStream copied() throws IOException {
+    if (copied == null) {
+      var out = new ByteArrayOutputStream(available());
+      drainTo(out);
+      copied = new ByteArrayInputStream(out.toByteArray());
+    }
+    return copied;
+  }
+
+  @Override
+  public int read() throws IOException {
+    return copied().read();
+  }
+
+  @Override
+  public int read(byte[] target, int offset, int count) throws IOException {
+    return copied().read(target, offset, count);
+  }
+}

@@ -1,0 +1,23 @@
+package dev.longtake.worker.exchange.wire;
+
+import dev.longtake.v1.ExchangeHello;
+import dev.longtake.v1.ExchangeMessage;
+import io.grpc.protobuf.ProtoUtils;
+import java.io.InputStream;
+
+/** What a sender hands to gRPC. */
+public sealed interface OutgoingMessage permits OutgoingMessage.Hello, OutgoingChunk {
+  /** Its bytes, an {@code ExchangeMessage}. */
+  InputStream bytes();
+
+  /** The first message of a stream. */
+  record Hello(ExchangeHello hello) implements OutgoingMessage {
+    private static final io.grpc.MethodDescriptor.Marshaller<ExchangeMessage> MARSHALLER =
+        ProtoUtils.marshaller(ExchangeMessage.getDefaultInstance());
+
+    @Override
+    public InputStream bytes() {
+      return MARSHALLER.stream(ExchangeMessage.newBuilder().setHello(hello).build());
+    }
+  }
+}

@@ -1,0 +1,9 @@
+package dev.longtake.worker.exchange;
+
+/** The same with chunks spread over three connections to each peer. */
+final class SeveralConnectionsTest extends GrpcExchangeTest {
+  @Override
+  ExchangeSettings settings() {
+    return SETTINGS.withConnections(3);
+  }
+}

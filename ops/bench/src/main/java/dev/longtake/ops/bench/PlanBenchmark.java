@@ -23,6 +23,7 @@ import java.util.Map;
  */
 final class PlanBenchmark implements Benchmark {
   private static final double ERROR_GOAL = 0.15;
+  private static final int PLANS_GOAL = 8;
   private static final double REGRET_GOAL = 0.05;
   private static final int WORKERS = 2;
 
@@ -92,6 +93,7 @@ final class PlanBenchmark implements Benchmark {
     List<Figure> details = new ArrayList<>();
     double worst = 0;
     int compared = 0;
+    Map<String, Double> worstOfPlans = new LinkedHashMap<>();
     try (BenchCluster cluster = BenchCluster.onLoopback(model, logs, WORKERS)) {
       Map<String, ExecutionPlan> plans = TwoWorkerPlans.samples(sizes.blocks());
       for (PlanSizes.Clip clip : sizes.clips()) {
@@ -106,6 +108,7 @@ final class PlanBenchmark implements Benchmark {
           double error = Math.abs(prediction.getValue() - actual) / actual;
           worst = Math.max(worst, error);
           compared++;
+          worstOfPlans.merge(prediction.getKey(), error, Math::max);
           String at = "prediction.%s.%s.".formatted(clip, prediction.getKey());
           details.add(figure(at + "predicted_seconds", prediction.getValue(), "s", Goal.none()));
           details.add(figure(at + "measured_seconds", actual, "s", Goal.none()));
@@ -114,6 +117,8 @@ final class PlanBenchmark implements Benchmark {
       }
     }
     figures.add(figure("prediction.worst_error", worst, "share", Goal.atMost(ERROR_GOAL)));
+    double close = worstOfPlans.values().stream().mapToInt(e -> e <= ERROR_GOAL ? 1 : 0).sum();
+    figures.add(figure("prediction.close_plans", close, "plans", Goal.atLeast(PLANS_GOAL)));
     figures.add(figure("prediction.compared", compared, "plans", Goal.none()));
     figures.addAll(details);
   }

@@ -27,8 +27,14 @@ final class LatentsLink implements AutoCloseable {
     this.device = device;
     this.exchange = exchange;
     this.peer = peer;
-    memory =
-        arena.allocate((long) latents.rows() * latents.columns() * latents.dtype().sizeBytes(), 64);
+    try {
+      memory =
+          arena.allocate(
+              (long) latents.rows() * latents.columns() * latents.dtype().sizeBytes(), 64);
+    } catch (Throwable e) {
+      arena.close();
+      throw e;
+    }
   }
 
   void send(Matrix latents, String place) {

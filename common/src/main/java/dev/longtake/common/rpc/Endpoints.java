@@ -121,7 +121,9 @@ public final class Endpoints {
 
   private static boolean hasBindException(Throwable failure) {
     for (Throwable t = failure; t != null; t = t.getCause()) {
-      if (t instanceof BindException || t instanceof java.net.SocketException) {
+      // Java's sockets have classes for it, Netty's epoll says it in words: "bind(..) failed ...".
+      boolean isNative = t instanceof IOException && String.valueOf(t.getMessage()).contains("bind(");
+      if (isNative || t instanceof BindException || t instanceof java.net.SocketException) {
         return true;
       }
     }

@@ -122,7 +122,8 @@ public final class Endpoints {
   private static boolean hasBindException(Throwable failure) {
     for (Throwable t = failure; t != null; t = t.getCause()) {
       // Java's sockets have classes for it, Netty's epoll says it in words: "bind(..) failed ...".
-      boolean isNative = t instanceof IOException && String.valueOf(t.getMessage()).contains("bind(");
+      boolean isNative =
+          t instanceof IOException && String.valueOf(t.getMessage()).contains("bind(");
       if (isNative || t instanceof BindException || t instanceof java.net.SocketException) {
         return true;
       }

@@ -52,11 +52,11 @@ final class ScalingBenchmark implements Benchmark {
   @Override
   public String description() {
     return ("Two worker processes of one thread against one such worker: STDiT3 of width %d, %d"
-                + " pairs of blocks with random weights, float32, %d frames of %d x %d latents with"
-                + " guidance. Time of a step (slowest rank, medians of %d alternating rounds of %d"
-                + " steps after a warm-up) by sequence ranks and branches; jobs per second with"
-                + " half of the blocks on each worker and two jobs of %d frames and %d steps at"
-                + " once. Outputs are compared bit by bit. NAME_in_two: with two micro-batches")
+            + " pairs of blocks with random weights, float32, %d frames of %d x %d latents with"
+            + " guidance. Time of a step (slowest rank, medians of %d alternating rounds of %d"
+            + " steps after a warm-up) by sequence ranks and branches; jobs per second with"
+            + " half of the blocks on each worker and two jobs of %d frames and %d steps at"
+            + " once. Outputs are compared bit by bit. NAME_in_two: with two micro-batches")
         .formatted(
             sizes.channels(),
             sizes.pairs(),

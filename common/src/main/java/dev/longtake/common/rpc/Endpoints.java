@@ -4,10 +4,7 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import io.grpc.BindableService;
 import io.grpc.ManagedChannel;
-import io.grpc.Metadata;
 import io.grpc.Server;
-import io.grpc.ServerCall;
-import io.grpc.ServerCallExecutorSupplier;
 import io.grpc.netty.InternalProtocolNegotiators;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.NettyServerBuilder;
@@ -20,11 +17,8 @@ import java.io.IOException;
 import java.net.BindException;
 import java.net.InetSocketAddress;
 import java.util.List;
-import java.util.Set;
-import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 
 /**
  * Servers and channels with the settings every Longtake process shares: plain text on the given interface, message size
@@ -95,27 +89,6 @@ public final class Endpoints {
           ErrorCode.INTERNAL,
           "Cannot listen on %s:%d: %s".formatted(host, port, e.getMessage()),
           e);
-    }
-  }
-
-  private static final class CallThreads implements ServerCallExecutorSupplier {
-    private final Executor executor;
-    private final Set<String> nonBlocking;
-
-    CallThreads(Executor executor, List<BindableService> services) {
-      this.executor = executor;
-      this.nonBlocking =
-          services.stream()
-              .filter(NonBlockingService.class::isInstance)
-              .map(service -> service.bindService().getServiceDescriptor().getName())
-              .collect(Collectors.toUnmodifiableSet());
-    }
-
-    @Override
-    public <Q, A> Executor getExecutor(ServerCall<Q, A> call, Metadata metadata) {
-      return nonBlocking.contains(call.getMethodDescriptor().getServiceName())
-          ? Runnable::run
-          : executor;
     }
   }
 

@@ -22,8 +22,9 @@ public interface Exchange {
   int ranks();
 
   /**
-   * Sends {@code outgoing[q]} to each peer q and fills {@code incoming[q]} with what q sent here; returns when both have
-   * happened. Entries of this rank, and empty ones, are neither sent nor received.
+   * Sends {@code outgoing[q]} to each peer q and fills {@code incoming[q]} with what q sent here. Returns when all has come and
+   * {@code outgoing} may be written again; what was sent may still be under way. Entries of this rank, and empty ones, are neither
+   * sent nor received.
    *
    * @param what the place in the program, for errors: {@code "step 3, before temporal_blocks.2"}
    * @return nanoseconds of the call in which a peer that had not come to this point was waited for; the rest was transfer

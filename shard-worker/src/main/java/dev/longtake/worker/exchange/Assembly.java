@@ -2,6 +2,7 @@ package dev.longtake.worker.exchange;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.worker.exchange.wire.ChunkHead;
 import dev.longtake.worker.exchange.wire.IncomingChunk;
 import dev.longtake.worker.exchange.wire.PayloadCopy;
 import java.lang.foreign.MemorySegment;
@@ -55,7 +56,8 @@ final class Assembly {
    * @throws LongtakeException CHECKSUM_MISMATCH; INTERNAL when it is none of those that must come now
    */
   void place(IncomingChunk chunk, PayloadCopy copy) {
-    if (!isExpected(chunk)) {
+    ChunkHead head = chunk.head();
+    if (!isExpected(head)) {
       throw new LongtakeException(
           ErrorCode.INTERNAL,
           "Expected a part of point %d with %d bytes from %s (%s, %s), but got bytes %d to %d of point %d with %d bytes (job %s, attempt %d, %s), or got them twice; the ranks don't run the same program"
@@ -65,21 +67,21 @@ final class Assembly {
                   peer,
                   self,
                   what,
-                  chunk.offsetBytes(),
-                  chunk.offsetBytes() + chunk.payloadBytes(),
-                  chunk.point(),
-                  chunk.totalBytes(),
-                  chunk.jobId(),
-                  chunk.attempt(),
-                  chunk.place()));
+                  head.offsetBytes(),
+                  head.offsetBytes() + head.payloadBytes(),
+                  head.point(),
+                  head.totalBytes(),
+                  head.jobId(),
+                  head.attempt(),
+                  head.place()));
     }
-    if (!chunk.copyTo(target.asSlice(chunk.offsetBytes(), chunk.payloadBytes()), copy)) {
+    if (!chunk.copyTo(target.asSlice(head.offsetBytes(), head.payloadBytes()), copy)) {
       throw new LongtakeException(
           ErrorCode.CHECKSUM_MISMATCH,
           "Expected bytes %d to %d from %s (%s, %s) with checksum %08x, but what came has %08x"
               .formatted(
-                  chunk.offsetBytes(),
-                  chunk.offsetBytes() + chunk.payloadBytes(),
+                  head.offsetBytes(),
+                  head.offsetBytes() + head.payloadBytes(),
                   peer,
                   self,
                   what,
@@ -87,16 +89,16 @@ final class Assembly {
                   chunk.checksum()));
     }
     isEmpty = false;
-    note(chunk.offsetBytes(), chunk.payloadBytes());
+    note(head.offsetBytes(), head.payloadBytes());
   }
 
-  private boolean isExpected(IncomingChunk chunk) {
-    long offset = chunk.offsetBytes();
-    int size = chunk.payloadBytes();
-    return chunk.jobId().equals(self.jobId())
-        && chunk.attempt() == self.attempt()
-        && chunk.point() == point
-        && chunk.totalBytes() == target.byteSize()
+  private boolean isExpected(ChunkHead head) {
+    long offset = head.offsetBytes();
+    int size = head.payloadBytes();
+    return head.jobId().equals(self.jobId())
+        && head.attempt() == self.attempt()
+        && head.point() == point
+        && head.totalBytes() == target.byteSize()
         && size > 0
         && offset >= contiguousBytes
         && offset <= target.byteSize() - size

@@ -125,15 +125,6 @@ public final class ExchangeHub implements AutoCloseable {
     return live.stream().mapToInt(GrpcGang::queuedChunks).sum();
   }
 
-  /** Payload bytes of these. */
-  public long queuedBytes() {
-    List<GrpcGang> live;
-    synchronized (this) {
-      live = List.copyOf(sessions.values());
-    }
-    return live.stream().mapToLong(GrpcGang::queuedBytes).sum();
-  }
-
   /** A chunk came that no exchange wanted any more. */
   void droppedChunk() {
     droppedChunks.increment();

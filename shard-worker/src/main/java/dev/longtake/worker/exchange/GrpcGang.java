@@ -2,6 +2,7 @@ package dev.longtake.worker.exchange;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.v1.ExchangeHello;
 import dev.longtake.worker.engine.Exchange;
 import dev.longtake.worker.engine.GangExchange;
@@ -46,6 +47,8 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
     this.attempt = attempt;
     this.rank = rank;
     this.ranks = gang.size();
+    // Before any channel is made, so that none is left behind.
+    gang.forEach(Endpoints::requireAddress);
     for (int peer = 0; peer < ranks; peer++) {
       if (peer != rank) {
         connections.put(peer, new PeerChannels(gang.get(peer), settings.connections()));

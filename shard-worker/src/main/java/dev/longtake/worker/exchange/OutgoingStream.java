@@ -38,9 +38,8 @@ final class OutgoingStream implements ClientResponseObserver<OutgoingMessage, Ex
   /** Does nothing when the stream was cancelled before. */
   synchronized void start(Channel channel, ExchangeHello hello) {
     if (!finished) {
-      // Not in the context of the call that brought the order: its end would cancel this stream,
-      // and
-      // a cancelled job would look like a lost peer.
+      // Not in the context of the call that brought the order: its end would cancel this stream
+      // too, and a cancelled job would look like a lost peer.
       Context.ROOT.run(() -> ExchangeCalls.send(channel, this));
       send(new OutgoingMessage.Hello(hello));
     }

@@ -57,8 +57,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   private final List<OutgoingStream> usable = new ArrayList<>();
   private int turn;
   // The first grant is the window; afterwards each consumed chunk gives one credit back. So all
-  // that was sent has been consumed
-  // exactly when the credits are the window again.
+  // that was sent has been consumed exactly when the credits are the window again.
   private boolean windowKnown;
   private long windowChunks;
   private long creditChunks;
@@ -164,12 +163,12 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
 
   /** Held. Payload bytes that arrived and were not consumed. */
   long queuedBytes() {
-    return inbox.stream().mapToLong(arrival -> arrival.chunk().payloadBytes()).sum();
+    return inbox.stream().mapToLong(arrival -> arrival.chunk().head().payloadBytes()).sum();
   }
 
   /** Held. Uses up one credit and tells which stream to send on; null when there is no credit. */
   @Nullable OutgoingStream takeCredit() {
-    if (creditChunks == 0 || usable.isEmpty()) {
+    if (creditChunks == 0 || outgoingEnded || usable.isEmpty()) {
       return null;
     }
     creditChunks--;
@@ -177,10 +176,13 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     return usable.get(turn);
   }
 
-  /** Held. As {@link #takeCredit}, on the first stream, where chunks keep their order. */
+  /**
+   * Held. As {@link #takeCredit}, on the first stream, where chunks keep their order; null, too, when the peer has gone, since whoever
+   * waits for a credit learns why.
+   */
   @Nullable OutgoingStream takeCreditOfFirst() {
     OutgoingStream first = outgoing.getFirst();
-    if (creditChunks == 0 || !usable.contains(first)) {
+    if (creditChunks == 0 || outgoingEnded || incomingBroken || !usable.contains(first)) {
       return null;
     }
     creditChunks--;

@@ -251,6 +251,23 @@ abstract class ExchangeTransportContract {
     }
   }
 
+  /** Small messages are not waited for, so some may be lost on a peer that has left, but no more than a window of them. */
+  @Test
+  void shouldSayThatPeerLeftWhenSmallMessagesGoToIt() {
+    try (Gang gang = gang(2, LONG)) {
+      gang.leave(1);
+      LongtakeException failure =
+          failureOf(() -> {
+            for (int message = 0; message <= WINDOW_CHUNKS; message++) {
+              sendTo(gang.exchange(0), 1, new byte[3], "step 4");
+            }
+          });
+      assertThat(failure).isNotNull();
+      assertThat(failure.code()).isEqualTo(ErrorCode.PEER_LOST);
+      assertThat(failure).hasMessageContaining(gang.nameOf(1)).hasMessageContaining("step 4");
+    }
+  }
+
   @Test
   void shouldExchangeInOneLaneWhileAnotherWaits() {
     try (Gang gang = gang(2, LONG)) {

@@ -101,8 +101,9 @@ final class HeadReader {
         || payloadBytes + CHECKSUM_FIELD_BYTES != message.available()) {
       return null;
     }
-    return new IncomingChunk(
-        ofJob, attempt, atPlace, point, totalBytes, offsetBytes, (int) payloadBytes, message);
+    var head =
+        new ChunkHead(ofJob, attempt, atPlace, point, totalBytes, offsetBytes, (int) payloadBytes);
+    return new IncomingChunk(head, message);
   }
 
   /** The next byte; -1, which is no tag, where there is none or too many were read. */

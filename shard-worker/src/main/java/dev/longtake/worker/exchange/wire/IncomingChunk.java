@@ -12,35 +12,15 @@ import java.lang.foreign.MemorySegment;
 public final class IncomingChunk implements AutoCloseable {
   private static final int CHECKSUM_BYTES = 4;
 
-  private final String jobId;
-  private final long attempt;
-  private final String place;
-  private final long point;
-  private final long totalBytes;
-  private final long offsetBytes;
-  private final int payloadBytes;
+  private final ChunkHead head;
   // The payload, then the checksum's tag and the checksum.
   private final InputStream rest;
   private final long arrivedNanos = System.nanoTime();
   private int sentChecksum;
   private int checksum;
 
-  IncomingChunk(
-      String jobId,
-      long attempt,
-      String place,
-      long point,
-      long totalBytes,
-      long offsetBytes,
-      int payloadBytes,
-      InputStream rest) {
-    this.jobId = jobId;
-    this.attempt = attempt;
-    this.place = place;
-    this.point = point;
-    this.totalBytes = totalBytes;
-    this.offsetBytes = offsetBytes;
-    this.payloadBytes = payloadBytes;
+  IncomingChunk(ChunkHead head, InputStream rest) {
+    this.head = head;
     this.rest = rest;
   }
 
@@ -52,44 +32,11 @@ public final class IncomingChunk implements AutoCloseable {
       checksum[1 + i] = (byte) (chunk.getCrc32C() >>> (8 * i));
     }
     InputStream rest = chunk.getPayload().concat(ByteString.copyFrom(checksum)).newInput();
-    return new IncomingChunk(
-        chunk.getJobId(),
-        chunk.getAttempt(),
-        chunk.getPlace(),
-        chunk.getPoint(),
-        chunk.getTotalBytes(),
-        chunk.getOffsetBytes(),
-        chunk.getPayload().size(),
-        rest);
+    return new IncomingChunk(ChunkHead.of(chunk), rest);
   }
 
-  public String jobId() {
-    return jobId;
-  }
-
-  public long attempt() {
-    return attempt;
-  }
-
-  /** Where the sender was in its program, with the step. */
-  public String place() {
-    return place;
-  }
-
-  public long point() {
-    return point;
-  }
-
-  public long totalBytes() {
-    return totalBytes;
-  }
-
-  public long offsetBytes() {
-    return offsetBytes;
-  }
-
-  public int payloadBytes() {
-    return payloadBytes;
+  public ChunkHead head() {
+    return head;
   }
 
   /** {@link System#nanoTime} of its arrival. */
@@ -100,7 +47,7 @@ public final class IncomingChunk implements AutoCloseable {
   /**
    * Copies the payload; once.
    *
-   * @param target of {@link #payloadBytes}
+   * @param target as large as the head says
    * @return whether the checksum is the one that was sent
    */
   public boolean copyTo(MemorySegment target, PayloadCopy copy) {

@@ -1,6 +1,5 @@
 package dev.longtake.worker.exchange.wire;
 
-import com.google.protobuf.InvalidProtocolBufferException;
 import dev.longtake.v1.ExchangeHello;
 import dev.longtake.v1.ExchangeMessage;
 import io.grpc.Detachable;
@@ -9,6 +8,7 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.SequenceInputStream;
+import java.io.UncheckedIOException;
 
 /** What a receiver gets from gRPC. */
 public sealed interface IncomingMessage {
@@ -27,30 +27,38 @@ public sealed interface IncomingMessage {
    * @throws io.grpc.StatusRuntimeException INTERNAL when the bytes are no {@code ExchangeMessage}
    */
   static IncomingMessage read(InputStream message) {
+    InputStream bytes = InputStream.nullInputStream();
+    IncomingChunk chunk = null;
     try {
       // The stream gRPC passes is closed when this returns; a detached one is ours.
-      InputStream bytes =
+      bytes =
           message instanceof Detachable detachable
               ? detachable.detach()
               : new ByteArrayInputStream(message.readAllBytes());
       HeadReader head = HeadReader.ofThread();
-      IncomingChunk chunk = head.chunk(bytes);
-      if (chunk != null) {
-        return new Chunk(chunk);
-      }
-      try (bytes) {
-        return parsed(ExchangeMessage.parseFrom(new SequenceInputStream(head.seen(), bytes)));
-      }
-    } catch (InvalidProtocolBufferException e) {
-      throw Status.INTERNAL
-          .withDescription("Expected an ExchangeMessage, but got other bytes: " + e.getMessage())
-          .withCause(e)
-          .asRuntimeException();
+      chunk = head.chunk(bytes);
+      return chunk != null
+          ? new Chunk(chunk)
+          : parsed(ExchangeMessage.parseFrom(new SequenceInputStream(head.seen(), bytes)));
     } catch (IOException e) {
       throw Status.INTERNAL
-          .withDescription("Expected an ExchangeMessage, but could not read it: " + e.getMessage())
+          .withDescription(
+              "Expected an ExchangeMessage, but got other bytes (%s); do all workers run the same version?"
+                  .formatted(e.getMessage()))
           .withCause(e)
           .asRuntimeException();
+    } finally {
+      if (chunk == null) {
+        close(bytes);
+      }
+    }
+  }
+
+  private static void close(InputStream bytes) {
+    try {
+      bytes.close();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 

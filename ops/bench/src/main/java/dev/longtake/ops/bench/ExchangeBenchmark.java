@@ -1,15 +1,8 @@
 package dev.longtake.ops.bench;
 
-import dev.longtake.common.error.ErrorCode;
-import dev.longtake.common.error.LongtakeException;
-import dev.longtake.ops.bench.exchange.PeerProcess;
-import java.nio.file.Path;
+import dev.longtake.ops.bench.exchange.PeerGroup;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
@@ -60,7 +53,8 @@ final class ExchangeBenchmark implements Benchmark {
   public List<Figure> run(BenchOptions options) {
     List<Figure> figures = new ArrayList<>();
     try (TemporaryFolder folder = TemporaryFolder.create();
-        Peers peers = new Peers(folder.path())) {
+        PeerGroup peers =
+            PeerGroup.start(folder.path(), MOST_PROCESSES, memoryBytes(), sizes.chunkBytes())) {
       addStream(figures, peers);
       addPings(figures, peers);
       for (int ranks = 2; ranks <= MOST_PROCESSES; ranks++) {
@@ -70,73 +64,11 @@ final class ExchangeBenchmark implements Benchmark {
     return figures;
   }
 
-  /** The processes. */
-  private final class Peers implements AutoCloseable {
-    private final List<PeerProcess> all = new ArrayList<>();
-    private final ExecutorService calls = Executors.newVirtualThreadPerTaskExecutor();
-    private int jobs;
-
-    Peers(Path logs) {
-      long memory = Math.max(sizes.payloadBytes(), MOST_PROCESSES * sizes.pairBytes());
-      try {
-        for (int i = 0; i < MOST_PROCESSES; i++) {
-          all.add(new PeerProcess("peer-" + i, logs, memory, sizes.chunkBytes(), 1));
-        }
-      } catch (RuntimeException e) {
-        close();
-        throw e;
-      }
-    }
-
-    PeerProcess of(int rank) {
-      return all.get(rank);
-    }
-
-    /** Opens a job among the first processes and tells its name. */
-    String open(int ranks) {
-      String job = "bench-" + ++jobs;
-      String addresses =
-          all.stream()
-              .limit(ranks)
-              .map(PeerProcess::exchangeAddress)
-              .collect(Collectors.joining(" "));
-      for (int rank = 0; rank < ranks; rank++) {
-        var _ = of(rank).call("open %s %d %s".formatted(job, rank, addresses));
-      }
-      return job;
-    }
-
-    /** Commands to the first processes at once, and their answers. */
-    List<double[]> together(List<String> commands) {
-      List<Future<double[]>> running =
-          IntStream.range(0, commands.size())
-              .mapToObj(rank -> calls.submit(() -> of(rank).call(commands.get(rank))))
-              .toList();
-      return running.stream().map(Peers::await).toList();
-    }
-
-    private static double[] await(Future<double[]> answer) {
-      try {
-        return answer.get();
-      } catch (ExecutionException e) {
-        throw e.getCause() instanceof LongtakeException known
-            ? known
-            : new LongtakeException(
-                ErrorCode.INTERNAL, "A process of the benchmark failed: " + e.getCause(), e);
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new LongtakeException(ErrorCode.CANCELED, "Interrupted while processes ran", e);
-      }
-    }
-
-    @Override
-    public void close() {
-      all.forEach(PeerProcess::close);
-      calls.shutdownNow();
-    }
+  private long memoryBytes() {
+    return Math.max(sizes.payloadBytes(), MOST_PROCESSES * sizes.pairBytes());
   }
 
-  private void addStream(List<Figure> figures, Peers peers) {
+  private void addStream(List<Figure> figures, PeerGroup peers) {
     String job = peers.open(2);
     List<Double> raw = new ArrayList<>();
     List<Double> exchange = new ArrayList<>();
@@ -191,7 +123,7 @@ final class ExchangeBenchmark implements Benchmark {
         Goal.atMost(ALLOCATION_GOAL));
   }
 
-  private void addPings(List<Figure> figures, Peers peers) {
+  private void addPings(List<Figure> figures, PeerGroup peers) {
     String job = peers.open(2);
     List<double[]> raw = new ArrayList<>();
     List<double[]> exchange = new ArrayList<>();
@@ -228,7 +160,7 @@ final class ExchangeBenchmark implements Benchmark {
         rounds.stream().map(sorted -> sorted[sorted.length * percent / 100]).toList());
   }
 
-  private void addAllToAll(List<Figure> figures, Peers peers, int ranks) {
+  private void addAllToAll(List<Figure> figures, PeerGroup peers, int ranks) {
     String job = peers.open(ranks);
     List<Double> raw = new ArrayList<>();
     List<Double> exchange = new ArrayList<>();
@@ -258,7 +190,7 @@ final class ExchangeBenchmark implements Benchmark {
     add(figures, at + "rate", Medians.of(exchange), "GB/s", Goal.none());
   }
 
-  private List<String> rawCommands(Peers peers, int ranks) {
+  private List<String> rawCommands(PeerGroup peers, int ranks) {
     return IntStream.range(0, ranks)
         .mapToObj(rank ->
             "raw-all %d %d %s"

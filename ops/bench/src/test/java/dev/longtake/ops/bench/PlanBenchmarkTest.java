@@ -32,6 +32,7 @@ class PlanBenchmarkTest {
                 .collect(Collectors.toMap(Figure::name, figure -> figure));
     assertThat(get(figures, "plan.prediction.compared").value()).isGreaterThanOrEqualTo(8);
     double worst = 0;
+    int close = 0;
     for (String name : TwoWorkerPlans.samples(2).keySet()) {
       String at = "plan.prediction.3x32x32." + name + ".";
       double predicted = get(figures, at + "predicted_seconds").value();
@@ -41,8 +42,10 @@ class PlanBenchmarkTest {
       double error = get(figures, at + "error").value();
       assertThat(error).isEqualTo(Math.abs(predicted - measured) / measured);
       worst = Math.max(worst, error);
+      close += error <= 0.15 ? 1 : 0;
     }
     assertThat(get(figures, "plan.prediction.worst_error").value()).isEqualTo(worst);
+    assertThat(get(figures, "plan.prediction.close_plans").value()).isEqualTo(close);
     assertThat(notes).hasSize(1);
     if (figures.containsKey("plan.choice.worst_regret")) {
       assertThat(get(figures, "plan.choice.worst_regret").value()).isNotNegative();

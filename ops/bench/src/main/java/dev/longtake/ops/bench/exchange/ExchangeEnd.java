@@ -17,8 +17,8 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.jspecify.annotations.Nullable;
 
-/** A worker's exchange, as workers have it. */
-final class ExchangeEnd implements AutoCloseable {
+/** A worker's exchange, as workers have it, as long as the process lives. */
+final class ExchangeEnd {
   private static final Duration PATIENCE = Duration.ofSeconds(30);
 
   private final ExecutorService callbacks = Executors.newCachedThreadPool();
@@ -98,13 +98,5 @@ final class ExchangeEnd implements AutoCloseable {
     for (int i = 0; i < repeats; i++) {
       exchange.allToAll(outgoing, incoming, "step 1, benchmark");
     }
-  }
-
-  @Override
-  public void close() {
-    gangs.values().forEach(GrpcGang::close);
-    hub.close();
-    server.shutdownNow();
-    callbacks.shutdownNow();
   }
 }

@@ -26,7 +26,7 @@ import java.util.stream.Collectors;
 
 /**
  * One process of the benchmark. It obeys whoever connects to the address it prints: a command a line, numbers or {@code error ...}
- * as the answer. Arguments: bytes of memory for each direction, bytes of a chunk, connections to a peer.
+ * as the answer. Arguments: bytes of memory for each direction, bytes of a chunk.
  */
 public final class PeerMain {
   private final MemorySegment payload;
@@ -54,10 +54,7 @@ public final class PeerMain {
   /** Serves until its parent ends. */
   public static void main(String[] args) throws IOException {
     ParentWatch.exitWithParent();
-    var settings =
-        ExchangeSettings.defaults()
-            .withChunkBytes(Integer.parseInt(args[1]))
-            .withConnections(Integer.parseInt(args[2]));
+    var settings = ExchangeSettings.defaults().withChunkBytes(Integer.parseInt(args[1]));
     var peer = new PeerMain(Long.parseLong(args[0]), settings);
     try (var server = new ServerSocket(0, 16, InetAddress.getLoopbackAddress())) {
       ReadyLine.print("peer", "127.0.0.1:" + server.getLocalPort());

@@ -26,37 +26,47 @@ public final class PeerProcess implements AutoCloseable {
   private final PrintWriter out;
   private final double[] ports;
 
+  private PeerProcess(JavaProcess process, Socket socket) throws IOException {
+    this.process = process;
+    this.socket = socket;
+    socket.setSoTimeout(ANSWER_MILLIS);
+    in = new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
+    out = new PrintWriter(socket.getOutputStream(), true, StandardCharsets.UTF_8);
+    ports = call("ports");
+  }
+
   /**
    * Starts a process.
    *
    * @param logs a folder
+   * @param memoryBytes for each direction
+   * @param chunkBytes of a message
    */
-  public PeerProcess(String name, Path logs, long memoryBytes, int chunkBytes, int connections) {
-    process =
+  static PeerProcess start(String name, Path logs, long memoryBytes, int chunkBytes) {
+    JavaProcess process =
         JavaProcess.start(
             name,
             PeerMain.class.getName(),
-            List.of(
-                Long.toString(memoryBytes),
-                Integer.toString(chunkBytes),
-                Integer.toString(connections)),
+            List.of(Long.toString(memoryBytes), Integer.toString(chunkBytes)),
             List.of("-XX:+UseSerialGC", "-Xmx256m"),
             logs.resolve(name + ".log"),
             READY);
+    boolean isConnected = false;
     try {
       String address = process.address();
       int colon = address.lastIndexOf(':');
-      socket =
+      var socket =
           new Socket(address.substring(0, colon), Integer.parseInt(address.substring(colon + 1)));
-      socket.setSoTimeout(ANSWER_MILLIS);
-      in =
-          new BufferedReader(
-              new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
-      out = new PrintWriter(socket.getOutputStream(), true, StandardCharsets.UTF_8);
-      ports = call("ports");
+      var peer = new PeerProcess(process, socket);
+      isConnected = true;
+      return peer;
     } catch (IOException e) {
-      process.close();
       throw new UncheckedIOException(e);
+    } finally {
+      if (!isConnected) {
+        // The other end of the socket goes with it.
+        process.close();
+      }
     }
   }
 

@@ -14,8 +14,10 @@ import java.util.concurrent.ConcurrentHashMap;
 /**
  * Plain blocking sockets and nothing else: what the machine can do. A connection gets a head of mode, bytes of a message and number
  * of messages; in the first mode they are read and one byte answers them all, in the second each is sent back.
+ *
+ * <p>A blocking channel has no timeout. Whoever commands the process waits for its answer with a deadline, and ends it.
  */
-final class RawEnd implements AutoCloseable {
+final class RawEnd {
   private static final int SINK = 0;
   private static final int ECHO = 1;
   private static final int HEAD_BYTES = 3 * Integer.BYTES;
@@ -140,14 +142,6 @@ final class RawEnd implements AutoCloseable {
   private static void write(SocketChannel to, ByteBuffer source) throws IOException {
     while (source.hasRemaining()) {
       to.write(source);
-    }
-  }
-
-  @Override
-  public void close() throws IOException {
-    server.close();
-    for (SocketChannel connection : connections.values()) {
-      connection.close();
     }
   }
 }

@@ -19,11 +19,17 @@ import java.nio.ByteBuffer;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /** What one writes first: the generated stub, gRPC's own settings, chunks as protobuf bytes; gRPC's flow control slows the sender. */
-final class StubEnd implements AutoCloseable {
+final class StubEnd {
   private static final int MAX_MESSAGE_BYTES = 64 << 20;
+
+  /** For one message to be taken, and for all to be answered. */
+  private static final long WAIT_SECONDS = 60;
 
   private final Server server;
   private final Map<String, ManagedChannel> channels = new ConcurrentHashMap<>();
@@ -79,7 +85,7 @@ final class StubEnd implements AutoCloseable {
 
   /** Sends all of a buffer, {@code repeats} times, in messages of a size; returns when the peer has copied it. */
   void send(String address, ByteBuffer payload, int messageBytes, int repeats)
-      throws InterruptedException {
+      throws InterruptedException, ExecutionException, TimeoutException {
     ManagedChannel channel =
         channels.computeIfAbsent(
             address, target -> NettyChannelBuilder.forTarget(target).usePlaintext().build());
@@ -101,7 +107,7 @@ final class StubEnd implements AutoCloseable {
                   .build());
     }
     sender.call().onCompleted();
-    sender.end.join();
+    sender.end.get(WAIT_SECONDS, TimeUnit.SECONDS);
   }
 
   private static final class Sender
@@ -115,9 +121,11 @@ final class StubEnd implements AutoCloseable {
       return started.join();
     }
 
-    void awaitReady() throws InterruptedException {
+    void awaitReady() throws InterruptedException, TimeoutException {
       while (!call().isReady() && !end.isDone()) {
-        ready.acquire();
+        if (!ready.tryAcquire(WAIT_SECONDS, TimeUnit.SECONDS)) {
+          throw new TimeoutException("The peer took no message for %d s".formatted(WAIT_SECONDS));
+        }
       }
     }
 
@@ -142,11 +150,5 @@ final class StubEnd implements AutoCloseable {
     public void onCompleted() {
       end.complete(null);
     }
-  }
-
-  @Override
-  public void close() {
-    channels.values().forEach(ManagedChannel::shutdownNow);
-    server.shutdownNow();
   }
 }

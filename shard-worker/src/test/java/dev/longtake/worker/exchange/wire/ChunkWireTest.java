@@ -146,6 +146,43 @@ final class ChunkWireTest {
     }
   }
 
+  /** The message of a chunk whose fields come in parts, which protobuf joins; of a field that comes twice the last one counts. */
+  private static byte[] joined(ByteString... parts) {
+    ByteString inner = ByteString.copyFrom(Arrays.asList(parts));
+    var field = UnknownFieldSet.Field.newBuilder().addLengthDelimited(inner).build();
+    return UnknownFieldSet.newBuilder()
+        .addField(ExchangeMessage.CHUNK_FIELD_NUMBER, field)
+        .build()
+        .toByteArray();
+  }
+
+  @Test
+  void shouldTakeTheLastValueWhenAFieldComesAgain() {
+    ExchangeChunk chunk =
+        random(new SplittableRandom(SEED)).toBuilder().setJobId("j1").setPoint(7).build();
+    ByteString point = ExchangeChunk.newBuilder().setPoint(8).build().toByteString();
+    ExchangeChunk later = chunk.toBuilder().setPoint(8).build();
+    assertReads(joined(point, chunk.toByteString()), chunk, "before the others");
+    assertReads(joined(chunk.toByteString(), point), later, "behind the checksum");
+    // More than the head that is kept.
+    ByteString[] many = new ByteString[2000];
+    Arrays.fill(many, point);
+    many[many.length - 1] = chunk.toByteString();
+    assertReads(joined(many), chunk, "many times");
+  }
+
+  @Test
+  void shouldGiveBuffersBackWhenMessageIsNoneFromTheStart() {
+    byte[] garbage = new byte[100_000];
+    Arrays.fill(garbage, (byte) 0x0f);
+    var buffers = new Buffers(garbage);
+    assertThatThrownBy(() -> IncomingMessage.read(buffers))
+        .isInstanceOf(StatusRuntimeException.class)
+        .hasMessageContaining("Expected an ExchangeMessage");
+    assertThat(buffers.available()).isPositive();
+    assertThat(buffers.isClosed).isTrue();
+  }
+
   @Test
   void shouldReadChunkWhenItsPlaceIsLongerThanAnyOfOurs() {
     ExchangeChunk chunk =

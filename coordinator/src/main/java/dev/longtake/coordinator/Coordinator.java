@@ -130,7 +130,11 @@ public final class Coordinator implements AutoCloseable {
             JobStore::close);
     Measurer measurer =
         startup.step(
-            "measurer", () -> new Measurer(fleet, calls, timer, nanoTime, clock), Measurer::close);
+            "measurer",
+            () ->
+                new Measurer(
+                    fleet, calls, timer, nanoTime, clock, () -> jobs.counts().queued() > 0),
+            Measurer::close);
     fleet.addListener(measurer);
     TraceFiles traces = TraceFiles.open(data.traces(), TraceFiles.KEPT_JOBS);
     RunSettings settings =

@@ -23,6 +23,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -40,6 +41,7 @@ public final class Measurer implements FleetListener, AutoCloseable {
   private final ExecutorService executor;
   private final ScheduledExecutorService timer;
   private final LongSupplier nanoTime;
+  private final BooleanSupplier jobWaits;
 
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition quiet = lock.newCondition();
@@ -57,17 +59,21 @@ public final class Measurer implements FleetListener, AutoCloseable {
    * @param timer for trying again; the caller's
    * @param nanoTime a monotonic clock
    * @param clock makes attempts larger than those of a coordinator that ran before
+   * @param jobWaits whether a job is in the queue, also one that {@link #standBack} was not yet called for; it is asked with the
+   *     lock held
    */
   public Measurer(
       Fleet fleet,
       ExecutorService executor,
       ScheduledExecutorService timer,
       LongSupplier nanoTime,
-      InstantSource clock) {
+      InstantSource clock,
+      BooleanSupplier jobWaits) {
     this.fleet = fleet;
     this.executor = executor;
     this.timer = timer;
     this.nanoTime = nanoTime;
+    this.jobWaits = jobWaits;
     this.attempt = clock.millis();
   }
 
@@ -161,6 +167,7 @@ public final class Measurer implements FleetListener, AutoCloseable {
     List<Begun> begun = new ArrayList<>();
     lock.lock();
     try {
+      standsBack |= jobWaits.getAsBoolean();
       if (closed || standsBack) {
         return;
       }

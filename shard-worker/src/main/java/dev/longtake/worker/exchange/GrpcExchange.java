@@ -4,7 +4,6 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.ExchangeHello;
 import dev.longtake.worker.engine.Exchange;
-import dev.longtake.worker.exchange.wire.IncomingChunk;
 import dev.longtake.worker.exchange.wire.PayloadCopy;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
@@ -16,20 +15,20 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The exchange of one lane of an order over gRPC streams, one to each peer and one from each.
  *
- * <p><b>Flow.</b> What fits into one chunk is sent at once, by the caller's thread. More is sent from a virtual thread for each peer
- * while the caller's thread receives from all, so two ranks that both send more than a window never wait for each other. A sender
- * spends a credit for each chunk and gets it back when the peer has consumed the chunk; a receiver asks gRPC for as many messages as
- * it has granted. So each peer costs at most a window of chunks on either side.
+ * <p><b>Flow.</b> The calling thread sends what credits allow for and copies what has already come. From then on gRPC's threads do both:
+ * a credit that comes makes the connection's event loop send the next chunk, a chunk that comes is copied by the event loop that has
+ * just read it. So bytes stay in one processor's cache between socket and memory, no chunk waits for another thread to wake up, and
+ * the calling thread wakes once, at the end. A receiver asks gRPC for as many messages as it has granted: each peer costs at most a
+ * window of chunks on either side.
  *
  * <p><b>Memory.</b> Outgoing bytes are copied once, into gRPC's buffers, before the call returns: the caller may reuse or free their
- * segments at once. These must be readable from any thread (a shared, automatic or global arena). Incoming bytes are copied once,
- * into their place.
+ * segments at once. These must be usable by any thread (a shared, automatic or global arena). Incoming bytes are copied once, into
+ * their place.
  *
  * <p><b>Failure.</b> The first failure wakes every waiting thread, is thrown by the call under way and all later ones, and
  * is told to the peers. A peer that leaves is noticed when something is still needed from it, and at once if it is.
@@ -43,7 +42,7 @@ public final class GrpcExchange implements Exchange {
   private final Consumer<LongtakeException> onFailure;
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition changed = lock.newCondition();
-  private final PayloadCopy receiveCopy = new PayloadCopy();
+  private final PayloadCopy earlyCopy = new PayloadCopy();
 
   // Guarded by the lock.
   private @Nullable LongtakeException failure;
@@ -65,7 +64,7 @@ public final class GrpcExchange implements Exchange {
     var others = new ArrayList<Peer>();
     for (int rank = 0; rank < self.gang().size(); rank++) {
       if (rank != self.rank()) {
-        others.add(new Peer(self, rank, settings.connections(), timeout.toNanos(), lock, changed));
+        others.add(new Peer(self, rank, settings.connections(), timeout.toNanos(), lock, changed, this::guard));
       }
     }
     this.peers = List.copyOf(others);
@@ -156,23 +155,25 @@ public final class GrpcExchange implements Exchange {
       @Nullable MemorySegment[] outgoing, @Nullable MemorySegment[] incoming, String what) {
     begin(outgoing, incoming);
     var waited = new PeerWait(System.nanoTime());
-    var senders = new ArrayList<Thread>();
-    for (Peer peer : peers) {
-      MemorySegment segment = outgoing[peer.rank()];
-      if (segment != null && segment.byteSize() > 0) {
-        var sending = new Sending(self, peer, segment, settings.chunkBytes(), what);
-        guard(() -> {
-          if (!sendAtOnce(sending)) {
-            senders.add(
-                Thread.ofVirtual()
-                    .name("lt-send-" + peer.rank())
-                    .start(() -> guard(() -> sendAll(sending, what, waited))));
-          }
-        });
+    guard(() -> {
+      var transfers = new ArrayList<Transfer>();
+      for (Peer peer : peers) {
+        Sending sending = null;
+        Receiving receiving = null;
+        MemorySegment source = outgoing[peer.rank()];
+        MemorySegment target = incoming[peer.rank()];
+        if (source != null && source.byteSize() > 0) {
+          sending = new Sending(self, peer, source, settings.chunkBytes(), what, waited);
+          transfers.add(sending);
+        }
+        if (target != null && target.byteSize() > 0) {
+          receiving = new Receiving(self, peer, target, what, waited);
+          transfers.add(receiving);
+        }
+        peer.begin(sending, receiving, earlyCopy);
       }
-    }
-    guard(() -> receive(incoming, what, waited));
-    senders.forEach(this::join);
+      await(transfers);
+    });
     end();
     return waited.nanos();
   }
@@ -198,9 +199,14 @@ public final class GrpcExchange implements Exchange {
     }
   }
 
+  /** Leaves no thread with memory that is the caller's again. What threads still do here is to copy one chunk. */
   private void end() {
     lock.lock();
     try {
+      peers.forEach(Peer::end);
+      while (peers.stream().anyMatch(Peer::isCopying)) {
+        changed.awaitUninterruptibly();
+      }
       exchanging = false;
       requireHealthy();
     } finally {
@@ -215,21 +221,12 @@ public final class GrpcExchange implements Exchange {
     }
   }
 
-  private interface Work {
-    void run() throws InterruptedException;
-  }
-
   /** Whatever goes wrong becomes the failure of the exchange, so that no thread is left waiting. */
-  private void guard(Work work) {
+  private void guard(Runnable work) {
     try {
       work.run();
     } catch (LongtakeException e) {
       abort(e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      abort(
-          new LongtakeException(
-              ErrorCode.CANCELED, "The exchange was interrupted (" + self + ")", e));
     } catch (RuntimeException | Error e) {
       abort(
           new LongtakeException(
@@ -237,140 +234,26 @@ public final class GrpcExchange implements Exchange {
     }
   }
 
-  /** Senders end by themselves: each of their waits has a deadline. */
-  private void join(Thread sender) {
-    boolean interrupted = false;
-    while (true) {
-      try {
-        sender.join();
-        break;
-      } catch (InterruptedException e) {
-        interrupted = true;
-        abort(
-            new LongtakeException(
-                ErrorCode.CANCELED, "The exchange was interrupted (" + self + ")", e));
-      }
-    }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
-  }
-
-  /** Of several chunks: spreads them over the streams, and returns when the peer has consumed them. */
-  private void sendAll(Sending sending, String what, PeerWait waited) throws InterruptedException {
-    if (settings.connections() > 1) {
-      // What was sent at once may still be under way on the first stream; chunks on others would
-      // pass it.
-      awaitTaken(sending, what);
-    }
-    while (!sending.isComplete()) {
-      sending.sendChunk(awaitCredit(sending, what));
-    }
-    awaitTaken(sending, what);
-    waited.forTaking(sending.handedOverNanos());
-  }
-
-  /** Sends what needs no waiting; false when it must wait for credits. */
-  private boolean sendAtOnce(Sending sending) {
-    if (!sending.isOneChunk()) {
-      return false;
-    }
-    OutgoingStream stream;
-    lock.lock();
-    try {
-      stream = failure == null ? sending.peer().takeCreditOfFirst() : null;
-    } finally {
-      lock.unlock();
-    }
-    if (stream == null) {
-      return false;
-    }
-    sending.sendChunk(stream);
-    return true;
-  }
-
-  /** Waits until one more chunk may be sent. */
-  private OutgoingStream awaitCredit(Sending sending, String what) throws InterruptedException {
-    return awaitCredits(sending, what, sending.peer()::takeCredit);
-  }
-
-  /** Waits until the peer has consumed all that was sent. */
-  private void awaitTaken(Sending sending, String what) throws InterruptedException {
-    var _ = awaitCredits(sending, what, () -> sending.peer().acknowledgedAll() ? true : null);
-  }
-
-  /** Waits until there is a result, which is asked for with the lock held whenever something has changed. */
-  private <T> T awaitCredits(Sending sending, String what, Supplier<@Nullable T> result)
-      throws InterruptedException {
-    long sinceNanos = System.nanoTime();
+  private void await(List<Transfer> transfers) {
     lock.lock();
     try {
       while (true) {
         requireHealthy();
-        T ready = result.get();
-        if (ready != null) {
-          return ready;
-        }
-        long nanos =
-            sending.peer().patienceNanos(/* chunks= */ false, sinceNanos, sending.awaited(), what);
-        var _ = changed.await(nanos, TimeUnit.NANOSECONDS);
-      }
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  private void receive(@Nullable MemorySegment[] incoming, String what, PeerWait waited)
-      throws InterruptedException {
-    var assemblies = new ArrayList<Assembly>();
-    for (Peer peer : peers) {
-      MemorySegment segment = incoming[peer.rank()];
-      if (segment != null && segment.byteSize() > 0) {
-        assemblies.add(new Assembly(self, peer, segment, what));
-      }
-    }
-    long sinceNanos = System.nanoTime();
-    while (!assemblies.isEmpty()) {
-      Arrived next = awaitChunk(assemblies, sinceNanos, what);
-      Assembly assembly = next.at();
-      try (IncomingChunk chunk = next.arrival().chunk()) {
-        if (assembly.isEmpty()) {
-          waited.forFirstBytes(chunk.arrivedNanos());
-        }
-        assembly.place(chunk, receiveCopy);
-      }
-      next.arrival().stream().consumed();
-      // The one that was served goes to the end, so that no peer starves the others.
-      assemblies.remove(assembly);
-      if (!assembly.isComplete()) {
-        assemblies.add(assembly);
-      }
-    }
-  }
-
-  private record Arrived(Assembly at, Peer.Arrival arrival) {}
-
-  /** Waits until one of them has a chunk. */
-  private Arrived awaitChunk(List<Assembly> assemblies, long sinceNanos, String what)
-      throws InterruptedException {
-    lock.lock();
-    try {
-      while (true) {
-        requireHealthy();
-        for (Assembly assembly : assemblies) {
-          Peer.Arrival arrival = assembly.peer().pollChunk();
-          if (arrival != null) {
-            return new Arrived(assembly, arrival);
+        long nanos = Long.MAX_VALUE;
+        for (Transfer transfer : transfers) {
+          if (!transfer.isDone()) {
+            nanos = Math.min(nanos, transfer.patienceNanos());
           }
         }
-        long nanos = Long.MAX_VALUE;
-        for (Assembly a : assemblies) {
-          nanos =
-              Math.min(
-                  nanos, a.peer().patienceNanos(/* chunks= */ true, sinceNanos, a.awaited(), what));
+        if (nanos == Long.MAX_VALUE) {
+          return;
         }
         var _ = changed.await(nanos, TimeUnit.NANOSECONDS);
       }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new LongtakeException(
+          ErrorCode.CANCELED, "The exchange was interrupted (" + self + ")", e);
     } finally {
       lock.unlock();
     }

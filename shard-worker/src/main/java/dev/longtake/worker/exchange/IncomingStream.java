@@ -7,6 +7,7 @@ import dev.longtake.v1.ExchangeCredit;
 import dev.longtake.v1.ExchangeHello;
 import dev.longtake.worker.exchange.wire.IncomingChunk;
 import dev.longtake.worker.exchange.wire.IncomingMessage;
+import dev.longtake.worker.exchange.wire.PayloadCopy;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import org.jspecify.annotations.Nullable;
@@ -42,6 +43,7 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
   private final ExchangeHub hub;
   private final ServerCallStreamObserver<ExchangeCredit> call;
   // Only used by the callbacks, which gRPC runs one after the other.
+  private final PayloadCopy payloadCopy = new PayloadCopy();
   private @Nullable ExchangeHello hello;
   private volatile @Nullable Listener listener;
   // Guarded by this: the response is closed, nothing may be called on `call` any more.
@@ -80,6 +82,11 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
       call.request(1);
       call.onNext(ONE);
     }
+  }
+
+  /** For the callbacks. */
+  PayloadCopy payloadCopy() {
+    return payloadCopy;
   }
 
   /** Lets go of a chunk that nobody wants any more, and counts it. */

@@ -4,6 +4,7 @@ import dev.longtake.v1.ExchangeCredit;
 import dev.longtake.v1.ExchangeHello;
 import dev.longtake.worker.exchange.wire.ExchangeCalls;
 import dev.longtake.worker.exchange.wire.OutgoingMessage;
+import dev.longtake.worker.exchange.wire.PayloadCopy;
 import io.grpc.Channel;
 import io.grpc.Context;
 import io.grpc.stub.ClientCallStreamObserver;
@@ -27,6 +28,7 @@ final class OutgoingStream implements ClientResponseObserver<OutgoingMessage, Ex
   }
 
   private final Listener listener;
+  private final PayloadCopy payloadCopy = new PayloadCopy();
   // Both guarded by this. `finished`: nothing may be called on `call` any more.
   private @Nullable ClientCallStreamObserver<OutgoingMessage> call;
   private boolean finished;
@@ -48,6 +50,11 @@ final class OutgoingStream implements ClientResponseObserver<OutgoingMessage, Ex
   @Override
   public synchronized void beforeStart(ClientCallStreamObserver<OutgoingMessage> requests) {
     call = requests;
+  }
+
+  /** What chunks that are sent on this stream are copied with, one after the other. */
+  PayloadCopy payloadCopy() {
+    return payloadCopy;
   }
 
   /** Does nothing when the stream is over; the listener hears of that. */

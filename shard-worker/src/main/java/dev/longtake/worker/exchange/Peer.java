@@ -4,6 +4,7 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.worker.exchange.wire.IncomingChunk;
+import dev.longtake.worker.exchange.wire.OutgoingChunk;
 import dev.longtake.worker.exchange.wire.PayloadCopy;
 import io.grpc.Channel;
 import java.time.Duration;
@@ -40,7 +41,13 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   private final ReentrantLock lock;
   private final Condition changed;
   private final List<OutgoingStream> outgoing;
-  private final PayloadCopy sendCopy = new PayloadCopy();
+  private final Guard guard;
+
+  // What is under way at the current exchange point.
+  private @Nullable Sending sending;
+  private @Nullable Receiving receiving;
+  // Threads that read what is sent or write what is received, without the lock.
+  private int copying;
 
   private final ArrayDeque<Arrival> inbox = new ArrayDeque<>();
   private final @Nullable IncomingStream[] incoming;
@@ -55,7 +62,6 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
 
   // Streams that the peer has answered on, used in turn.
   private final List<OutgoingStream> usable = new ArrayList<>();
-  private int turn;
   // The first grant is the window; afterwards each consumed chunk gives one credit back. So all
   // that was sent has been consumed exactly when the credits are the window again.
   private boolean windowKnown;
@@ -67,7 +73,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
 
   private long heardNanos = System.nanoTime();
 
-  // Only used by the thread that exchanges, or by the sender that it started.
+  // Only used by the thread that exchanges.
   private long sendPoint;
   private long receivePoint;
   private final LongAdder sentBytes = new LongAdder();
@@ -75,19 +81,26 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   /** A chunk and the stream it came on. */
   record Arrival(IncomingStream stream, IncomingChunk chunk) {}
 
+  /** Runs work of gRPC's threads; what it throws becomes the failure of the exchange. */
+  interface Guard {
+    void run(Runnable work);
+  }
+
   Peer(
       JobRank self,
       int rank,
       int streams,
       long timeoutNanos,
       ReentrantLock lock,
-      Condition changed) {
+      Condition changed,
+      Guard guard) {
     this.self = self;
     this.rank = rank;
     this.address = self.gang().get(rank);
     this.timeoutNanos = timeoutNanos;
     this.lock = lock;
     this.changed = changed;
+    this.guard = guard;
     this.incoming = new IncomingStream[ExchangeSettings.MAX_CONNECTIONS];
     this.outgoing = Stream.generate(() -> new OutgoingStream(this)).limit(streams).toList();
   }
@@ -127,11 +140,6 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     }
   }
 
-  /** Held. The next chunk, null when none waits. The caller closes it and tells its stream that it was consumed. */
-  @Nullable Arrival pollChunk() {
-    return inbox.poll();
-  }
-
   /** Counts what is sent to this peer. */
   long nextSendPoint() {
     return sendPoint++;
@@ -140,15 +148,6 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   /** Counts what is received from this peer. */
   long nextReceivePoint() {
     return receivePoint++;
-  }
-
-  /** For the one thread that sends to this peer. */
-  PayloadCopy sendCopy() {
-    return sendCopy;
-  }
-
-  void addSentBytes(long bytes) {
-    sentBytes.add(bytes);
   }
 
   /** Payload bytes sent so far; any thread. */
@@ -166,27 +165,140 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     return inbox.stream().mapToLong(arrival -> arrival.chunk().head().payloadBytes()).sum();
   }
 
-  /** Held. Uses up one credit and tells which stream to send on; null when there is no credit. */
-  @Nullable OutgoingStream takeCredit() {
-    if (creditChunks == 0 || outgoingEnded || usable.isEmpty()) {
-      return null;
+  /**
+   * An exchange point begins. Sends what credits allow for, and copies what is already there; the rest is done by gRPC's threads, as
+   * credits and chunks come.
+   *
+   * @param copy for the calling thread
+   */
+  void begin(@Nullable Sending toSend, @Nullable Receiving toReceive, PayloadCopy copy) {
+    lock.lock();
+    try {
+      sending = toSend;
+      receiving = toReceive;
+    } finally {
+      lock.unlock();
     }
-    creditChunks--;
-    turn = (turn + 1) % usable.size();
-    return usable.get(turn);
+    sendOnAll();
+    while (placeOne(copy)) {
+      // A chunk that came early is in its place.
+    }
   }
 
-  /**
-   * Held. As {@link #takeCredit}, on the first stream, where chunks keep their order; null, too, when the peer has gone, since whoever
-   * waits for a credit learns why.
-   */
-  @Nullable OutgoingStream takeCreditOfFirst() {
-    OutgoingStream first = outgoing.getFirst();
-    if (creditChunks == 0 || outgoingEnded || incomingBroken || !usable.contains(first)) {
-      return null;
+  /** Held. The exchange point is over; whoever still copies for it is to be waited for: {@link #isCopying}. */
+  void end() {
+    sending = null;
+    receiving = null;
+  }
+
+  /** Held. Whether memory of the exchange point is still read or written. */
+  boolean isCopying() {
+    return copying > 0;
+  }
+
+  /** Sends on all usable streams in turn, but no more than a window, so that the calling thread comes to other things. */
+  private void sendOnAll() {
+    List<OutgoingStream> streams;
+    long most;
+    lock.lock();
+    try {
+      streams = List.copyOf(usable);
+      most = windowChunks;
+    } finally {
+      lock.unlock();
     }
-    creditChunks--;
-    return first;
+    for (int i = 0; i < most && sendOne(streams.get(i % streams.size())); i++) {
+      // A chunk was sent.
+    }
+  }
+
+  /** Sends a chunk on a stream, or what is a single chunk on the first; false when nothing may be sent. */
+  private boolean sendOne(OutgoingStream by) {
+    Sending mine;
+    OutgoingStream on;
+    OutgoingChunk chunk;
+    lock.lock();
+    try {
+      mine = sending;
+      if (mine == null || closed || mine.isTaken()) {
+        return false;
+      }
+      // Small messages keep their order: each is sent without waiting for the one before.
+      on = mine.isOneChunk() ? outgoing.getFirst() : by;
+      // Chunks on several streams would pass those that were sent before on the first.
+      boolean mustWait = mine.isAtStart() && outgoing.size() > 1 && !mine.isOneChunk();
+      if (creditChunks == 0
+          || outgoingEnded
+          || incomingBroken
+          || !usable.contains(on)
+          || (mustWait && !acknowledgedAll())) {
+        return false;
+      }
+      creditChunks--;
+      chunk = mine.take(on);
+      copying++;
+    } finally {
+      lock.unlock();
+    }
+    boolean isSent = false;
+    try {
+      on.send(chunk);
+      sentBytes.add(chunk.payloadBytes());
+      isSent = true;
+    } finally {
+      lock.lock();
+      try {
+        copying--;
+        if (isSent) {
+          mine.handedOver(chunk);
+        }
+        if (closed || mine.isDone()) {
+          changed.signalAll();
+        }
+      } finally {
+        lock.unlock();
+      }
+    }
+    return true;
+  }
+
+  /** Copies a chunk that has arrived and gives its credit back; false when none is there that belongs to this exchange point. */
+  private boolean placeOne(PayloadCopy copy) {
+    Receiving into;
+    Arrival arrival;
+    lock.lock();
+    try {
+      into = receiving;
+      if (into == null || into.isClaimed() || inbox.isEmpty()) {
+        return false;
+      }
+      // One that does not belong here stays in the inbox, which is emptied when the exchange fails.
+      into.claim(inbox.element().chunk());
+      arrival = inbox.remove();
+      copying++;
+    } finally {
+      lock.unlock();
+    }
+    boolean isPlaced = false;
+    try (IncomingChunk chunk = arrival.chunk()) {
+      into.copy(chunk, copy);
+      arrival.stream().consumed();
+      isPlaced = true;
+    } finally {
+      lock.lock();
+      try {
+        copying--;
+        if (isPlaced) {
+          into.placed(arrival.chunk());
+        }
+        if (closed || into.isDone()) {
+          changed.signalAll();
+        }
+      } finally {
+        lock.unlock();
+      }
+    }
+    return true;
   }
 
   /** Held. Whether the peer has consumed every chunk that was sent to it. */
@@ -208,6 +320,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
       closed = true;
       dropped = List.copyOf(inbox);
       inbox.clear();
+      changed.signalAll();
     } finally {
       lock.unlock();
     }
@@ -291,15 +404,16 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   public boolean arrived(IncomingStream by, IncomingChunk chunk) {
     lock.lock();
     try {
-      if (!closed) {
-        inbox.add(new Arrival(by, chunk));
-        heardNanos = chunk.arrivedNanos();
-        changed.signalAll();
+      if (closed) {
+        return false;
       }
-      return !closed;
+      inbox.add(new Arrival(by, chunk));
+      heardNanos = chunk.arrivedNanos();
     } finally {
       lock.unlock();
     }
+    guard.run(() -> placeOne(by.payloadCopy()));
+    return true;
   }
 
   @Override
@@ -321,16 +435,34 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
 
   @Override
   public void granted(OutgoingStream by, int chunks) {
-    change(() -> {
+    boolean isFirst;
+    lock.lock();
+    try {
       if (!usable.contains(by)) {
         usable.add(by);
       }
-      if (!windowKnown && chunks > 0) {
+      isFirst = !windowKnown && chunks > 0;
+      if (isFirst) {
         windowKnown = true;
         windowChunks = chunks;
       }
       creditChunks += chunks;
-    });
+      heardNanos = System.nanoTime();
+      if (sending != null) {
+        sending.credited();
+        if (sending.isDone()) {
+          changed.signalAll();
+        }
+      }
+      isFirst |= sending != null && sending.isAtStart();
+    } finally {
+      lock.unlock();
+    }
+    if (isFirst) {
+      guard.run(this::sendOnAll);
+    } else {
+      guard.run(() -> sendOne(by));
+    }
   }
 
   @Override

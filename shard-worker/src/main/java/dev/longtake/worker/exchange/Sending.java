@@ -4,62 +4,94 @@ import dev.longtake.worker.exchange.wire.ChunkPlace;
 import dev.longtake.worker.exchange.wire.OutgoingChunk;
 import java.lang.foreign.MemorySegment;
 
-/** What is sent to one peer at one exchange point, taken apart chunk by chunk. For one thread at a time. */
-final class Sending {
+/**
+ * What is sent to one peer at one exchange point, taken apart chunk by chunk. One chunk is done when gRPC has it; several are done when
+ * the peer has consumed them.
+ */
+final class Sending implements Transfer {
   private final Peer peer;
   private final MemorySegment source;
   private final ChunkPlace place;
   private final int chunkBytes;
-  private long sentBytes;
+  private final String what;
+  private final PeerWait waited;
+  private final long sinceNanos = System.nanoTime();
+
+  // Held.
+  private long takenBytes;
+  private long handedOverBytes;
   private long handedOverNanos;
 
-  Sending(JobRank self, Peer peer, MemorySegment source, int chunkBytes, String what) {
+  Sending(
+      JobRank self,
+      Peer peer,
+      MemorySegment source,
+      int chunkBytes,
+      String what,
+      PeerWait waited) {
     this.peer = peer;
     this.source = source;
     this.chunkBytes = chunkBytes;
+    this.what = what;
+    this.waited = waited;
     this.place =
         new ChunkPlace(self.jobId(), self.attempt(), what, peer.nextSendPoint(), source.byteSize());
   }
 
-  Peer peer() {
-    return peer;
-  }
-
-  boolean isComplete() {
-    return sentBytes == source.byteSize();
-  }
-
-  /** Small enough for the thread that exchanges to send it by itself. */
   boolean isOneChunk() {
     return source.byteSize() <= chunkBytes;
   }
 
-  private long nextBytes() {
-    return Math.min(chunkBytes, source.byteSize() - sentBytes);
+  /** Held. No chunk has left. */
+  boolean isAtStart() {
+    return takenBytes == 0;
   }
 
-  /** For errors. */
-  String awaited() {
-    return isComplete()
-        ? "%d bytes to be taken by".formatted(source.byteSize())
-        : "room for bytes %d to %d of %d at"
-            .formatted(sentBytes, sentBytes + nextBytes(), source.byteSize());
+  /** Held. Every chunk has left, or is about to. */
+  boolean isTaken() {
+    return takenBytes == source.byteSize();
   }
 
-  /** Hands the next chunk to gRPC, which copies it; a credit must have been taken before. */
-  void sendChunk(OutgoingStream stream) {
+  /** Held. The next chunk; a credit must have been taken before. */
+  OutgoingChunk take(OutgoingStream by) {
     long bytes = nextBytes();
-    stream.send(
-        new OutgoingChunk(place, sentBytes, source.asSlice(sentBytes, bytes), peer.sendCopy()));
-    peer.addSentBytes(bytes);
-    sentBytes += bytes;
-    if (isComplete()) {
+    var chunk =
+        new OutgoingChunk(place, takenBytes, source.asSlice(takenBytes, bytes), by.payloadCopy());
+    takenBytes += bytes;
+    return chunk;
+  }
+
+  private long nextBytes() {
+    return Math.min(chunkBytes, source.byteSize() - takenBytes);
+  }
+
+  /** Held. gRPC has copied a chunk. */
+  void handedOver(OutgoingChunk chunk) {
+    handedOverBytes += chunk.payloadBytes();
+    if (handedOverBytes == source.byteSize()) {
       handedOverNanos = System.nanoTime();
     }
   }
 
-  /** When the last chunk was handed to gRPC. */
-  long handedOverNanos() {
-    return handedOverNanos;
+  /** Held. Credits came back; when they are all there, the peer has taken what was sent. */
+  void credited() {
+    if (!isOneChunk() && isDone()) {
+      waited.forTaking(handedOverNanos);
+    }
+  }
+
+  @Override
+  public boolean isDone() {
+    return handedOverBytes == source.byteSize() && (isOneChunk() || peer.acknowledgedAll());
+  }
+
+  @Override
+  public long patienceNanos() {
+    String awaited =
+        isTaken()
+            ? "%d bytes to be taken by".formatted(source.byteSize())
+            : "room for bytes %d to %d of %d at"
+                .formatted(takenBytes, takenBytes + nextBytes(), source.byteSize());
+    return peer.patienceNanos(/* chunks= */ false, sinceNanos, awaited, what);
   }
 }

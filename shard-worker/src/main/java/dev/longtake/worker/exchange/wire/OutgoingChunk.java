@@ -51,6 +51,10 @@ public final class OutgoingChunk extends InputStream
         + CodedOutputStream.computeUInt32SizeNoTag((int) payload.byteSize());
   }
 
+  public long payloadBytes() {
+    return payload.byteSize();
+  }
+
   @Override
   public InputStream bytes() {
     return this;

@@ -116,6 +116,13 @@ public final class WorkerCommand implements Callable<Integer> {
   private int connections = 1;
 
   @Option(
+      names = "--no-shared-memory",
+      description =
+          "Send chunks to workers of this host through sockets, too, and not through memory that"
+              + " both can see.")
+  private boolean noSharedMemory;
+
+  @Option(
       names = "--exchange-timeout",
       paramLabel = "SECONDS",
       defaultValue = "60",
@@ -231,7 +238,8 @@ public final class WorkerCommand implements Callable<Integer> {
         id,
         ExchangeSettings.defaults()
             .withChunkBytes((int) Math.min(Integer.MAX_VALUE, chunkBytes.bytes()))
-            .withConnections(connections),
+            .withConnections(connections)
+            .withSharedMemory(!noSharedMemory),
         Duration.ofSeconds(exchangeTimeoutSeconds),
         WorkerSettings.DEFAULT_EVENT_TIMEOUT,
         maxOrders);

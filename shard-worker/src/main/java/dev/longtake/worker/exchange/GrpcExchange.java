@@ -14,6 +14,7 @@ import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -64,7 +65,7 @@ public final class GrpcExchange implements Exchange {
     var others = new ArrayList<Peer>();
     for (int rank = 0; rank < self.gang().size(); rank++) {
       if (rank != self.rank()) {
-        others.add(new Peer(self, rank, settings.connections(), timeout.toNanos(), lock, changed, this::guard));
+        others.add(new Peer(self, rank, settings, timeout.toNanos(), lock, changed, this::guard));
       }
     }
     this.peers = List.copyOf(others);
@@ -105,7 +106,9 @@ public final class GrpcExchange implements Exchange {
     } else if (sender != null) {
       // The window is one for all streams, so the first of them grants it.
       int window = settings.windowChunks();
-      stream.accept(sender, window, hello.getStream() == 0 ? window : 0);
+      var offered =
+          settings.sharedMemory() && hello.hasSharedMemory() ? hello.getSharedMemory() : null;
+      stream.accept(sender, window, hello.getStream() == 0 ? window : 0, offered);
     }
   }
 
@@ -155,25 +158,27 @@ public final class GrpcExchange implements Exchange {
       @Nullable MemorySegment[] outgoing, @Nullable MemorySegment[] incoming, String what) {
     begin(outgoing, incoming);
     var waited = new PeerWait(System.nanoTime());
-    guard(() -> {
-      var transfers = new ArrayList<Transfer>();
-      for (Peer peer : peers) {
-        Sending sending = null;
-        Receiving receiving = null;
-        MemorySegment source = outgoing[peer.rank()];
-        MemorySegment target = incoming[peer.rank()];
-        if (source != null && source.byteSize() > 0) {
-          sending = new Sending(self, peer, source, settings.chunkBytes(), what, waited);
-          transfers.add(sending);
-        }
-        if (target != null && target.byteSize() > 0) {
-          receiving = new Receiving(self, peer, target, what, waited);
-          transfers.add(receiving);
-        }
-        peer.begin(sending, receiving, earlyCopy);
-      }
-      await(transfers);
-    });
+    var _ =
+        guard(() -> {
+          var transfers = new ArrayList<Transfer>();
+          for (Peer peer : peers) {
+            Sending sending = null;
+            Receiving receiving = null;
+            MemorySegment source = outgoing[peer.rank()];
+            MemorySegment target = incoming[peer.rank()];
+            if (source != null && source.byteSize() > 0) {
+              sending = new Sending(self, peer, source, settings.chunkBytes(), what, waited);
+              transfers.add(sending);
+            }
+            if (target != null && target.byteSize() > 0) {
+              receiving = new Receiving(self, peer, target, what, waited);
+              transfers.add(receiving);
+            }
+            peer.begin(sending, receiving, earlyCopy);
+          }
+          await(transfers);
+          return true;
+        });
     end();
     return waited.nanos();
   }
@@ -222,9 +227,9 @@ public final class GrpcExchange implements Exchange {
   }
 
   /** Whatever goes wrong becomes the failure of the exchange, so that no thread is left waiting. */
-  private void guard(Runnable work) {
+  private boolean guard(BooleanSupplier work) {
     try {
-      work.run();
+      return work.getAsBoolean();
     } catch (LongtakeException e) {
       abort(e);
     } catch (RuntimeException | Error e) {
@@ -232,6 +237,7 @@ public final class GrpcExchange implements Exchange {
           new LongtakeException(
               ErrorCode.INTERNAL, "The exchange failed (%s): %s".formatted(self, e), e));
     }
+    return false;
   }
 
   private void await(List<Transfer> transfers) {

@@ -5,11 +5,14 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.v1.ExchangeCredit;
 import dev.longtake.v1.ExchangeHello;
+import dev.longtake.v1.ExchangeSharedMemory;
+import dev.longtake.worker.exchange.shared.SharedView;
 import dev.longtake.worker.exchange.wire.IncomingChunk;
 import dev.longtake.worker.exchange.wire.IncomingMessage;
 import dev.longtake.worker.exchange.wire.PayloadCopy;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
+import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,6 +29,9 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
      * @return false when it is not wanted any more; then the caller closes it
      */
     boolean arrived(IncomingStream by, IncomingChunk chunk);
+
+    /** Copies a chunk that arrived to where it belongs; false when there is none to copy. */
+    boolean placeOne(PayloadCopy copy);
 
     /** The peer broke the protocol; the stream is already refused. */
     void violated(LongtakeException violation);
@@ -44,11 +50,13 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
   private final ServerCallStreamObserver<ExchangeCredit> call;
   // Only used by the callbacks, which gRPC runs one after the other.
   private final PayloadCopy payloadCopy = new PayloadCopy();
+  private final Turns turns = new Turns(this::placeOne);
   private @Nullable ExchangeHello hello;
   private volatile @Nullable Listener listener;
   // Guarded by this: the response is closed, nothing may be called on `call` any more.
   private boolean ended;
   private boolean endedInOrder;
+  private @Nullable SharedView memory;
   // The callbacks end, too; told once.
   private boolean isOver;
 
@@ -57,6 +65,7 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
     this.call = call;
     call.disableAutoRequest();
     call.setOnCancelHandler(this::canceled);
+    call.setOnCloseHandler(this::letGoOfMemory);
     call.request(1);
   }
 
@@ -65,28 +74,28 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
    *
    * @param windowChunks that may be under way, on all streams of this peer together
    * @param granted what this stream tells the peer of it: all, or 0 where another stream does
+   * @param offered the peer's memory, to be used if it can be; null for none
    */
-  synchronized void accept(Listener exchange, int windowChunks, int granted) {
+  synchronized void accept(
+      Listener exchange, int windowChunks, int granted, @Nullable ExchangeSharedMemory offered) {
     listener = exchange;
     if (ended) {
       exchange.incomingEnded(endedInOrder);
       return;
     }
     call.request(windowChunks);
-    call.onNext(ExchangeCredit.newBuilder().setChunks(granted).build());
+    memory = offered == null ? null : SharedView.open(offered);
+    call.onNext(
+        ExchangeCredit.newBuilder().setChunks(granted).setHasSharedMemory(memory != null).build());
   }
 
   /** One chunk was consumed: the peer may send another. */
-  synchronized void consumed() {
+  synchronized void consumed(IncomingChunk chunk) {
     if (!ended) {
+      OptionalLong slot = chunk.slot();
       call.request(1);
-      call.onNext(ONE);
+      call.onNext(slot.isEmpty() ? ONE : ONE.toBuilder().setFreeSlot(slot.getAsLong()).build());
     }
-  }
-
-  /** For the callbacks. */
-  PayloadCopy payloadCopy() {
-    return payloadCopy;
   }
 
   /** Lets go of a chunk that nobody wants any more, and counts it. */
@@ -120,8 +129,13 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
       }
       case IncomingMessage.Chunk(IncomingChunk chunk) when hello != null -> {
         Listener exchange = listener;
-        if (exchange == null || !exchange.arrived(this, chunk)) {
+        if (!lies(chunk)) {
           drop(chunk);
+          violate("a payload in the message or in memory that is shared", "one elsewhere");
+        } else if (exchange == null || !exchange.arrived(this, chunk)) {
+          drop(chunk);
+        } else {
+          turns.wake();
         }
       }
       case IncomingMessage.Chunk(IncomingChunk chunk) -> {
@@ -134,6 +148,15 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
               hello == null ? "hello as the first message" : "a chunk after the hello",
               "another message");
     }
+  }
+
+  private boolean placeOne() {
+    Listener exchange = listener;
+    return exchange != null && exchange.placeOne(payloadCopy);
+  }
+
+  private synchronized boolean lies(IncomingChunk chunk) {
+    return chunk.lieIn(memory);
   }
 
   private void violate(String expected, String actual) {
@@ -169,6 +192,13 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
     over(inOrder);
   }
 
+  private synchronized void letGoOfMemory() {
+    if (memory != null) {
+      memory.letGo();
+      memory = null;
+    }
+  }
+
   private void over(boolean inOrder) {
     synchronized (this) {
       if (isOver) {
@@ -176,6 +206,7 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
       }
       isOver = true;
     }
+    letGoOfMemory();
     hub.gone(this);
     Listener exchange = listener;
     if (exchange != null) {

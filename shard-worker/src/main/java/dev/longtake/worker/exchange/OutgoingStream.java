@@ -2,7 +2,9 @@ package dev.longtake.worker.exchange;
 
 import dev.longtake.v1.ExchangeCredit;
 import dev.longtake.v1.ExchangeHello;
+import dev.longtake.worker.exchange.shared.SharedSlots;
 import dev.longtake.worker.exchange.wire.ExchangeCalls;
+import dev.longtake.worker.exchange.wire.OutgoingChunk;
 import dev.longtake.worker.exchange.wire.OutgoingMessage;
 import dev.longtake.worker.exchange.wire.PayloadCopy;
 import io.grpc.Channel;
@@ -23,18 +25,30 @@ final class OutgoingStream implements ClientResponseObserver<OutgoingMessage, Ex
     /** The peer takes this many more chunks; the stream it says so on may be used. */
     void granted(OutgoingStream by, int chunks);
 
+    /** Sends a chunk on this stream; false when nothing is to be sent. */
+    boolean sendOne(OutgoingStream by);
+
     /** The stream is over: null when the peer ended it in order. */
     void outgoingEnded(@Nullable Throwable error);
   }
 
+  /** Less, unless it is a whole chunk, goes through the socket, with the message that would tell where it lies. */
+  private static final int MIN_SHARED_BYTES = 64 << 10;
+
   private final Listener listener;
+  private final ExchangeSettings settings;
   private final PayloadCopy payloadCopy = new PayloadCopy();
-  // Both guarded by this. `finished`: nothing may be called on `call` any more.
+  private final Turns turns;
+  // All guarded by this. `finished`: nothing may be called on `call` any more.
   private @Nullable ClientCallStreamObserver<OutgoingMessage> call;
   private boolean finished;
+  private @Nullable SharedSlots slots;
+  private boolean isSharing;
 
-  OutgoingStream(Listener listener) {
+  OutgoingStream(Listener listener, ExchangeSettings settings) {
     this.listener = listener;
+    this.turns = new Turns(() -> listener.sendOne(this));
+    this.settings = settings;
   }
 
   /** Does nothing when the stream was cancelled before. */
@@ -43,7 +57,14 @@ final class OutgoingStream implements ClientResponseObserver<OutgoingMessage, Ex
       // Not in the context of the call that brought the order: its end would cancel this stream
       // too, and a cancelled job would look like a lost peer.
       Context.ROOT.run(() -> ExchangeCalls.send(channel, this));
-      send(new OutgoingMessage.Hello(hello));
+      var complete = hello.toBuilder();
+      if (settings.sharedMemory()) {
+        slots = SharedSlots.create(settings.windowChunks(), settings.chunkBytes());
+        if (slots != null) {
+          complete.setSharedMemory(slots.offer());
+        }
+      }
+      send(OutgoingMessage.hello(complete.build()));
     }
   }
 
@@ -57,8 +78,26 @@ final class OutgoingStream implements ClientResponseObserver<OutgoingMessage, Ex
     return payloadCopy;
   }
 
-  /** Does nothing when the stream is over; the listener hears of that. */
-  synchronized void send(OutgoingMessage message) {
+  /**
+   * Sends a chunk, through shared memory where the peer has opened it. Does nothing when the stream is over; the listener hears of
+   * that.
+   */
+  synchronized void send(OutgoingChunk chunk) {
+    if (finished) {
+      return;
+    }
+    long bytes = chunk.payloadBytes();
+    if (slots != null && isSharing && bytes >= Math.min(MIN_SHARED_BYTES, settings.chunkBytes())) {
+      long slot = slots.take(bytes);
+      if (slot >= 0) {
+        send(chunk.putInto(slots.at(slot, bytes), slot));
+        return;
+      }
+    }
+    send((OutgoingMessage) chunk);
+  }
+
+  private synchronized void send(OutgoingMessage message) {
     if (!finished && call != null) {
       call.onNext(message);
     }
@@ -67,7 +106,7 @@ final class OutgoingStream implements ClientResponseObserver<OutgoingMessage, Ex
   /** Nothing more to send; what was sent still arrives. */
   synchronized void complete() {
     if (!finished && call != null) {
-      finished = true;
+      finish();
       call.onCompleted();
     }
   }
@@ -77,12 +116,19 @@ final class OutgoingStream implements ClientResponseObserver<OutgoingMessage, Ex
     if (!finished && call != null) {
       call.cancel(reason, null);
     }
-    finished = true;
+    finish();
   }
 
   @Override
   public void onNext(ExchangeCredit credit) {
+    synchronized (this) {
+      isSharing |= credit.getHasSharedMemory();
+      if (slots != null && credit.hasFreeSlot()) {
+        slots.free(credit.getFreeSlot());
+      }
+    }
     listener.granted(this, credit.getChunks());
+    turns.wake();
   }
 
   @Override
@@ -99,5 +145,10 @@ final class OutgoingStream implements ClientResponseObserver<OutgoingMessage, Ex
 
   private synchronized void finish() {
     finished = true;
+    if (slots != null) {
+      // A peer that has opened it keeps what lies there.
+      slots.close();
+      slots = null;
+    }
   }
 }

@@ -16,6 +16,7 @@ import java.util.Objects;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -81,15 +82,15 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   /** A chunk and the stream it came on. */
   record Arrival(IncomingStream stream, IncomingChunk chunk) {}
 
-  /** Runs work of gRPC's threads; what it throws becomes the failure of the exchange. */
+  /** Runs work of gRPC's threads; what it throws becomes the failure of the exchange, and the result is false. */
   interface Guard {
-    void run(Runnable work);
+    boolean run(BooleanSupplier work);
   }
 
   Peer(
       JobRank self,
       int rank,
-      int streams,
+      ExchangeSettings settings,
       long timeoutNanos,
       ReentrantLock lock,
       Condition changed,
@@ -102,7 +103,10 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     this.changed = changed;
     this.guard = guard;
     this.incoming = new IncomingStream[ExchangeSettings.MAX_CONNECTIONS];
-    this.outgoing = Stream.generate(() -> new OutgoingStream(this)).limit(streams).toList();
+    this.outgoing =
+        Stream.generate(() -> new OutgoingStream(this, settings))
+            .limit(settings.connections())
+            .toList();
   }
 
   int rank() {
@@ -180,7 +184,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
       lock.unlock();
     }
     sendOnAll();
-    while (placeOne(copy)) {
+    while (placeNext(copy)) {
       // A chunk that came early is in its place.
     }
   }
@@ -207,13 +211,13 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     } finally {
       lock.unlock();
     }
-    for (int i = 0; i < most && sendOne(streams.get(i % streams.size())); i++) {
+    for (int i = 0; i < most && sendNext(streams.get(i % streams.size())); i++) {
       // A chunk was sent.
     }
   }
 
   /** Sends a chunk on a stream, or what is a single chunk on the first; false when nothing may be sent. */
-  private boolean sendOne(OutgoingStream by) {
+  private boolean sendNext(OutgoingStream by) {
     Sending mine;
     OutgoingStream on;
     OutgoingChunk chunk;
@@ -263,7 +267,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   }
 
   /** Copies a chunk that has arrived and gives its credit back; false when none is there that belongs to this exchange point. */
-  private boolean placeOne(PayloadCopy copy) {
+  private boolean placeNext(PayloadCopy copy) {
     Receiving into;
     Arrival arrival;
     lock.lock();
@@ -282,7 +286,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     boolean isPlaced = false;
     try (IncomingChunk chunk = arrival.chunk()) {
       into.copy(chunk, copy);
-      arrival.stream().consumed();
+      arrival.stream().consumed(chunk);
       isPlaced = true;
     } finally {
       lock.lock();
@@ -412,7 +416,6 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     } finally {
       lock.unlock();
     }
-    guard.run(() -> placeOne(by.payloadCopy()));
     return true;
   }
 
@@ -459,10 +462,22 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
       lock.unlock();
     }
     if (isFirst) {
-      guard.run(this::sendOnAll);
-    } else {
-      guard.run(() -> sendOne(by));
+      var _ =
+          guard.run(() -> {
+            sendOnAll();
+            return true;
+          });
     }
+  }
+
+  @Override
+  public boolean sendOne(OutgoingStream by) {
+    return guard.run(() -> sendNext(by));
+  }
+
+  @Override
+  public boolean placeOne(PayloadCopy copy) {
+    return guard.run(() -> placeNext(copy));
   }
 
   @Override

@@ -22,7 +22,8 @@ final class Receiving implements Transfer {
   private final PeerWait waited;
   private final long sinceNanos = System.nanoTime();
 
-  // Held. What is claimed from the start, and what came ahead of something before it: offsets and sizes.
+  // Held. What is claimed from the start, and what came ahead of something before it: offsets and
+  // sizes.
   private long contiguousBytes;
   private final TreeMap<Long, Integer> ahead = new TreeMap<>();
   private long placedBytes;

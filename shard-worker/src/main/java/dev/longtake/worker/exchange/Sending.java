@@ -23,12 +23,7 @@ final class Sending implements Transfer {
   private long handedOverNanos;
 
   Sending(
-      JobRank self,
-      Peer peer,
-      MemorySegment source,
-      int chunkBytes,
-      String what,
-      PeerWait waited) {
+      JobRank self, Peer peer, MemorySegment source, int chunkBytes, String what, PeerWait waited) {
     this.peer = peer;
     this.source = source;
     this.chunkBytes = chunkBytes;

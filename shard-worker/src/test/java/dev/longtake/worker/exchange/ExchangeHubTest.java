@@ -3,6 +3,7 @@ package dev.longtake.worker.exchange;
 import static dev.longtake.worker.exchange.ExchangeTransportContract.failureOf;
 import static dev.longtake.worker.exchange.ExchangeTransportContract.receiveFrom;
 import static dev.longtake.worker.exchange.ExchangeTransportContract.until;
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.protobuf.ByteString;
@@ -16,9 +17,13 @@ import dev.longtake.v1.ExchangeCredit;
 import dev.longtake.v1.ExchangeGrpc;
 import dev.longtake.v1.ExchangeHello;
 import dev.longtake.v1.ExchangeMessage;
+import dev.longtake.v1.ExchangeSharedMemory;
+import dev.longtake.v1.ExchangeSlot;
+import dev.longtake.worker.exchange.shared.SharedSlots;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
+import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -28,6 +33,8 @@ import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 
 /** How a worker treats the streams of peers, good and bad: the peer is written by hand on the generated stub. */
 final class ExchangeHubTest {
@@ -52,7 +59,7 @@ final class ExchangeHubTest {
   }
 
   private LoopbackWorkers start(Duration orderWait, int maxWaiting) {
-    workers = new LoopbackWorkers(2, new ExchangeSettings(1024, 4, 1, orderWait, maxWaiting));
+    workers = new LoopbackWorkers(2, new ExchangeSettings(1024, 4, 1, true, orderWait, maxWaiting));
     channel = Endpoints.connect(workers.address(0));
     return workers;
   }
@@ -65,6 +72,8 @@ final class ExchangeHubTest {
 
   private final class HandWrittenPeer implements StreamObserver<ExchangeCredit> {
     final List<Integer> credits = new CopyOnWriteArrayList<>();
+    final List<Long> freeSlots = new CopyOnWriteArrayList<>();
+    volatile boolean hasSharedMemory;
     final CompletableFuture<Status> end = new CompletableFuture<>();
     final StreamObserver<ExchangeMessage> requests;
     volatile @Nullable Throwable error;
@@ -81,16 +90,26 @@ final class ExchangeHubTest {
     }
 
     HandWrittenPeer hello(long attempt, int fromRank, int toRank, int protocol) {
-      requests.onNext(
-          ExchangeMessage.newBuilder()
-              .setHello(
-                  ExchangeHello.newBuilder()
-                      .setJobId("j1")
-                      .setAttempt(attempt)
-                      .setFromRank(fromRank)
-                      .setToRank(toRank)
-                      .setProtocol(protocol))
-              .build());
+      return hello(
+          ExchangeHello.newBuilder()
+              .setAttempt(attempt)
+              .setFromRank(fromRank)
+              .setToRank(toRank)
+              .setProtocol(protocol));
+    }
+
+    /** As rank 1 to rank 0. */
+    HandWrittenPeer hello(ExchangeSharedMemory offer) {
+      return hello(
+          ExchangeHello.newBuilder()
+              .setAttempt(1)
+              .setFromRank(1)
+              .setProtocol(ExchangeHub.PROTOCOL)
+              .setSharedMemory(offer));
+    }
+
+    private HandWrittenPeer hello(ExchangeHello.Builder hello) {
+      requests.onNext(ExchangeMessage.newBuilder().setHello(hello.setJobId("j1")).build());
       return this;
     }
 
@@ -111,6 +130,10 @@ final class ExchangeHubTest {
 
     @Override
     public void onNext(ExchangeCredit credit) {
+      hasSharedMemory |= credit.getHasSharedMemory();
+      if (credit.hasFreeSlot()) {
+        freeSlots.add(credit.getFreeSlot());
+      }
       credits.add(credit.getChunks());
     }
 
@@ -227,6 +250,68 @@ final class ExchangeHubTest {
       }
       attempt++;
     }
+  }
+
+  private static ExchangeChunk.Builder inSlot(long slot, byte[] payload) {
+    return chunk(0, 0, payload.length, payload)
+        .clearPayload()
+        .setSlot(ExchangeSlot.newBuilder().setOffset(slot).setBytes(payload.length));
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void shouldTakeChunkFromSharedMemoryAndGiveTheSlotBack() {
+    var receiver = open(start(LONG, 4), 1);
+    try (SharedSlots slots = requireNonNull(SharedSlots.create(2, 1024))) {
+      var peer = new HandWrittenPeer().hello(slots.offer());
+      until(() -> peer.credits.equals(List.of(4)));
+      assertThat(peer.hasSharedMemory).isTrue();
+      byte[] payload = {1, 2, 3, 4};
+      var _ = slots.take(4);
+      long slot = slots.take(4);
+      slots.at(slot, 4).copyFrom(MemorySegment.ofArray(payload));
+      peer.chunk(inSlot(slot, payload).build());
+      assertThat(receiveFrom(receiver.lane(0), 1, 4)).containsExactly(1, 2, 3, 4);
+      until(() -> peer.credits.equals(List.of(4, 1)));
+      assertThat(peer.freeSlots).containsExactly(slot);
+    }
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void shouldFailWhenSharedMemoryHasOtherBytesThanTheChecksumSays() {
+    var receiver = open(start(LONG, 4), 1);
+    try (SharedSlots slots = requireNonNull(SharedSlots.create(2, 1024))) {
+      var peer = new HandWrittenPeer().hello(slots.offer());
+      peer.chunk(inSlot(slots.take(4), new byte[] {1, 2, 3, 4}).build());
+      LongtakeException failure = failureOf(() -> receiveFrom(receiver.lane(0), 1, 4));
+      assertThat(failure.code()).isEqualTo(ErrorCode.CHECKSUM_MISMATCH);
+      assertThat(peer.endCode()).isEqualTo(ErrorCode.CHECKSUM_MISMATCH);
+    }
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void shouldRefuseChunkWhenItLiesOutsideOfSharedMemory() {
+    var receiver = open(start(LONG, 4), 1);
+    try (SharedSlots slots = requireNonNull(SharedSlots.create(2, 1024))) {
+      var peer = new HandWrittenPeer().hello(slots.offer());
+      peer.chunk(inSlot(slots.offer().getBytes() - 3, new byte[4]).build());
+      LongtakeException failure = failureOf(() -> receiveFrom(receiver.lane(0), 1, 4));
+      assertThat(failure).hasMessageContaining("in memory that is shared");
+      assertThat(peer.endCode()).isEqualTo(ErrorCode.INVALID_REQUEST);
+    }
+  }
+
+  @Test
+  void shouldRefuseChunkInSharedMemoryWhenNoneWasAccepted() {
+    var receiver = open(start(LONG, 4), 1);
+    var peer = new HandWrittenPeer().hello(ExchangeSharedMemory.getDefaultInstance());
+    until(() -> peer.credits.equals(List.of(4)));
+    assertThat(peer.hasSharedMemory).isFalse();
+    peer.chunk(inSlot(4096, new byte[4]).build());
+    LongtakeException failure = failureOf(() -> receiveFrom(receiver.lane(0), 1, 4));
+    assertThat(failure).hasMessageContaining("in memory that is shared");
   }
 
   @Test

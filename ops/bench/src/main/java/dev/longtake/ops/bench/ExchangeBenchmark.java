@@ -36,10 +36,11 @@ final class ExchangeBenchmark implements Benchmark {
 
   @Override
   public String description() {
-    return ("Processes on loopback, raw TCP, the exchange over gRPC and a naive generated stub"
-            + " taking turns: one stream of %d MiB in chunks of %d KiB with checksums (medians"
-            + " of %d rounds of %d); %d bytes there and back; heap allocated per chunk by each"
-            + " side; all to all of 2, 3 and 4 processes, %d MiB from each to each")
+    return ("Processes on one host, raw TCP, the exchange over gRPC (all in messages, and with"
+                + " chunks in shared memory) and a naive generated stub taking turns: one stream of"
+                + " %d MiB in chunks of %d KiB with checksums (medians of %d rounds of %d); %d"
+                + " bytes there and back; heap allocated per chunk by each side; all to all of 2, 3"
+                + " and 4 processes, %d MiB from each to each")
         .formatted(
             sizes.payloadBytes() >> 20,
             sizes.chunkBytes() >> 10,
@@ -69,62 +70,69 @@ final class ExchangeBenchmark implements Benchmark {
   }
 
   private void addStream(List<Figure> figures, PeerGroup peers) {
-    String job = peers.open(2);
+    String tcp = peers.open(2, /* sharedMemory= */ false);
+    String shared = peers.open(2, /* sharedMemory= */ true);
     List<Double> raw = new ArrayList<>();
-    List<Double> exchange = new ArrayList<>();
     List<Double> stub = new ArrayList<>();
-    List<Double> sender = new ArrayList<>();
-    List<Double> receiver = new ArrayList<>();
+    List<double[]> overTcp = new ArrayList<>();
+    List<double[]> overMemory = new ArrayList<>();
     long bytes = sizes.payloadBytes();
     int repeats = sizes.repeats();
-    double messages = (double) bytes * repeats / sizes.chunkBytes();
     for (int round = -WARM_UPS; round < sizes.rounds(); round++) {
       double rawNanos =
           peers.of(0)
               .call("raw-send %s %d %d".formatted(peers.of(1).rawAddress(), bytes, repeats))[0];
-      List<double[]> ends =
-          peers.together(
-              List.of(
-                  "send %s 1 %d %d".formatted(job, bytes, repeats),
-                  "receive %s 0 %d %d".formatted(job, bytes, repeats)));
+      double[] tcpRound = streamRound(peers, tcp);
+      double[] memoryRound = streamRound(peers, shared);
       double stubNanos =
           peers.of(0)
               .call("stub-send %s %d %d".formatted(peers.of(1).stubAddress(), bytes, repeats))[0];
       if (round >= 0) {
         raw.add(bytes * repeats / rawNanos);
-        exchange.add(bytes * repeats / ends.get(0)[0]);
         stub.add(bytes * repeats / stubNanos);
-        sender.add(ends.get(0)[1] / messages);
-        receiver.add(ends.get(1)[1] / messages);
+        overTcp.add(tcpRound);
+        overMemory.add(memoryRound);
       }
     }
     double rawRate = Medians.of(raw);
-    add(
-        figures,
-        "stream.ratio_to_raw_tcp",
-        Medians.of(exchange) / rawRate,
-        "ratio",
-        Goal.atLeast(STREAM_GOAL));
     add(figures, "stream.raw_tcp.rate", rawRate, "GB/s", Goal.none());
-    add(figures, "stream.rate", Medians.of(exchange), "GB/s", Goal.none());
-    add(figures, "stream.stub.rate", Medians.of(stub), "GB/s", Goal.none());
+    addStream(figures, "stream.", overTcp, rawRate, Goal.atLeast(STREAM_GOAL));
+    addStream(figures, "stream.shared_memory.", overMemory, rawRate, Goal.none());
     add(figures, "stream.stub.ratio_to_raw_tcp", Medians.of(stub) / rawRate, "ratio", Goal.none());
-    add(
-        figures,
-        "stream.sender.heap_per_chunk",
-        Medians.of(sender),
-        "bytes",
-        Goal.atMost(ALLOCATION_GOAL));
-    add(
-        figures,
-        "stream.receiver.heap_per_chunk",
-        Medians.of(receiver),
-        "bytes",
-        Goal.atMost(ALLOCATION_GOAL));
+    add(figures, "stream.stub.rate", Medians.of(stub), "GB/s", Goal.none());
+  }
+
+  /** One round of the exchange: bytes a nanosecond, and heap allocated for each chunk by the sender and by the receiver. */
+  private double[] streamRound(PeerGroup peers, String job) {
+    long bytes = sizes.payloadBytes();
+    int repeats = sizes.repeats();
+    double chunks = (double) bytes * repeats / sizes.chunkBytes();
+    List<double[]> ends =
+        peers.together(
+            List.of(
+                "send %s 1 %d %d".formatted(job, bytes, repeats),
+                "receive %s 0 %d %d".formatted(job, bytes, repeats)));
+    return new double[] {
+      bytes * repeats / ends.get(0)[0], ends.get(0)[1] / chunks, ends.get(1)[1] / chunks
+    };
+  }
+
+  private static void addStream(
+      List<Figure> figures, String at, List<double[]> rounds, double rawRate, Goal goal) {
+    double rate = median(rounds, 0);
+    add(figures, at + "ratio_to_raw_tcp", rate / rawRate, "ratio", goal);
+    add(figures, at + "rate", rate, "GB/s", Goal.none());
+    Goal heap = Goal.atMost(ALLOCATION_GOAL);
+    add(figures, at + "sender.heap_per_chunk", median(rounds, 1), "bytes", heap);
+    add(figures, at + "receiver.heap_per_chunk", median(rounds, 2), "bytes", heap);
+  }
+
+  private static double median(List<double[]> rounds, int index) {
+    return Medians.of(rounds.stream().map(round -> round[index]).toList());
   }
 
   private void addPings(List<Figure> figures, PeerGroup peers) {
-    String job = peers.open(2);
+    String job = peers.open(2, /* sharedMemory= */ false);
     List<double[]> raw = new ArrayList<>();
     List<double[]> exchange = new ArrayList<>();
     for (int round = -WARM_UPS; round < sizes.rounds(); round++) {
@@ -161,7 +169,7 @@ final class ExchangeBenchmark implements Benchmark {
   }
 
   private void addAllToAll(List<Figure> figures, PeerGroup peers, int ranks) {
-    String job = peers.open(ranks);
+    String job = peers.open(ranks, /* sharedMemory= */ false);
     List<Double> raw = new ArrayList<>();
     List<Double> exchange = new ArrayList<>();
     double bytes = (double) sizes.pairBytes() * ranks * (ranks - 1) * sizes.repeats();

@@ -24,6 +24,7 @@ final class ExchangeBenchmarkTest {
         .extracting(Figure::name)
         .contains(
             "exchange.stream.ratio_to_raw_tcp",
+            "exchange.stream.shared_memory.ratio_to_raw_tcp",
             "exchange.stream.stub.rate",
             "exchange.stream.sender.heap_per_chunk",
             "exchange.ping.p99.ratio_to_raw_tcp",

@@ -23,6 +23,6 @@ public record ChunkHead(
         chunk.getPoint(),
         chunk.getTotalBytes(),
         chunk.getOffsetBytes(),
-        chunk.getPayload().size());
+        chunk.hasSlot() ? chunk.getSlot().getBytes() : chunk.getPayload().size());
   }
 }

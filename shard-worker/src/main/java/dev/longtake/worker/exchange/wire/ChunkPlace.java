@@ -1,13 +1,11 @@
 package dev.longtake.worker.exchange.wire;
 
-import com.google.protobuf.CodedOutputStream;
 import dev.longtake.v1.ExchangeChunk;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 
 /** The fields that all chunks of one exchange point have in common, as bytes: they are encoded once. */
 public final class ChunkPlace {
   private final byte[] bytes;
+  private final ExchangeChunk chunk;
 
   /**
    * One peer's part of an exchange point.
@@ -17,28 +15,23 @@ public final class ChunkPlace {
    * @param totalBytes of all its chunks
    */
   public ChunkPlace(String jobId, long attempt, String place, long point, long totalBytes) {
-    int size =
-        CodedOutputStream.computeStringSize(ExchangeChunk.JOB_ID_FIELD_NUMBER, jobId)
-            + CodedOutputStream.computeInt64Size(ExchangeChunk.ATTEMPT_FIELD_NUMBER, attempt)
-            + CodedOutputStream.computeStringSize(ExchangeChunk.PLACE_FIELD_NUMBER, place)
-            + CodedOutputStream.computeInt64Size(ExchangeChunk.POINT_FIELD_NUMBER, point)
-            + CodedOutputStream.computeInt64Size(
-                ExchangeChunk.TOTAL_BYTES_FIELD_NUMBER, totalBytes);
-    bytes = new byte[size];
-    var out = CodedOutputStream.newInstance(bytes);
-    try {
-      out.writeString(ExchangeChunk.JOB_ID_FIELD_NUMBER, jobId);
-      out.writeInt64(ExchangeChunk.ATTEMPT_FIELD_NUMBER, attempt);
-      out.writeString(ExchangeChunk.PLACE_FIELD_NUMBER, place);
-      out.writeInt64(ExchangeChunk.POINT_FIELD_NUMBER, point);
-      out.writeInt64(ExchangeChunk.TOTAL_BYTES_FIELD_NUMBER, totalBytes);
-      out.checkNoSpaceLeft();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    chunk =
+        ExchangeChunk.newBuilder()
+            .setJobId(jobId)
+            .setAttempt(attempt)
+            .setPlace(place)
+            .setPoint(point)
+            .setTotalBytes(totalBytes)
+            .build();
+    bytes = chunk.toByteArray();
   }
 
   byte[] bytes() {
     return bytes;
+  }
+
+  /** A chunk with these fields, for protobuf's own classes. */
+  ExchangeChunk.Builder newChunk() {
+    return chunk.toBuilder();
   }
 }

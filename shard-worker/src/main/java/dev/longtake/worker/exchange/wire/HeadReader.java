@@ -103,7 +103,7 @@ final class HeadReader {
     }
     var head =
         new ChunkHead(ofJob, attempt, atPlace, point, totalBytes, offsetBytes, (int) payloadBytes);
-    return new IncomingChunk(head, message);
+    return new IncomingChunk(head, new BufferedPayload(message));
   }
 
   /** The next byte; -1, which is no tag, where there is none or too many were read. */

@@ -1,38 +1,31 @@
 package dev.longtake.worker.exchange.wire;
 
-import com.google.protobuf.ByteString;
 import dev.longtake.v1.ExchangeChunk;
-import java.io.EOFException;
+import dev.longtake.worker.exchange.shared.SharedView;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
+import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
 
-/** A chunk that arrived. Owns the buffers its payload lies in until it is closed. */
+/** A chunk that arrived. Owns what its payload lies in until it is closed. */
 public final class IncomingChunk implements AutoCloseable {
-  private static final int CHECKSUM_BYTES = 4;
-
   private final ChunkHead head;
-  // The payload, then the checksum's tag and the checksum.
-  private final InputStream rest;
+  private final Payload payload;
   private final long arrivedNanos = System.nanoTime();
-  private int sentChecksum;
-  private int checksum;
 
-  IncomingChunk(ChunkHead head, InputStream rest) {
+  IncomingChunk(ChunkHead head, Payload payload) {
     this.head = head;
-    this.rest = rest;
+    this.payload = payload;
   }
 
-  /** From a message whose fields come in another order than ours do. */
+  /** From a message whose fields come in another order than ours do, or whose payload is elsewhere. */
   static IncomingChunk of(ExchangeChunk chunk) {
-    byte[] checksum = new byte[1 + CHECKSUM_BYTES];
-    checksum[0] = (byte) Tags.CRC32C;
-    for (int i = 0; i < CHECKSUM_BYTES; i++) {
-      checksum[1 + i] = (byte) (chunk.getCrc32C() >>> (8 * i));
-    }
-    InputStream rest = chunk.getPayload().concat(ByteString.copyFrom(checksum)).newInput();
-    return new IncomingChunk(ChunkHead.of(chunk), rest);
+    return new IncomingChunk(
+        ChunkHead.of(chunk),
+        chunk.hasSlot()
+            ? new SlotPayload(chunk.getSlot(), chunk.getCrc32C())
+            : BufferedPayload.of(chunk));
   }
 
   public ChunkHead head() {
@@ -44,6 +37,23 @@ public final class IncomingChunk implements AutoCloseable {
     return arrivedNanos;
   }
 
+  /** Where in shared memory its payload lies; empty when it came with the message. */
+  public OptionalLong slot() {
+    return payload instanceof SlotPayload shared
+        ? OptionalLong.of(shared.slot().getOffset())
+        : OptionalLong.empty();
+  }
+
+  /**
+   * Tells which memory it may lie in; to be called before {@link #copyTo}.
+   *
+   * @param memory of its stream, null when nothing is shared
+   * @return false when the payload lies elsewhere: the chunk can't be read
+   */
+  public boolean lieIn(@Nullable SharedView memory) {
+    return !(payload instanceof SlotPayload shared) || (memory != null && shared.lieIn(memory));
+  }
+
   /**
    * Copies the payload; once.
    *
@@ -52,41 +62,26 @@ public final class IncomingChunk implements AutoCloseable {
    */
   public boolean copyTo(MemorySegment target, PayloadCopy copy) {
     try {
-      checksum = copy.read(rest, target);
-      int tag = rest.read();
-      int sent = 0;
-      for (int i = 0; i < CHECKSUM_BYTES; i++) {
-        sent |= nextByte() << (8 * i);
-      }
-      sentChecksum = sent;
-      return tag == Tags.CRC32C && sent == checksum;
+      return payload.copyTo(target, copy);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }
 
-  private int nextByte() throws IOException {
-    int value = rest.read();
-    if (value < 0) {
-      throw new EOFException("Expected a checksum after the payload");
-    }
-    return value;
-  }
-
   /** After {@link #copyTo}: CRC32C as the sender computed it. */
   public int sentChecksum() {
-    return sentChecksum;
+    return payload.sentChecksum();
   }
 
   /** After {@link #copyTo}: CRC32C of what came. */
   public int checksum() {
-    return checksum;
+    return payload.checksum();
   }
 
   @Override
   public void close() {
     try {
-      rest.close();
+      payload.close();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -3,6 +3,7 @@ package dev.longtake.worker.exchange.wire;
 import com.google.protobuf.CodedOutputStream;
 import dev.longtake.v1.ExchangeChunk;
 import dev.longtake.v1.ExchangeMessage;
+import dev.longtake.v1.ExchangeSlot;
 import io.grpc.Drainable;
 import io.grpc.KnownLength;
 import java.io.ByteArrayInputStream;
@@ -53,6 +54,29 @@ public final class OutgoingChunk extends InputStream
 
   public long payloadBytes() {
     return payload.byteSize();
+  }
+
+  /**
+   * Puts the payload into shared memory.
+   *
+   * @param slot as large as the payload
+   * @param slotOffset of the slot's first byte
+   * @return the message to send instead of this
+   */
+  public OutgoingMessage putInto(MemorySegment slot, long slotOffset) {
+    int checksum = copy.copy(payload, slot, slot.asByteBuffer());
+    return new Generated(
+        ExchangeMessage.newBuilder()
+            .setChunk(
+                place
+                    .newChunk()
+                    .setOffsetBytes(offset)
+                    .setCrc32C(checksum)
+                    .setSlot(
+                        ExchangeSlot.newBuilder()
+                            .setOffset(slotOffset)
+                            .setBytes((int) payload.byteSize())))
+            .build());
   }
 
   @Override

@@ -6,18 +6,23 @@ import io.grpc.protobuf.ProtoUtils;
 import java.io.InputStream;
 
 /** What a sender hands to gRPC. */
-public sealed interface OutgoingMessage permits OutgoingMessage.Hello, OutgoingChunk {
+public sealed interface OutgoingMessage permits OutgoingMessage.Generated, OutgoingChunk {
   /** Its bytes, an {@code ExchangeMessage}. */
   InputStream bytes();
 
   /** The first message of a stream. */
-  record Hello(ExchangeHello hello) implements OutgoingMessage {
+  static OutgoingMessage hello(ExchangeHello hello) {
+    return new Generated(ExchangeMessage.newBuilder().setHello(hello).build());
+  }
+
+  /** One without a payload, as the generated classes write it. */
+  record Generated(ExchangeMessage message) implements OutgoingMessage {
     private static final io.grpc.MethodDescriptor.Marshaller<ExchangeMessage> MARSHALLER =
         ProtoUtils.marshaller(ExchangeMessage.getDefaultInstance());
 
     @Override
     public InputStream bytes() {
-      return MARSHALLER.stream(ExchangeMessage.newBuilder().setHello(hello).build());
+      return MARSHALLER.stream(message);
     }
   }
 }

@@ -6,6 +6,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.util.zip.CRC32C;
 
 /**
@@ -32,6 +33,25 @@ public final class PayloadCopy {
       checksum.update(block, 0, count);
       target.write(block, 0, count);
       offset += count;
+    }
+    return (int) checksum.getValue();
+  }
+
+  /**
+   * Copies all of a segment, part by part, and reads each part again while it is in the first cache.
+   *
+   * @param shared all of the source or of the target: the one to be read for the checksum
+   * @return CRC32C of what was copied
+   */
+  int copy(MemorySegment source, MemorySegment target, ByteBuffer shared) {
+    checksum.reset();
+    int size = Math.toIntExact(source.byteSize());
+    for (int offset = 0; offset < size; ) {
+      int count = Math.min(BLOCK_BYTES, size - offset);
+      MemorySegment.copy(source, offset, target, offset, count);
+      offset += count;
+      // Moves the buffer's position.
+      checksum.update(shared.limit(offset));
     }
     return (int) checksum.getValue();
   }

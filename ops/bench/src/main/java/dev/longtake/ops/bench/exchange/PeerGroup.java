@@ -48,16 +48,24 @@ public final class PeerGroup implements AutoCloseable {
     return all.get(rank);
   }
 
-  /** Opens a job among the first processes and tells its name; it is open as long as they live. */
-  public String open(int ranks) {
+  /**
+   * Opens a job among the first processes and tells its name; it is open as long as they live.
+   *
+   * @param sharedMemory whether chunks go through memory; otherwise through sockets only
+   */
+  public String open(int ranks, boolean sharedMemory) {
     String job = "bench-" + ++jobs;
     String addresses =
         all.stream()
             .limit(ranks)
-            .map(PeerProcess::exchangeAddress)
+            .map(peer -> peer.exchangeAddress(sharedMemory))
             .collect(Collectors.joining(" "));
     for (int rank = 0; rank < ranks; rank++) {
-      var _ = of(rank).call("open %s %d %s".formatted(job, rank, addresses));
+      var _ =
+          of(rank)
+              .call(
+                  "%s %s %d %s"
+                      .formatted(sharedMemory ? "open-shared" : "open", job, rank, addresses));
     }
     return job;
   }

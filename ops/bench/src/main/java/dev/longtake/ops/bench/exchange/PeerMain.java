@@ -19,6 +19,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -34,7 +37,9 @@ public final class PeerMain {
   private final int chunkBytes;
   private final RawEnd raw;
   private final StubEnd stub;
-  private final ExchangeEnd exchange;
+  private final ExchangeEnd tcp;
+  private final ExchangeEnd shared;
+  private final Map<String, ExchangeEnd> endsByJob = new ConcurrentHashMap<>();
   private final ExecutorService senders = Executors.newCachedThreadPool();
   private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
@@ -48,7 +53,8 @@ public final class PeerMain {
     chunkBytes = settings.chunkBytes();
     raw = new RawEnd(target.asByteBuffer());
     stub = new StubEnd(target.asByteBuffer());
-    exchange = new ExchangeEnd(settings);
+    tcp = new ExchangeEnd(settings.withSharedMemory(false));
+    shared = new ExchangeEnd(settings.withSharedMemory(true));
   }
 
   /** Serves until its parent ends. */
@@ -91,9 +97,13 @@ public final class PeerMain {
 
   private double[] carryOut(String what, List<String> with) throws Exception {
     return switch (what) {
-      case "ports" -> new double[] {raw.port(), stub.port(), exchange.port()};
+      case "ports" -> new double[] {raw.port(), stub.port(), tcp.port(), shared.port()};
       case "open" -> {
-        exchange.open(with.get(0), integer(with, 1), with.subList(2, with.size()));
+        open(with.get(0), tcp, with);
+        yield new double[0];
+      }
+      case "open-shared" -> {
+        open(with.get(0), shared, with);
         yield new double[0];
       }
       case "raw-send" ->
@@ -102,34 +112,47 @@ public final class PeerMain {
           timed(() -> stub.send(with.get(0), part(with, 1), chunkBytes, integer(with, 2)));
       case "send" ->
           timed(() ->
-              exchange.send(
-                  with.get(0),
-                  integer(with, 1),
-                  payload.asSlice(0, whole(with, 2)),
-                  integer(with, 3)));
+              end(with.get(0))
+                  .send(
+                      with.get(0),
+                      integer(with, 1),
+                      payload.asSlice(0, whole(with, 2)),
+                      integer(with, 3)));
       case "receive" ->
           timed(() ->
-              exchange.receive(
-                  with.get(0),
-                  integer(with, 1),
-                  target.asSlice(0, whole(with, 2)),
-                  integer(with, 3)));
+              end(with.get(0))
+                  .receive(
+                      with.get(0),
+                      integer(with, 1),
+                      target.asSlice(0, whole(with, 2)),
+                      integer(with, 3)));
       case "raw-ping" -> sorted(raw.pingPong(with.get(0), integer(with, 1), integer(with, 2)));
       case "ping" ->
           sorted(
-              exchange.pingPong(
-                  with.get(0),
-                  integer(with, 1),
-                  integer(with, 2),
-                  integer(with, 3),
-                  Boolean.parseBoolean(with.get(4))));
+              end(with.get(0))
+                  .pingPong(
+                      with.get(0),
+                      integer(with, 1),
+                      integer(with, 2),
+                      integer(with, 3),
+                      Boolean.parseBoolean(with.get(4))));
       case "raw-all" ->
           timed(() -> rawAllToAll(with.subList(2, with.size()), part(with, 0), integer(with, 1)));
       case "all" ->
           timed(() ->
-              exchange.allToAll(with.get(0), payload, target, whole(with, 1), integer(with, 2)));
+              end(with.get(0))
+                  .allToAll(with.get(0), payload, target, whole(with, 1), integer(with, 2)));
       default -> throw new IllegalArgumentException("Expected a command, but got " + what);
     };
+  }
+
+  private void open(String job, ExchangeEnd end, List<String> with) {
+    end.open(job, integer(with, 1), with.subList(2, with.size()));
+    endsByJob.put(job, end);
+  }
+
+  private ExchangeEnd end(String job) {
+    return Objects.requireNonNull(endsByJob.get(job), () -> "Expected job " + job + " to be open");
   }
 
   private interface Work {

@@ -78,8 +78,9 @@ public final class PeerProcess implements AutoCloseable {
     return "127.0.0.1:" + (int) ports[1];
   }
 
-  public String exchangeAddress() {
-    return "127.0.0.1:" + (int) ports[2];
+  /** Of the exchange that uses nothing but sockets, or of the one that uses shared memory too. */
+  String exchangeAddress(boolean sharedMemory) {
+    return "127.0.0.1:" + (int) ports[sharedMemory ? 3 : 2];
   }
 
   /**

@@ -123,6 +123,15 @@ public final class WorkerCommand implements Callable<Integer> {
   private boolean noSharedMemory;
 
   @Option(
+      names = "--peer-timeout",
+      paramLabel = "SECONDS",
+      defaultValue = "5",
+      description =
+          "A peer that shows no sign of life for this long is given up: it is frozen or cut off"
+              + " (default: ${DEFAULT-VALUE}).")
+  private int peerTimeoutSeconds = 5;
+
+  @Option(
       names = "--exchange-timeout",
       paramLabel = "SECONDS",
       defaultValue = "60",
@@ -229,6 +238,7 @@ public final class WorkerCommand implements Callable<Integer> {
     }
     requireAtLeastOne("--threads", threads);
     requireAtLeastOne("--exchange-timeout", exchangeTimeoutSeconds);
+    requireAtLeastOne("--peer-timeout", peerTimeoutSeconds);
     requireAtLeastOne("--join-timeout", joinTimeoutSeconds);
     requireAtLeastOne("--max-orders", maxOrders);
     return new WorkerSettings(
@@ -239,7 +249,8 @@ public final class WorkerCommand implements Callable<Integer> {
         ExchangeSettings.defaults()
             .withChunkBytes((int) Math.min(Integer.MAX_VALUE, chunkBytes.bytes()))
             .withConnections(connections)
-            .withSharedMemory(!noSharedMemory),
+            .withSharedMemory(!noSharedMemory)
+            .withPeerTimeout(Duration.ofSeconds(peerTimeoutSeconds)),
         Duration.ofSeconds(exchangeTimeoutSeconds),
         WorkerSettings.DEFAULT_EVENT_TIMEOUT,
         maxOrders);

@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -206,6 +207,15 @@ public final class ExchangeHub implements AutoCloseable {
               hello,
               "no order for it came within %s s"
                   .formatted(settings.orderWait().toMillis() / 1000.0)));
+    }
+  }
+
+  /** Runs something now and then until it is cancelled; null when the worker shuts down. It must not block. */
+  @Nullable Future<?> repeat(Runnable work, int everyMillis) {
+    try {
+      return timer.scheduleAtFixedRate(work, everyMillis, everyMillis, TimeUnit.MILLISECONDS);
+    } catch (RejectedExecutionException e) {
+      return null;
     }
   }
 

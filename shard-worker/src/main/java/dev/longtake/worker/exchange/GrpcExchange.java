@@ -27,8 +27,8 @@ import org.jspecify.annotations.Nullable;
  * the calling thread wakes once, at the end. A receiver asks gRPC for as many messages as it has granted: each peer costs at most a
  * window of chunks on either side.
  *
- * <p><b>Memory.</b> Outgoing bytes are copied once, into gRPC's buffers, before the call returns: the caller may reuse or free their
- * segments at once. These must be usable by any thread (a shared, automatic or global arena). Incoming bytes are copied once, into
+ * <p><b>Memory.</b> Outgoing bytes are copied once, into gRPC's buffers or into memory that the peer sees, before the call returns: the
+ * caller may reuse or free their segments at once. These must be usable by any thread (a shared, automatic or global arena). Incoming bytes are copied once, into
  * their place.
  *
  * <p><b>Failure.</b> The first failure wakes every waiting thread, is thrown by the call under way and all later ones, and
@@ -108,7 +108,12 @@ public final class GrpcExchange implements Exchange {
       int window = settings.windowChunks();
       var offered =
           settings.sharedMemory() && hello.hasSharedMemory() ? hello.getSharedMemory() : null;
-      stream.accept(sender, window, hello.getStream() == 0 ? window : 0, offered);
+      stream.accept(
+          sender,
+          window,
+          hello.getStream() == 0 ? window : 0,
+          offered,
+          hello.getSignOfLifeMillis());
     }
   }
 

@@ -13,6 +13,7 @@ import dev.longtake.worker.exchange.wire.PayloadCopy;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.util.OptionalLong;
+import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -44,6 +45,9 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
     void incomingEnded(boolean inOrder);
   }
 
+  /** No peer makes this worker do more than that. */
+  private static final int MIN_SIGN_OF_LIFE_MILLIS = 50;
+
   private static final ExchangeCredit ONE = ExchangeCredit.newBuilder().setChunks(1).build();
 
   private final ExchangeHub hub;
@@ -57,6 +61,7 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
   private boolean ended;
   private boolean endedInOrder;
   private @Nullable SharedView memory;
+  private @Nullable Future<?> signsOfLife;
   // The callbacks end, too; told once.
   private boolean isOver;
 
@@ -65,7 +70,7 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
     this.call = call;
     call.disableAutoRequest();
     call.setOnCancelHandler(this::canceled);
-    call.setOnCloseHandler(this::letGoOfMemory);
+    call.setOnCloseHandler(this::release);
     call.request(1);
   }
 
@@ -75,9 +80,14 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
    * @param windowChunks that may be under way, on all streams of this peer together
    * @param granted what this stream tells the peer of it: all, or 0 where another stream does
    * @param offered the peer's memory, to be used if it can be; null for none
+   * @param signOfLifeMillis how often the peer wants to hear from this worker; 0 for never
    */
   synchronized void accept(
-      Listener exchange, int windowChunks, int granted, @Nullable ExchangeSharedMemory offered) {
+      Listener exchange,
+      int windowChunks,
+      int granted,
+      @Nullable ExchangeSharedMemory offered,
+      int signOfLifeMillis) {
     listener = exchange;
     if (ended) {
       exchange.incomingEnded(endedInOrder);
@@ -87,6 +97,15 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
     memory = offered == null ? null : SharedView.open(offered);
     call.onNext(
         ExchangeCredit.newBuilder().setChunks(granted).setHasSharedMemory(memory != null).build());
+    if (signOfLifeMillis > 0) {
+      signsOfLife = hub.repeat(this::showLife, Math.max(signOfLifeMillis, MIN_SIGN_OF_LIFE_MILLIS));
+    }
+  }
+
+  private synchronized void showLife() {
+    if (!ended) {
+      call.onNext(ExchangeCredit.getDefaultInstance());
+    }
   }
 
   /** One chunk was consumed: the peer may send another. */
@@ -192,7 +211,11 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
     over(inOrder);
   }
 
-  private synchronized void letGoOfMemory() {
+  private synchronized void release() {
+    if (signsOfLife != null) {
+      signsOfLife.cancel(false);
+      signsOfLife = null;
+    }
     if (memory != null) {
       memory.letGo();
       memory = null;
@@ -206,7 +229,7 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
       }
       isOver = true;
     }
-    letGoOfMemory();
+    release();
     hub.gone(this);
     Listener exchange = listener;
     if (exchange != null) {

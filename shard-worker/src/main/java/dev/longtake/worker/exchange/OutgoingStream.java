@@ -57,7 +57,8 @@ final class OutgoingStream implements ClientResponseObserver<OutgoingMessage, Ex
       // Not in the context of the call that brought the order: its end would cancel this stream
       // too, and a cancelled job would look like a lost peer.
       Context.ROOT.run(() -> ExchangeCalls.send(channel, this));
-      var complete = hello.toBuilder();
+      var complete =
+          hello.toBuilder().setSignOfLifeMillis((int) settings.signOfLifeInterval().toMillis());
       if (settings.sharedMemory()) {
         slots = SharedSlots.create(settings.windowChunks(), settings.chunkBytes());
         if (slots != null) {

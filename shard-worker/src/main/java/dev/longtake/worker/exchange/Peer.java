@@ -39,6 +39,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   private final int rank;
   private final String address;
   private final long timeoutNanos;
+  private final long peerTimeoutNanos;
   private final ReentrantLock lock;
   private final Condition changed;
   private final List<OutgoingStream> outgoing;
@@ -72,7 +73,11 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   private boolean outgoingEnded;
   private @Nullable Throwable outgoingError;
 
+  // Of what it did, and of any sign of life, which a peer shows that waits for others itself.
   private long heardNanos = System.nanoTime();
+  private long aliveNanos;
+  private boolean isSilent;
+  private long silentNanos;
 
   // Only used by the thread that exchanges.
   private long sendPoint;
@@ -99,6 +104,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     this.rank = rank;
     this.address = self.gang().get(rank);
     this.timeoutNanos = timeoutNanos;
+    this.peerTimeoutNanos = settings.peerTimeout().toNanos();
     this.lock = lock;
     this.changed = changed;
     this.guard = guard;
@@ -364,6 +370,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
       }
       return leftNanos;
     }
+    long lifeLeftNanos = lifeNanos(nowNanos, awaited, what);
     long fromNanos = heardNanos - sinceNanos > 0 ? heardNanos : sinceNanos;
     long leftNanos = fromNanos + timeoutNanos - nowNanos;
     if (leftNanos <= 0) {
@@ -372,6 +379,36 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
           what,
           "nothing came from it for %s s; it is frozen, overloaded or cut off"
               .formatted(Duration.ofNanos(timeoutNanos).toMillis() / 1000.0),
+          null);
+    }
+    return Math.min(leftNanos, lifeLeftNanos);
+  }
+
+  /**
+   * Held. How much longer a sign of life may be waited for. The last fifth of the time begins when the silence is noticed: if it was this
+   * process that stood still, what came meanwhile is now read.
+   */
+  private long lifeNanos(long nowNanos, String awaited, String what) {
+    if (usable.isEmpty()) {
+      // Shows signs of life from its first credit on.
+      return Long.MAX_VALUE;
+    }
+    long leftNanos = aliveNanos + peerTimeoutNanos - peerTimeoutNanos / 5 - nowNanos;
+    if (leftNanos > 0) {
+      isSilent = false;
+      return leftNanos;
+    }
+    if (!isSilent) {
+      isSilent = true;
+      silentNanos = nowNanos;
+    }
+    leftNanos = silentNanos + peerTimeoutNanos / 5 - nowNanos;
+    if (leftNanos <= 0) {
+      throw lost(
+          awaited,
+          what,
+          "it has shown no sign of life for %s s: its process is frozen or its host is cut off"
+              .formatted(Duration.ofNanos(peerTimeoutNanos).toMillis() / 1000.0),
           null);
     }
     return leftNanos;
@@ -413,6 +450,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
       }
       inbox.add(new Arrival(by, chunk));
       heardNanos = chunk.arrivedNanos();
+      aliveNanos = heardNanos;
     } finally {
       lock.unlock();
     }
@@ -443,6 +481,8 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     try {
       if (!usable.contains(by)) {
         usable.add(by);
+        // From now on signs of life are expected: the wait for them begins.
+        changed.signalAll();
       }
       isFirst = !windowKnown && chunks > 0;
       if (isFirst) {
@@ -450,7 +490,10 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
         windowChunks = chunks;
       }
       creditChunks += chunks;
-      heardNanos = System.nanoTime();
+      aliveNanos = System.nanoTime();
+      if (chunks > 0) {
+        heardNanos = aliveNanos;
+      }
       if (sending != null) {
         sending.credited();
         if (sending.isDone()) {

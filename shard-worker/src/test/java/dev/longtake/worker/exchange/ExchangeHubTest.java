@@ -59,7 +59,8 @@ final class ExchangeHubTest {
   }
 
   private LoopbackWorkers start(Duration orderWait, int maxWaiting) {
-    workers = new LoopbackWorkers(2, new ExchangeSettings(1024, 4, 1, true, orderWait, maxWaiting));
+    workers =
+        new LoopbackWorkers(2, new ExchangeSettings(1024, 4, 1, true, LONG, orderWait, maxWaiting));
     channel = Endpoints.connect(workers.address(0));
     return workers;
   }

@@ -8,7 +8,7 @@ import java.util.List;
 
 class GrpcExchangeTest extends ExchangeTransportContract {
   static final ExchangeSettings SETTINGS =
-      new ExchangeSettings(CHUNK_BYTES, WINDOW_CHUNKS, 1, false, LONG, 64);
+      new ExchangeSettings(CHUNK_BYTES, WINDOW_CHUNKS, 1, false, LONG, LONG, 64);
 
   /** What the gang is made with. */
   ExchangeSettings settings() {

@@ -1,11 +1,14 @@
 package dev.longtake.worker.exchange.shared;
 
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Optional;
 
 /**
@@ -22,6 +25,9 @@ final class MemoryFile {
   private static final Optional<MethodHandle> CLOSE =
       function("close", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
 
+  /** For those who look at a process from outside. */
+  private static final String NAME = "longtake-exchange";
+
   /** Not for programs that this one starts. */
   private static final int CLOSE_ON_EXEC = 1;
 
@@ -37,7 +43,7 @@ final class MemoryFile {
       return -1;
     }
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment name = arena.allocateFrom("longtake-exchange");
+      MemorySegment name = arena.allocateFrom(NAME);
       return (int) CREATE.get().invokeExact(name, CLOSE_ON_EXEC);
     } catch (Throwable e) {
       throw new AssertionError("memfd_create throws nothing", e);
@@ -53,8 +59,16 @@ final class MemoryFile {
     }
   }
 
+  /**
+   * Whether what is open there is such a file. In another namespace the same numbers may mean a pipe, and whoever opens that may
+   * wait for ever.
+   */
+  static boolean isOne(Path path) throws IOException {
+    return Files.readSymbolicLink(path).toString().startsWith("/memfd:" + NAME);
+  }
+
   /** Where any process of the same user and the same process namespace opens the file of a descriptor. */
-  static String path(long process, int descriptor) {
-    return "/proc/%d/fd/%d".formatted(process, descriptor);
+  static Path path(long process, int descriptor) {
+    return Path.of("/proc/%d/fd/%d".formatted(process, descriptor));
   }
 }

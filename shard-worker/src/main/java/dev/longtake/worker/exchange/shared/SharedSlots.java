@@ -6,7 +6,6 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
-import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.security.SecureRandom;
 import java.util.BitSet;
@@ -61,7 +60,7 @@ public final class SharedSlots implements AutoCloseable {
     Arena arena = Arena.ofShared();
     try (FileChannel file =
         FileChannel.open(
-            Path.of(MemoryFile.path(ProcessHandle.current().pid(), descriptor)),
+            MemoryFile.path(ProcessHandle.current().pid(), descriptor),
             StandardOpenOption.READ,
             StandardOpenOption.WRITE)) {
       long bytes = SharedLayout.HEAD_BYTES + (long) slots * slotBytes;

@@ -36,30 +36,39 @@ public final class SharedView {
         || offer.getBytes() < SharedLayout.HEAD_BYTES) {
       return null;
     }
+    try {
+      Path path = MemoryFile.path(offer.getProcess(), offer.getFile());
+      return MemoryFile.isOne(path) ? map(path, offer) : null;
+    } catch (IOException | RuntimeException e) {
+      return null;
+    }
+  }
+
+  private static @Nullable SharedView map(Path path, ExchangeSharedMemory offer)
+      throws IOException {
     Arena arena = Arena.ofShared();
-    boolean isMeant = false;
-    try (FileChannel file =
-        FileChannel.open(
-            Path.of(MemoryFile.path(offer.getProcess(), offer.getFile())),
-            StandardOpenOption.READ)) {
+    SharedView view = null;
+    try (FileChannel file = FileChannel.open(path, StandardOpenOption.READ)) {
       // A file that ended before would be an error of memory later on.
       if (file.size() == offer.getBytes()) {
         MemorySegment memory = file.map(FileChannel.MapMode.READ_ONLY, 0, offer.getBytes(), arena);
-        isMeant =
-            memory
-                .asSlice(0, SharedLayout.TOKEN_BYTES)
-                .asByteBuffer()
-                .equals(offer.getToken().asReadOnlyByteBuffer());
-        return isMeant ? new SharedView(arena, memory) : null;
+        if (hasToken(memory, offer)) {
+          view = new SharedView(arena, memory);
+        }
       }
-      return null;
-    } catch (IOException | RuntimeException e) {
-      return null;
+      return view;
     } finally {
-      if (!isMeant) {
+      if (view == null) {
         arena.close();
       }
     }
+  }
+
+  private static boolean hasToken(MemorySegment memory, ExchangeSharedMemory offer) {
+    return memory
+        .asSlice(0, SharedLayout.TOKEN_BYTES)
+        .asByteBuffer()
+        .equals(offer.getToken().asReadOnlyByteBuffer());
   }
 
   /** Whether a chunk can lie there. */

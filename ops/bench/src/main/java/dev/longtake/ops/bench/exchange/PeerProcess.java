@@ -70,6 +70,11 @@ public final class PeerProcess implements AutoCloseable {
     }
   }
 
+  /** To send it a signal. */
+  ProcessHandle handle() {
+    return process.handle();
+  }
+
   public String rawAddress() {
     return "127.0.0.1:" + (int) ports[0];
   }

@@ -9,6 +9,8 @@ import dev.longtake.v1.ForwardTask;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.RowCondition;
 import dev.longtake.v1.WorkFinished;
+import dev.longtake.worker.device.Device;
+import dev.longtake.worker.device.cpu.CpuDevice;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.model.TextInput;
 import dev.longtake.worker.engine.program.Program;
@@ -47,9 +49,10 @@ final class LoadBenchmark implements Benchmark {
   @Override
   public String description() {
     return "A worker process loads Open-Sora 1.2 at full size with random weights, or --model DIR,"
-        + " in float32 and in bfloat16, and evaluates it once on a small clip: time against reading"
-        + " the files twice, both from the system's cache and both from the disk; resident memory"
-        + " against the weights. One worker holds all blocks";
+               + " in float32 and in bfloat16, and evaluates it once on a small clip: time against"
+               + " reading the files twice, both from the system's cache and both from the disk;"
+               + " resident memory against the weights. One worker holds all blocks. No bfloat16"
+               + " where the processor has no products of it";
   }
 
   @Override
@@ -67,13 +70,26 @@ final class LoadBenchmark implements Benchmark {
       double bytes = (double) read(opened);
       figures.add(figure("file_bytes", bytes, "bytes", Goal.none()));
       measure(figures, "f32", Precision.PRECISION_F32, DType.F32, program, opened, folder.path());
-      measure(
-          figures, "bf16", Precision.PRECISION_BF16, DType.BF16, program, opened, folder.path());
+      boolean hasBfloat16 = hasBfloat16();
+      if (hasBfloat16) {
+        measure(
+            figures, "bf16", Precision.PRECISION_BF16, DType.BF16, program, opened, folder.path());
+      }
       if (FileCache.canDrop()) {
         measureFromDisk(figures, "f32", Precision.PRECISION_F32, program, opened, folder.path());
-        measureFromDisk(figures, "bf16", Precision.PRECISION_BF16, program, opened, folder.path());
+        if (hasBfloat16) {
+          measureFromDisk(
+              figures, "bf16", Precision.PRECISION_BF16, program, opened, folder.path());
+        }
       }
       return figures;
+    }
+  }
+
+  /** Not every processor has products of bfloat16; where it has none, there is nothing to measure. */
+  static boolean hasBfloat16() {
+    try (Device device = CpuDevice.open(1, 1 << 20)) {
+      return device.supports(DType.BF16);
     }
   }
 

@@ -38,7 +38,8 @@ class DeathTest {
       assertFailsWhenKilled(cluster, 1);
       Job two = cluster.generate(request().setSteps(2).build());
       assertThat(two.getState()).as("%s", two).isEqualTo(JobState.JOB_STATE_DONE);
-      assertThat(two.getWorkerIdsList()).containsExactly("w1", "w3");
+      // Which of them is rank 0 is for the planner to say, by what it measured.
+      assertThat(two.getWorkerIdsList()).containsExactlyInAnyOrder("w1", "w3");
       assertThat(cluster.memberIds()).containsExactly("w1", "w3");
 
       assertFailsWhenKilled(cluster, 0);

@@ -25,8 +25,8 @@ import org.jspecify.annotations.Nullable;
  * that ends is no failure in itself, since the peer may have finished its job: it becomes one when something is still
  * needed from it ({@link #patienceNanos}).
  *
- * <p>All state is guarded by the session's lock; every change signals its condition. Methods called "held" want the
- * caller to hold the lock.
+ * <p>All state is guarded by the exchange's lock. Its condition is signalled when the thread that exchanges may go on or has to look
+ * again at how long to wait, not for each chunk. Methods called "held" want the caller to hold the lock.
  */
 final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   /**

@@ -1,13 +1,10 @@
 package dev.longtake.worker.exchange;
 
-import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
-import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.worker.exchange.wire.IncomingChunk;
 import dev.longtake.worker.exchange.wire.OutgoingChunk;
 import dev.longtake.worker.exchange.wire.PayloadCopy;
 import io.grpc.Channel;
-import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -21,25 +18,17 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a rank knows of one peer: chunks that arrived, credits for sending, and whether the streams still live. A stream
- * that ends is no failure in itself, since the peer may have finished its job: it becomes one when something is still
- * needed from it ({@link #patienceNanos}).
+ * What goes between a rank and one peer: chunks that arrived, credits for sending, the streams that carry them. Whether the peer can
+ * still be waited for is told by its {@link PeerLife}.
  *
  * <p>All state is guarded by the exchange's lock. Its condition is signalled when the thread that exchanges may go on or has to look
  * again at how long to wait, not for each chunk. Methods called "held" want the caller to hold the lock.
  */
 final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
-  /**
-   * When only the incoming stream broke, the outgoing one soon tells the reason: a peer that gives up sends it there, a
-   * dead one takes both with it.
-   */
-  private static final long REASON_WAIT_NANOS = Duration.ofSeconds(1).toNanos();
-
   private final JobRank self;
   private final int rank;
   private final String address;
-  private final long timeoutNanos;
-  private final long peerTimeoutNanos;
+  private final PeerLife life;
   private final ReentrantLock lock;
   private final Condition changed;
   private final List<OutgoingStream> outgoing;
@@ -56,10 +45,6 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   // What one stream still brings may come after the end of another.
   private int attachedIncoming;
   private int endedIncoming;
-  private boolean incomingEnded;
-  private boolean incomingBroken;
-  private long incomingEndedNanos;
-  private @Nullable LongtakeException violation;
   private boolean closed;
 
   // Streams that the peer has answered on, used in turn.
@@ -70,14 +55,6 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   private long windowChunks;
   private long creditChunks;
   private int endedOutgoing;
-  private boolean outgoingEnded;
-  private @Nullable Throwable outgoingError;
-
-  // Of what it did, and of any sign of life, which a peer shows that waits for others itself.
-  private long heardNanos = System.nanoTime();
-  private long aliveNanos;
-  private boolean isSilent;
-  private long silentNanos;
 
   // Only used by the thread that exchanges.
   private long sendPoint;
@@ -103,8 +80,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     this.self = self;
     this.rank = rank;
     this.address = self.gang().get(rank);
-    this.timeoutNanos = timeoutNanos;
-    this.peerTimeoutNanos = settings.peerTimeout().toNanos();
+    this.life = new PeerLife(self, toString(), timeoutNanos, settings.peerTimeout().toNanos());
     this.lock = lock;
     this.changed = changed;
     this.guard = guard;
@@ -238,8 +214,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
       // Chunks on several streams would pass those that were sent before on the first.
       boolean mustWait = mine.isAtStart() && outgoing.size() > 1 && !mine.isOneChunk();
       if (creditChunks == 0
-          || outgoingEnded
-          || incomingBroken
+          || !life.canTake()
           || !usable.contains(on)
           || (mustWait && !acknowledgedAll())) {
         return false;
@@ -340,105 +315,9 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     outgoing.forEach(stream -> stream.cancel(reason.getMessage()));
   }
 
-  /**
-   * Held. How much longer the peer may be waited for; chunks in the inbox are to be taken first.
-   *
-   * @param chunks true when waiting for chunks of the peer, false when waiting for its credits
-   * @param sinceNanos when the waiting began
-   * @param awaited what is awaited, ending in a preposition: {@code "the rest of 4096 bytes from"}
-   * @throws LongtakeException PEER_LOST when it cannot come any more or the peer was silent for too long; what the peer
-   *     said where it gave a CHECKSUM_MISMATCH or STALE_ATTEMPT
-   */
+  /** Held. See {@link PeerLife#patienceNanos}; chunks in the inbox are to be taken first. */
   long patienceNanos(boolean chunks, long sinceNanos, String awaited, String what) {
-    long nowNanos = System.nanoTime();
-    if (violation != null) {
-      throw violation;
-    }
-    if (outgoingError != null) {
-      throw gone(awaited, what, outgoingError);
-    }
-    if (incomingBroken || (chunks ? incomingEnded : outgoingEnded)) {
-      long leftNanos = incomingEndedNanos + REASON_WAIT_NANOS - nowNanos;
-      if (outgoingEnded || leftNanos <= 0) {
-        throw lost(
-            awaited,
-            what,
-            incomingBroken
-                ? "its connection broke: it died, froze or was cut off"
-                : "it has left the job",
-            null);
-      }
-      return leftNanos;
-    }
-    long lifeLeftNanos = lifeNanos(nowNanos, awaited, what);
-    long fromNanos = heardNanos - sinceNanos > 0 ? heardNanos : sinceNanos;
-    long leftNanos = fromNanos + timeoutNanos - nowNanos;
-    if (leftNanos <= 0) {
-      throw lost(
-          awaited,
-          what,
-          "nothing came from it for %s s; it is frozen, overloaded or cut off"
-              .formatted(Duration.ofNanos(timeoutNanos).toMillis() / 1000.0),
-          null);
-    }
-    return Math.min(leftNanos, lifeLeftNanos);
-  }
-
-  /**
-   * Held. How much longer a sign of life may be waited for. The last fifth of the time begins when the silence is noticed: if it was this
-   * process that stood still, what came meanwhile is now read.
-   */
-  private long lifeNanos(long nowNanos, String awaited, String what) {
-    if (usable.isEmpty()) {
-      // Shows signs of life from its first credit on.
-      return Long.MAX_VALUE;
-    }
-    long leftNanos = aliveNanos + peerTimeoutNanos - peerTimeoutNanos / 5 - nowNanos;
-    if (leftNanos > 0) {
-      isSilent = false;
-      return leftNanos;
-    }
-    if (!isSilent) {
-      isSilent = true;
-      silentNanos = nowNanos;
-    }
-    leftNanos = silentNanos + peerTimeoutNanos / 5 - nowNanos;
-    if (leftNanos <= 0) {
-      throw lost(
-          awaited,
-          what,
-          "it has shown no sign of life for %s s: its process is frozen or its host is cut off"
-              .formatted(Duration.ofNanos(peerTimeoutNanos).toMillis() / 1000.0),
-          null);
-    }
-    return leftNanos;
-  }
-
-  private LongtakeException gone(String awaited, String what, Throwable error) {
-    LongtakeException said = GrpcErrors.fromStatus(error, toString());
-    return switch (said.code()) {
-      case CHECKSUM_MISMATCH, STALE_ATTEMPT ->
-          new LongtakeException(said.code(), this + " refused: " + said.getMessage(), error);
-      case UNREACHABLE -> lost(awaited, what, "it is not reachable: " + rootMessage(error), error);
-      default -> lost(awaited, what, "it gave up: " + said.getMessage(), error);
-    };
-  }
-
-  /** gRPC's own description is often only "io exception"; the cause says which. */
-  private static String rootMessage(Throwable error) {
-    Throwable root = error;
-    while (root.getCause() != null) {
-      root = root.getCause();
-    }
-    return String.valueOf(root.getMessage()).lines().findFirst().orElse("");
-  }
-
-  private LongtakeException lost(
-      String awaited, String what, String why, @Nullable Throwable cause) {
-    return new LongtakeException(
-        ErrorCode.PEER_LOST,
-        "Expected %s %s (%s, %s), but %s".formatted(awaited, this, self, what, why),
-        cause);
+    return life.patienceNanos(chunks, sinceNanos, awaited, what);
   }
 
   @Override
@@ -449,8 +328,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
         return false;
       }
       inbox.add(new Arrival(by, chunk));
-      heardNanos = chunk.arrivedNanos();
-      aliveNanos = heardNanos;
+      life.did(chunk.arrivedNanos());
     } finally {
       lock.unlock();
     }
@@ -459,7 +337,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
 
   @Override
   public void violated(LongtakeException failure) {
-    change(() -> violation = failure);
+    change(() -> life.violated(failure));
   }
 
   @Override
@@ -467,10 +345,8 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     change(() -> {
       endedIncoming++;
       if (endedIncoming >= attachedIncoming || !inOrder) {
-        incomingEnded = true;
-        incomingEndedNanos = System.nanoTime();
+        life.incomingEnded(inOrder);
       }
-      incomingBroken |= !inOrder;
     });
   }
 
@@ -490,10 +366,10 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
         windowChunks = chunks;
       }
       creditChunks += chunks;
-      aliveNanos = System.nanoTime();
       if (chunks > 0) {
-        heardNanos = aliveNanos;
+        life.did(System.nanoTime());
       }
+      life.showedSign(System.nanoTime());
       if (sending != null) {
         sending.credited();
         if (sending.isDone()) {
@@ -527,9 +403,8 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   public void outgoingEnded(@Nullable Throwable error) {
     change(() -> {
       endedOutgoing++;
-      outgoingEnded |= endedOutgoing >= outgoing.size() || error != null;
-      if (outgoingError == null) {
-        outgoingError = error;
+      if (endedOutgoing >= outgoing.size() || error != null) {
+        life.outgoingEnded(error);
       }
     });
   }
@@ -538,7 +413,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     lock.lock();
     try {
       change.run();
-      heardNanos = System.nanoTime();
+      life.did(System.nanoTime());
       changed.signalAll();
     } finally {
       lock.unlock();

@@ -49,10 +49,10 @@ final class LoadBenchmark implements Benchmark {
   @Override
   public String description() {
     return "A worker process loads Open-Sora 1.2 at full size with random weights, or --model DIR,"
-               + " in float32 and in bfloat16, and evaluates it once on a small clip: time against"
-               + " reading the files twice, both from the system's cache and both from the disk;"
-               + " resident memory against the weights. One worker holds all blocks. No bfloat16"
-               + " where the processor has no products of it";
+        + " in float32 and in bfloat16, and evaluates it once on a small clip: time against"
+        + " reading the files twice, both from the system's cache and both from the disk;"
+        + " resident memory against the weights. One worker holds all blocks. No bfloat16"
+        + " where the processor has no products of it";
   }
 
   @Override

@@ -60,7 +60,7 @@ final class MemoryFile {
   }
 
   /**
-   * Whether what is open there is such a file. In another namespace the same numbers may mean a pipe, and whoever opens that may
+   * Whether what is open there is such a file. In another namespace the same numbers may mean a FIFO, and whoever opens that may
    * wait for ever.
    */
   static boolean isOne(Path path) throws IOException {

@@ -14,8 +14,10 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Both ends in one process; between processes they are tested by the exchange's benchmark. */
 @EnabledOnOs(OS.LINUX)
@@ -97,14 +99,17 @@ final class SharedSlotsTest {
   }
 
   @Test
-  void shouldNotWaitForAPipeWhenItHasTheNumberOfTheFile() throws Exception {
-    // Standard output of a process whose parent reads it: to open it for reading would not fail.
-    Process process = new ProcessBuilder("sleep", "60").start();
+  @Timeout(value = 20, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+  void shouldNotWaitForWriterWhenAFifoHasTheNumberOfTheFile(@TempDir Path folder) throws Exception {
+    // Its descriptor 4 is a FIFO that nobody writes to: whoever opens that waits for a writer.
+    String script = "mkfifo \"$0\"; exec 3<>\"$0\"; exec 4<\"$0\" 3>&-; echo ready; exec sleep 60";
+    Process process =
+        new ProcessBuilder("sh", "-c", script, folder.resolve("fifo").toString()).start();
     try (SharedSlots slots = slots()) {
-      assertThat(
-              SharedView.open(
-                  slots.offer().toBuilder().setProcess(process.pid()).setFile(1).build()))
-          .isNull();
+      assertThat(process.inputReader().readLine()).isEqualTo("ready");
+      ExchangeSharedMemory fifo =
+          slots.offer().toBuilder().setProcess(process.pid()).setFile(4).build();
+      assertThat(SharedView.open(fifo)).isNull();
     } finally {
       process.destroyForcibly().waitFor();
     }

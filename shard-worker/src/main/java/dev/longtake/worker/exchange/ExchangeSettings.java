@@ -53,8 +53,9 @@ public record ExchangeSettings(
         || peerTimeout.compareTo(MAX_PEER_TIMEOUT) > 0) {
       throw new LongtakeException(
           ErrorCode.INVALID_REQUEST,
-          "Expected a peer timeout of %s to %s, but got %s"
-              .formatted(MIN_PEER_TIMEOUT, MAX_PEER_TIMEOUT, peerTimeout));
+          "Expected a peer timeout of %s to %s s, but got %s"
+              .formatted(
+                  seconds(MIN_PEER_TIMEOUT), seconds(MAX_PEER_TIMEOUT), seconds(peerTimeout)));
     }
     if (windowChunks < 1 || maxWaitingStreams < 1 || orderWait.isNegative() || orderWait.isZero()) {
       throw new LongtakeException(
@@ -96,6 +97,10 @@ public record ExchangeSettings(
   public ExchangeSettings withPeerTimeout(Duration limit) {
     return new ExchangeSettings(
         chunkBytes, windowChunks, connections, sharedMemory, limit, orderWait, maxWaitingStreams);
+  }
+
+  private static double seconds(Duration duration) {
+    return duration.toMillis() / 1000.0;
   }
 
   /** How often peers are asked for a sign of life. */

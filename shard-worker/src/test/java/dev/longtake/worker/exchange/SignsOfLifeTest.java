@@ -91,4 +91,12 @@ final class SignsOfLifeTest {
       }
     }
   }
+
+  @Test
+  void shouldRefuseTimeoutOutsideOfItsLimits() {
+    for (Duration wrong : List.of(Duration.ofMillis(499), Duration.ofSeconds(3601))) {
+      assertThat(failureOf(() -> SETTINGS.withPeerTimeout(wrong)))
+          .hasMessageContaining("of 0.5 to 3600.0 s, but got " + wrong.toMillis() / 1000.0);
+    }
+  }
 }

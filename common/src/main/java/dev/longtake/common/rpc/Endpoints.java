@@ -31,14 +31,14 @@ public final class Endpoints {
   /** Auto-tuning stops at 8 MiB; fixed windows of 16 MiB and more carry large messages best (apache/pinot#18519). */
   private static final int FLOW_CONTROL_WINDOW_BYTES = 16 << 20;
 
-  /** Of HTTP/2; see {@link LargeFrames}. */
-  private static final int MAX_FRAME_BYTES = 256 << 10;
+  /** Of HTTP/2; see {@link LargeFrames}. A chunk of 1 MiB is one frame: each costs objects on both sides. */
+  private static final int MAX_FRAME_BYTES = 2 << 20;
 
   /** Most that is read from a socket at once. */
   private static final int MAX_READ_BYTES = 256 << 10;
 
   /** What HTTP/2 hands to the socket before it waits for it; at Netty's 64 KiB it hands over a part of a frame at a time. */
-  private static final int MAX_UNWRITTEN_BYTES = 1 << 20;
+  private static final int MAX_UNWRITTEN_BYTES = 4 << 20;
 
   private static final long KEEP_ALIVE_SECONDS = 5;
   private static final long KEEP_ALIVE_TIMEOUT_SECONDS = 5;
@@ -113,6 +113,7 @@ public final class Endpoints {
     requireAddress(address);
     return NettyChannelBuilder.forTarget(address)
         .usePlaintext()
+        .withOption(ChannelOption.ALLOCATOR, MessageBuffers.INSTANCE)
         .withOption(
             ChannelOption.WRITE_BUFFER_WATER_MARK,
             new WriteBufferWaterMark(MAX_UNWRITTEN_BYTES / 2, MAX_UNWRITTEN_BYTES))

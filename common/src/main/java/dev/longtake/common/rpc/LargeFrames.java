@@ -14,7 +14,7 @@ import io.netty.util.AsciiString;
 
 /**
  * Lets clients send HTTP/2 frames larger than the 16 KiB they may send unasked (RFC 9113, SETTINGS_MAX_FRAME_SIZE): a tensor's chunk is
- * then a few frames and not dozens. gRPC-Java has no setting for it, so the server says so itself once a client opens a stream.
+ * then one frame and not dozens. gRPC-Java has no setting for it, so the server says so itself once a client opens a stream.
  */
 final class LargeFrames implements ProtocolNegotiator {
   private final ProtocolNegotiator negotiator;

@@ -78,7 +78,7 @@ final class ExchangeBenchmark implements Benchmark {
     List<double[]> overMemory = new ArrayList<>();
     long bytes = sizes.payloadBytes();
     int repeats = sizes.repeats();
-    for (int round = -WARM_UPS; round < sizes.rounds(); round++) {
+    for (int round = -sizes.firstWarmUps(); round < sizes.rounds(); round++) {
       double rawNanos =
           peers.of(0)
               .call("raw-send %s %d %d".formatted(peers.of(1).rawAddress(), bytes, repeats))[0];

@@ -12,6 +12,7 @@ final class ExchangeBenchmarkTest {
           /* payloadBytes= */ 64 << 10,
           /* chunkBytes= */ 16 << 10,
           /* repeats= */ 2,
+          /* firstWarmUps= */ 1,
           /* rounds= */ 1,
           /* pingBytes= */ 4 << 10,
           /* pings= */ 20,

@@ -32,7 +32,9 @@ final class BufferedPayload implements Payload {
 
   @Override
   public boolean copyTo(MemorySegment target, PayloadCopy copy) throws IOException {
-    checksum = copy.read(rest, target);
+    copy.begin();
+    copy.read(rest, target);
+    checksum = copy.checksum();
     int tag = rest.read();
     int sent = 0;
     for (int i = 0; i < CHECKSUM_BYTES; i++) {

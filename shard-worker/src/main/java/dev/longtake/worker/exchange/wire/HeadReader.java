@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Reads what comes before a chunk's payload, byte by byte, and creates no objects but the chunk. Understands what our senders write:
- * known fields, the payload and then the checksum last. Anything else is left to protobuf, with {@link #seen} put before the rest.
+ * known fields, then the payload and its checksum, or the checksum and the
+ * slot that the payload lies in. Anything else is left to protobuf, with {@link #seen} put before the rest.
  */
 final class HeadReader {
   private static final ThreadLocal<HeadReader> OF_THREAD = ThreadLocal.withInitial(HeadReader::new);
@@ -67,9 +68,11 @@ final class HeadReader {
     long point = 0;
     long totalBytes = 0;
     long offsetBytes = 0;
+    boolean isInSlot;
     while (true) {
       int tag = next(message);
-      if (tag == Tags.PAYLOAD) {
+      if (tag == Tags.PAYLOAD || tag == Tags.CRC32C) {
+        isInSlot = tag == Tags.CRC32C;
         break;
       } else if (tag == Tags.JOB_ID) {
         int from = skipText(message);
@@ -95,6 +98,15 @@ final class HeadReader {
         return null;
       }
     }
+    if (isInSlot) {
+      SlotPayload slot = slot(message);
+      return slot == null
+          ? null
+          : new IncomingChunk(
+              new ChunkHead(
+                  ofJob, attempt, atPlace, point, totalBytes, offsetBytes, slot.payloadBytes()),
+              slot);
+    }
     long payloadBytes = varint(message);
     if (count >= MAX_HEAD_BYTES
         || payloadBytes < 0
@@ -104,6 +116,28 @@ final class HeadReader {
     var head =
         new ChunkHead(ofJob, attempt, atPlace, point, totalBytes, offsetBytes, (int) payloadBytes);
     return new IncomingChunk(head, new BufferedPayload(message));
+  }
+
+  /** The checksum and where the payload lies, which is all the rest; null for anything else. */
+  private @Nullable SlotPayload slot(InputStream message) throws IOException {
+    int checksum = 0;
+    for (int shift = 0; shift < Integer.SIZE; shift += Byte.SIZE) {
+      checksum |= (next(message) & 0xff) << shift;
+    }
+    if (next(message) != Tags.SLOT || varint(message) != message.available()) {
+      return null;
+    }
+    if (next(message) != Tags.SLOT_OFFSET) {
+      return null;
+    }
+    long offset = varint(message);
+    if (next(message) != Tags.SLOT_BYTES) {
+      return null;
+    }
+    long bytes = varint(message);
+    return message.available() == 0 && bytes > 0 && bytes <= Integer.MAX_VALUE
+        ? new SlotPayload(offset, (int) bytes, checksum)
+        : null;
   }
 
   /** The next byte; -1, which is no tag, where there is none or too many were read. */

@@ -24,7 +24,8 @@ public final class IncomingChunk implements AutoCloseable {
     return new IncomingChunk(
         ChunkHead.of(chunk),
         chunk.hasSlot()
-            ? new SlotPayload(chunk.getSlot(), chunk.getCrc32C())
+            ? new SlotPayload(
+                chunk.getSlot().getOffset(), chunk.getSlot().getBytes(), chunk.getCrc32C())
             : BufferedPayload.of(chunk));
   }
 
@@ -40,7 +41,7 @@ public final class IncomingChunk implements AutoCloseable {
   /** Where in shared memory its payload lies; empty when it came with the message. */
   public OptionalLong slot() {
     return payload instanceof SlotPayload shared
-        ? OptionalLong.of(shared.slot().getOffset())
+        ? OptionalLong.of(shared.offset())
         : OptionalLong.empty();
   }
 

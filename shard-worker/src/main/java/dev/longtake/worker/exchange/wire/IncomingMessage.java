@@ -48,7 +48,7 @@ public sealed interface IncomingMessage {
           .withCause(e)
           .asRuntimeException();
     } finally {
-      if (chunk == null) {
+      if (chunk == null || chunk.slot().isPresent()) {
         close(bytes);
       }
     }

@@ -1,11 +1,13 @@
 package dev.longtake.worker.exchange.wire;
 
 import com.google.protobuf.CodedOutputStream;
+import dev.longtake.common.rpc.MessageBuffers;
 import dev.longtake.v1.ExchangeChunk;
 import dev.longtake.v1.ExchangeMessage;
 import dev.longtake.v1.ExchangeSlot;
 import io.grpc.Drainable;
 import io.grpc.KnownLength;
+import io.netty.buffer.ByteBuf;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -64,14 +66,14 @@ public final class OutgoingChunk extends InputStream
    * @return the message to send instead of this
    */
   public OutgoingMessage putInto(MemorySegment slot, long slotOffset) {
-    int checksum = copy.copy(payload, slot, slot.asByteBuffer());
+    copy.begin().copy(payload.asByteBuffer(), slot, 0);
     return new Generated(
         ExchangeMessage.newBuilder()
             .setChunk(
                 place
                     .newChunk()
                     .setOffsetBytes(offset)
-                    .setCrc32C(checksum)
+                    .setCrc32C(copy.checksum())
                     .setSlot(
                         ExchangeSlot.newBuilder()
                             .setOffset(slotOffset)
@@ -111,14 +113,26 @@ public final class OutgoingChunk extends InputStream
     out.writeTag(ExchangeChunk.PAYLOAD_FIELD_NUMBER, Tags.LENGTH_DELIMITED);
     out.writeUInt32NoTag((int) payload.byteSize());
     out.checkNoSpaceLeft();
-    target.write(head);
-    int checksum = copy.write(payload, target);
+    copy.begin();
+    ByteBuf buffer = MessageBuffers.write(head, target);
+    int filled = buffer == null ? 0 : fill(buffer);
+    copy.write(payload, filled, target);
     byte[] tail = new byte[CHECKSUM_SIZE];
     var end = CodedOutputStream.newInstance(tail);
-    end.writeFixed32(ExchangeChunk.CRC32C_FIELD_NUMBER, checksum);
+    end.writeFixed32(ExchangeChunk.CRC32C_FIELD_NUMBER, copy.checksum());
     end.checkNoSpaceLeft();
     target.write(tail);
     return size;
+  }
+
+  /** Puts as much of the payload as there is room for straight into gRPC's buffer. */
+  private int fill(ByteBuf buffer) {
+    int count = (int) Math.min(buffer.writableBytes(), payload.byteSize());
+    int at = buffer.writerIndex();
+    MemorySegment room = MemorySegment.ofBuffer(buffer.internalNioBuffer(at, count));
+    copy.copy(payload.asSlice(0, count).asByteBuffer(), room, 0);
+    buffer.writerIndex(at + count);
+    return count;
   }
 
   /** gRPC drains; reading is for what stands between, such as an interceptor. */

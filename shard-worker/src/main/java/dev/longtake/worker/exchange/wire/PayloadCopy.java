@@ -10,70 +10,71 @@ import java.nio.ByteBuffer;
 import java.util.zip.CRC32C;
 
 /**
- * Copies payloads between segments and gRPC's streams, and computes their checksum on the way. gRPC's streams take arrays, so bytes go
- * through a block that stays in the processor's first cache: memory is read once and written once. For one thread at a time.
+ * Copies payloads and computes their checksum on the way, block by block: a block is still in the processor's first cache when it is
+ * read again for the checksum. A payload may be copied in parts, one behind the other. For one thread at a time.
  */
 public final class PayloadCopy {
   private static final int BLOCK_BYTES = 16 << 10;
 
   private final byte[] block = new byte[BLOCK_BYTES];
+  private final MemorySegment blockMemory = MemorySegment.ofArray(block);
   private final CRC32C checksum = new CRC32C();
 
-  /**
-   * Writes all of a segment.
-   *
-   * @return CRC32C of what was written
-   */
-  int write(MemorySegment source, OutputStream target) throws IOException {
+  /** A payload begins. */
+  PayloadCopy begin() {
     checksum.reset();
-    long size = source.byteSize();
-    for (long offset = 0; offset < size; ) {
-      int count = (int) Math.min(block.length, size - offset);
+    return this;
+  }
+
+  /** CRC32C of what was copied since {@link #begin}. */
+  int checksum() {
+    return (int) checksum.getValue();
+  }
+
+  /**
+   * Copies all that remains of a buffer.
+   *
+   * @param offset in {@code target}
+   */
+  void copy(ByteBuffer source, MemorySegment target, long offset) {
+    MemorySegment from = MemorySegment.ofBuffer(source);
+    int start = source.position();
+    int size = source.remaining();
+    for (int copied = 0; copied < size; ) {
+      int count = Math.min(BLOCK_BYTES, size - copied);
+      NativeCopy.copy(from, copied, target, offset + copied, count);
+      copied += count;
+      // Moves the buffer's position.
+      checksum.update(source.limit(start + copied));
+    }
+  }
+
+  /** Writes a segment from an offset to its end, through an array, which is what gRPC's streams take. */
+  void write(MemorySegment source, long from, OutputStream target) throws IOException {
+    for (long offset = from; offset < source.byteSize(); ) {
+      int count = (int) Math.min(block.length, source.byteSize() - offset);
       MemorySegment.copy(source, ValueLayout.JAVA_BYTE, offset, block, 0, count);
       checksum.update(block, 0, count);
       target.write(block, 0, count);
       offset += count;
     }
-    return (int) checksum.getValue();
   }
 
   /**
-   * Copies all of a segment, part by part, and reads each part again while it is in the first cache.
+   * Fills all of a segment, through an array.
    *
-   * @param shared all of the source or of the target: the one to be read for the checksum
-   * @return CRC32C of what was copied
-   */
-  int copy(MemorySegment source, MemorySegment target, ByteBuffer shared) {
-    checksum.reset();
-    int size = Math.toIntExact(source.byteSize());
-    for (int offset = 0; offset < size; ) {
-      int count = Math.min(BLOCK_BYTES, size - offset);
-      MemorySegment.copy(source, offset, target, offset, count);
-      offset += count;
-      // Moves the buffer's position.
-      checksum.update(shared.limit(offset));
-    }
-    return (int) checksum.getValue();
-  }
-
-  /**
-   * Fills all of a segment.
-   *
-   * @return CRC32C of what was read
    * @throws EOFException when the stream ends before
    */
-  int read(InputStream source, MemorySegment target) throws IOException {
-    checksum.reset();
+  void read(InputStream source, MemorySegment target) throws IOException {
     long size = target.byteSize();
     for (long offset = 0; offset < size; ) {
       int count = source.read(block, 0, (int) Math.min(block.length, size - offset));
       if (count < 0) {
         throw new EOFException("Expected %d bytes, but got %d".formatted(size, offset));
       }
-      MemorySegment.copy(block, 0, target, ValueLayout.JAVA_BYTE, offset, count);
       checksum.update(block, 0, count);
+      NativeCopy.copyFrom(blockMemory, target, offset, count);
       offset += count;
     }
-    return (int) checksum.getValue();
   }
 }

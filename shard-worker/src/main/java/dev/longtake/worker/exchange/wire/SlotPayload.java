@@ -1,6 +1,5 @@
 package dev.longtake.worker.exchange.wire;
 
-import dev.longtake.v1.ExchangeSlot;
 import dev.longtake.worker.exchange.shared.SharedView;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
@@ -8,23 +7,30 @@ import org.jspecify.annotations.Nullable;
 
 /** In memory that the sender shares. */
 final class SlotPayload implements Payload {
-  private final ExchangeSlot slot;
+  private final long offset;
+  private final int bytes;
   private final int sentChecksum;
   private @Nullable SharedView view;
   private int checksum;
 
-  SlotPayload(ExchangeSlot slot, int sentChecksum) {
-    this.slot = slot;
+  SlotPayload(long offset, int bytes, int sentChecksum) {
+    this.offset = offset;
+    this.bytes = bytes;
     this.sentChecksum = sentChecksum;
   }
 
-  ExchangeSlot slot() {
-    return slot;
+  /** Of the slot's first byte. */
+  long offset() {
+    return offset;
+  }
+
+  int payloadBytes() {
+    return bytes;
   }
 
   /** Holds the memory it lies in; false when it can't lie there. */
   boolean lieIn(SharedView memory) {
-    if (!memory.contains(slot.getOffset(), slot.getBytes())) {
+    if (!memory.contains(offset, bytes)) {
       return false;
     }
     memory.hold();
@@ -35,8 +41,9 @@ final class SlotPayload implements Payload {
   @Override
   public boolean copyTo(MemorySegment target, PayloadCopy copy) {
     SharedView memory = Objects.requireNonNull(view);
-    MemorySegment source = memory.at(slot.getOffset(), slot.getBytes());
-    checksum = copy.copy(source, target, source.asByteBuffer());
+    MemorySegment source = memory.at(offset, bytes);
+    copy.begin().copy(source.asByteBuffer(), target, 0);
+    checksum = copy.checksum();
     return checksum == sentChecksum;
   }
 

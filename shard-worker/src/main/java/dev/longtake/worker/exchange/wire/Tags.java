@@ -3,6 +3,7 @@ package dev.longtake.worker.exchange.wire;
 import com.google.protobuf.WireFormat;
 import dev.longtake.v1.ExchangeChunk;
 import dev.longtake.v1.ExchangeMessage;
+import dev.longtake.v1.ExchangeSlot;
 
 /** Protobuf tags of the fields that are read and written by hand. */
 final class Tags {
@@ -19,6 +20,10 @@ final class Tags {
       of(ExchangeChunk.OFFSET_BYTES_FIELD_NUMBER, WireFormat.WIRETYPE_VARINT);
   static final int PAYLOAD = of(ExchangeChunk.PAYLOAD_FIELD_NUMBER, LENGTH_DELIMITED);
   static final int CRC32C = of(ExchangeChunk.CRC32C_FIELD_NUMBER, WireFormat.WIRETYPE_FIXED32);
+
+  static final int SLOT = of(ExchangeChunk.SLOT_FIELD_NUMBER, LENGTH_DELIMITED);
+  static final int SLOT_OFFSET = of(ExchangeSlot.OFFSET_FIELD_NUMBER, WireFormat.WIRETYPE_VARINT);
+  static final int SLOT_BYTES = of(ExchangeSlot.BYTES_FIELD_NUMBER, WireFormat.WIRETYPE_VARINT);
 
   private Tags() {}
 

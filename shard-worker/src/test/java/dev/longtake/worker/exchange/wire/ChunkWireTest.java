@@ -4,11 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.protobuf.ByteString;
+import com.google.protobuf.CodedOutputStream;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.UnknownFieldSet;
 import dev.longtake.v1.ExchangeChunk;
 import dev.longtake.v1.ExchangeHello;
 import dev.longtake.v1.ExchangeMessage;
+import dev.longtake.v1.ExchangeSlot;
 import io.grpc.Detachable;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
@@ -124,6 +126,53 @@ final class ChunkWireTest {
       outgoing(chunk).drainTo(bytes);
       assertReads(bytes.toByteArray(), chunk, what + ", ours");
     }
+  }
+
+  /** Also with the slot's fields the other way round, which only protobuf reads, and cut off anywhere, which nobody does. */
+  @Test
+  void shouldReadWhereThePayloadLiesWhenItIsInASlot() {
+    var random = new SplittableRandom(SEED);
+    for (int round = 0; round < ROUNDS; round++) {
+      long offset = 1 + (random.nextLong() >>> (1 + random.nextInt(62)));
+      var slot =
+          ExchangeSlot.newBuilder().setOffset(offset).setBytes(1 + random.nextInt(1 << 20)).build();
+      ExchangeChunk chunk =
+          random(random).toBuilder()
+              .clearPayload()
+              .setCrc32C(random.nextInt())
+              .setSlot(slot)
+              .build();
+      String what = "seed %d, round %d".formatted(SEED, round);
+      byte[] bytes = message(chunk);
+      assertReadsSlot(bytes, chunk, what);
+      ByteString fields = slot.toByteString();
+      int second = CodedOutputStream.computeInt64Size(ExchangeSlot.OFFSET_FIELD_NUMBER, offset);
+      assertReadsSlot(
+          joined(
+              chunk.toBuilder().clearSlot().build().toByteString(),
+              ByteString.copyFrom(
+                  new byte[] {
+                    (byte) (ExchangeChunk.SLOT_FIELD_NUMBER << 3 | 2), (byte) fields.size()
+                  }),
+              fields.substring(second),
+              fields.substring(0, second)),
+          chunk,
+          what + ", turned round");
+      var cut = new Buffers(Arrays.copyOf(bytes, random.nextInt(1, bytes.length)));
+      assertThatThrownBy(() -> IncomingMessage.read(cut))
+          .as(what)
+          .isInstanceOf(StatusRuntimeException.class);
+      assertThat(cut.isClosed).isTrue();
+    }
+  }
+
+  private static void assertReadsSlot(byte[] bytes, ExchangeChunk expected, String what) {
+    var buffers = new Buffers(bytes);
+    IncomingChunk chunk = ((IncomingMessage.Chunk) IncomingMessage.read(buffers)).chunk();
+    assertThat(chunk.head()).as(what).isEqualTo(ChunkHead.of(expected));
+    assertThat(chunk.slot()).as(what).hasValue(expected.getSlot().getOffset());
+    assertThat(chunk.sentChecksum()).as(what).isEqualTo(expected.getCrc32C());
+    assertThat(buffers.isClosed).as(what).isTrue();
   }
 
   @Test

@@ -81,6 +81,7 @@ final class GenerationJson {
     plan.getSequenceSharesList().forEach(shares::add);
     json.add("sequence_shares", shares);
     json.addProperty("micro_batches", Math.max(1, plan.getMicroBatches()));
+    json.addProperty("wire_format", WireFormats.name(plan.getWireFormat()));
     if (plan.hasPrediction()) {
       json.add("prediction", prediction(plan.getPrediction()));
     }

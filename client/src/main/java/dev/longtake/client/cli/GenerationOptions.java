@@ -3,6 +3,7 @@ package dev.longtake.client.cli;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Plan;
 import dev.longtake.v1.Precision;
+import dev.longtake.v1.WireFormat;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
@@ -65,6 +66,16 @@ public final class GenerationOptions {
   @Nullable Precision precision;
 
   @Option(
+      names = "--wire-format",
+      paramLabel = "FORMAT",
+      converter = WireFormats.Converter.class,
+      description = {
+        "How activations travel between workers: stored, or for slow networks bf16 or int8-rows",
+        "(default: stored). These two lose digits: the video then depends on the plan."
+      })
+  @Nullable WireFormat wireFormat;
+
+  @Option(
       names = "--plan",
       paramLabel = "PLAN",
       converter = PlanText.Converter.class,
@@ -101,6 +112,9 @@ public final class GenerationOptions {
     }
     if (precision != null) {
       request.setPrecision(precision);
+    }
+    if (wireFormat != null) {
+      request.setWireFormat(wireFormat);
     }
     if (plan != null) {
       request.setPlan(plan);

@@ -4,6 +4,7 @@ import dev.longtake.client.LongtakeClientException;
 import dev.longtake.v1.BlockRange;
 import dev.longtake.v1.Plan;
 import dev.longtake.v1.SequenceMode;
+import dev.longtake.v1.WireFormat;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -15,15 +16,15 @@ import picocli.CommandLine.TypeConversionException;
 
 /**
  * Plans in one line. For reading: {@code 2 branches x 2 stages [0-14,14-56] x 4 ranks (switch), 2 parts}; axes that are not
- * divided are left out, and most of many stages. For writing, as options take them: {@code branches=2 stages=0-14,14-56 ranks=4 mode=switch parts=2
- * shares=2,1,1,1}, in any order, each optional.
+ * divided are left out, and most of many stages; a lossy wire format is said. For writing, as options take them: {@code branches=2 stages=0-14,14-56 ranks=4 mode=switch parts=2
+ * shares=2,1,1,1 wire=bf16}, in any order, each optional.
  */
 public final class PlanText {
   private static final String EXAMPLE =
       "branches=2 stages=0-14,14-56 ranks=4 mode=switch parts=2 shares=2,1,1,1";
 
   private static final List<String> KEYS =
-      List.of("branches", "stages", "ranks", "mode", "parts", "shares");
+      List.of("branches", "stages", "ranks", "mode", "parts", "shares", "wire");
 
   /** More would make a line unreadable. */
   private static final int MAX_RANGES = 6;
@@ -48,7 +49,11 @@ public final class PlanText {
     if (plan.getSequenceSharesCount() > 0) {
       text += ", shares " + shares(plan.getSequenceSharesList());
     }
-    return plan.getMicroBatches() > 1 ? text + ", " + plan.getMicroBatches() + " parts" : text;
+    if (plan.getMicroBatches() > 1) {
+      text += ", " + plan.getMicroBatches() + " parts";
+    }
+    boolean isLossy = WireFormats.isLossy(plan.getWireFormat()) && !axes.isEmpty();
+    return isLossy ? text + ", lossy wire " + WireFormats.name(plan.getWireFormat()) : text;
   }
 
   /** All of them, or the first and the last ones. */
@@ -131,9 +136,18 @@ public final class PlanText {
       case "ranks" -> plan.setSequenceRanks(number(key, value));
       case "parts" -> plan.setMicroBatches(number(key, value));
       case "mode" -> plan.setSequenceMode(mode(value));
+      case "wire" -> plan.setWireFormat(wireFormat(value));
       case "shares" -> each(value, share -> plan.addSequenceShares(number(key, share)));
       case "stages" -> each(value, range -> plan.addStages(range(range)));
       default -> throw new IllegalStateException(key);
+    }
+  }
+
+  private static WireFormat wireFormat(String value) {
+    try {
+      return WireFormats.parse(value);
+    } catch (IllegalArgumentException e) {
+      throw invalid(String.valueOf(e.getMessage()));
     }
   }
 

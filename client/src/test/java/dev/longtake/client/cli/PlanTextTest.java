@@ -7,6 +7,7 @@ import dev.longtake.client.LongtakeClientException;
 import dev.longtake.v1.BlockRange;
 import dev.longtake.v1.Plan;
 import dev.longtake.v1.SequenceMode;
+import dev.longtake.v1.WireFormat;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -72,6 +73,15 @@ class PlanTextTest {
   }
 
   @Test
+  void shouldSayThatTheWireIsLossyWhereThereIsOne() {
+    Plan two = PlanText.parse("ranks=2 wire=int8-rows");
+    assertThat(two.getWireFormat()).isEqualTo(WireFormat.WIRE_FORMAT_INT8_ROWS);
+    assertThat(PlanText.format(two)).isEqualTo("2 ranks, lossy wire int8-rows");
+    assertThat(PlanText.format(two.toBuilder().setSequenceRanks(1).build())).isEqualTo("1 worker");
+    assertThat(PlanText.format(PlanText.parse("ranks=2 wire=stored"))).isEqualTo("2 ranks");
+  }
+
+  @Test
   void shouldTakeDefaultsWhenPartsAreAbsent() {
     assertThat(PlanText.parse("branches=2"))
         .isEqualTo(Plan.newBuilder().setBranchGroups(2).setSequenceRanks(1).build());
@@ -83,7 +93,7 @@ class PlanTextTest {
       delimiter = '|',
       value = {
         "ranks | Expected parts KEY=VALUE with the keys branches, stages, ranks, mode, parts,"
-            + " shares | 'ranks'",
+            + " shares, wire | 'ranks'",
         "gpus=4 | Expected parts KEY=VALUE | 'gpus=4'",
         "ranks=0 | Expected ranks to be at least 1 | '0'",
         "ranks=two | Expected ranks to be at least 1 | 'two'",
@@ -91,6 +101,7 @@ class PlanTextTest {
         "stages=14 | ranges of blocks START-END | '14'",
         "stages=0-14,-56 | ranges of blocks START-END | '-56'",
         "mode=ring | one of switch, heads, gather, patch-heads, patch-gather | 'ring'",
+        "wire=fp4 | a wire format of stored, bf16, int8-rows | 'fp4'",
         "shares=1,,2 | Expected shares to be at least 1 | ''",
         "'' | Expected a plan such as | nothing"
       })

@@ -14,6 +14,7 @@ import java.util.List;
  * @param sequenceRanks workers that share every sequence
  * @param shares relative shares of the sequence ranks, one each
  * @param microBatches parts that a worker's rows are computed in, so that one computes while another exchanges
+ * @param wireFormat how activations travel from one worker to another
  */
 public record ExecutionPlan(
     int branchGroups,
@@ -21,7 +22,8 @@ public record ExecutionPlan(
     int sequenceRanks,
     SequenceMode mode,
     List<Integer> shares,
-    int microBatches) {
+    int microBatches,
+    WireFormat wireFormat) {
   public ExecutionPlan {
     stages = List.copyOf(stages);
     shares = List.copyOf(shares);
@@ -34,6 +36,23 @@ public record ExecutionPlan(
           "Expected at least one of everything and a share for each of %d sequence ranks, but got %d groups, stages %s, shares %s and %d micro-batches"
               .formatted(sequenceRanks, branchGroups, stages, shares, microBatches));
     }
+  }
+
+  /** A plan in which nothing is lost on the way. */
+  public ExecutionPlan(
+      int branchGroups,
+      List<Range> stages,
+      int sequenceRanks,
+      SequenceMode mode,
+      List<Integer> shares,
+      int microBatches) {
+    this(branchGroups, stages, sequenceRanks, mode, shares, microBatches, WireFormat.STORED);
+  }
+
+  /** The same plan with another format of what travels. */
+  public ExecutionPlan withWireFormat(WireFormat format) {
+    return new ExecutionPlan(
+        branchGroups, stages, sequenceRanks, mode, shares, microBatches, format);
   }
 
   /** One worker for everything. */

@@ -35,7 +35,14 @@ public final class Plans {
         "Expected at most %d micro-batches, but got %d".formatted(MAX_MICRO_BATCHES, parts));
     List<Integer> shares = shares(plan, ranks);
     List<Range> stages = stages(plan, profile.getBlocksCount());
-    return new ExecutionPlan(groups, stages, ranks, mode(plan, profile, ranks), shares, parts);
+    return new ExecutionPlan(
+        groups,
+        stages,
+        ranks,
+        mode(plan, profile, ranks),
+        shares,
+        parts,
+        wireFormat("plan.wire_format", plan.getWireFormat()));
   }
 
   /** The plan as a message, without reason and prediction. */
@@ -52,7 +59,8 @@ public final class Plans {
                   case PATCH_HEADS -> dev.longtake.v1.SequenceMode.SEQUENCE_MODE_PATCH_HEADS;
                   case PATCH_GATHER -> dev.longtake.v1.SequenceMode.SEQUENCE_MODE_PATCH_GATHER;
                 })
-            .setMicroBatches(plan.microBatches());
+            .setMicroBatches(plan.microBatches())
+            .setWireFormat(message(plan.wireFormat()));
     if (plan.stages().size() > 1) {
       plan.stages()
           .forEach(range ->
@@ -63,6 +71,32 @@ public final class Plans {
       message.addAllSequenceShares(plan.shares());
     }
     return message;
+  }
+
+  /**
+   * A message's format; lossless where it names none.
+   *
+   * @param field for the error
+   * @throws LongtakeException INVALID_REQUEST for one that this version does not know
+   */
+  public static WireFormat wireFormat(String field, dev.longtake.v1.WireFormat format) {
+    return switch (format) {
+      case WIRE_FORMAT_UNSPECIFIED, WIRE_FORMAT_STORED -> WireFormat.STORED;
+      case WIRE_FORMAT_BF16 -> WireFormat.BF16;
+      case WIRE_FORMAT_INT8_ROWS -> WireFormat.INT8_ROWS;
+      case UNRECOGNIZED ->
+          throw LongtakeException.invalidField(
+              field, "Expected a wire format that this version knows, but got another one");
+    };
+  }
+
+  /** The format as a message's field. */
+  public static dev.longtake.v1.WireFormat message(WireFormat format) {
+    return switch (format) {
+      case STORED -> dev.longtake.v1.WireFormat.WIRE_FORMAT_STORED;
+      case BF16 -> dev.longtake.v1.WireFormat.WIRE_FORMAT_BF16;
+      case INT8_ROWS -> dev.longtake.v1.WireFormat.WIRE_FORMAT_INT8_ROWS;
+    };
   }
 
   private static List<Integer> shares(Plan plan, int ranks) {

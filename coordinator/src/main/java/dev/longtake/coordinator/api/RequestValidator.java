@@ -3,6 +3,8 @@ package dev.longtake.coordinator.api;
 import static dev.longtake.common.error.LongtakeException.invalidField;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.plan.Plans;
+import dev.longtake.common.plan.WireFormat;
 import dev.longtake.coordinator.planner.Clips;
 import dev.longtake.coordinator.video.VideoFormat;
 import dev.longtake.v1.GenerationRequest;
@@ -70,8 +72,11 @@ final class RequestValidator {
           throw invalidField("upscale", problem);
         });
     full.setPrecision(precision(request));
+    full.setWireFormat(Plans.message(wireFormat(request)));
     if (request.hasPlan()) {
-      full.setPlan(RequestedPlans.checked(request.getPlan(), card.getProfile()));
+      full.setPlan(
+          RequestedPlans.checked(request.getPlan(), card.getProfile()).toBuilder()
+              .setWireFormat(full.getWireFormat()));
     }
     if (!request.hasSeed()) {
       // 32 bits: people read seeds aloud and type them.
@@ -141,6 +146,25 @@ final class RequestValidator {
               .formatted(-MAX_GUIDANCE, MAX_GUIDANCE, value));
     }
     return value;
+  }
+
+  /** A plan that was asked for may name it as well. */
+  private static WireFormat wireFormat(GenerationRequest request) {
+    WireFormat asked = Plans.wireFormat("wire_format", request.getWireFormat());
+    if (!request.hasPlan()) {
+      return asked;
+    }
+    WireFormat ofPlan = Plans.wireFormat("plan.wire_format", request.getPlan().getWireFormat());
+    boolean isAsked = request.getWireFormat() != dev.longtake.v1.WireFormat.WIRE_FORMAT_UNSPECIFIED;
+    boolean isInPlan =
+        request.getPlan().getWireFormat() != dev.longtake.v1.WireFormat.WIRE_FORMAT_UNSPECIFIED;
+    if (isAsked && isInPlan && asked != ofPlan) {
+      throw invalidField(
+          "plan.wire_format",
+          "Expected the wire format that the request asks for (%s) or none, but got %s"
+              .formatted(asked, ofPlan));
+    }
+    return isInPlan ? ofPlan : asked;
   }
 
   private static Precision precision(GenerationRequest request) {

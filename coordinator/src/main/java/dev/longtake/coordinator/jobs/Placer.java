@@ -104,6 +104,7 @@ final class Placer {
           other.jobsInFlight() > 1
               && other.modelFingerprint().equals(entry.card().getFingerprint())
               && other.precision() == request.getPrecision()
+              && other.plan().getWireFormat() == request.getWireFormat()
               && (!request.hasPlan() || Placement.divideAlike(request.getPlan(), other.plan()));
       if (!fits) {
         continue;

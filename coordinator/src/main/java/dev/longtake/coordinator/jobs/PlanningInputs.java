@@ -1,6 +1,7 @@
 package dev.longtake.coordinator.jobs;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.plan.Plans;
 import dev.longtake.coordinator.fleet.LinkTable;
 import dev.longtake.coordinator.fleet.Member;
 import dev.longtake.coordinator.planner.Clips;
@@ -42,7 +43,8 @@ public final class PlanningInputs {
         ROWS,
         textTokens,
         request.getPrecision(),
-        learnsVariance(card));
+        learnsVariance(card),
+        Plans.wireFormat("wire_format", request.getWireFormat()));
   }
 
   /** Tokens of the longest row. */

@@ -24,6 +24,9 @@ final class BlockCosts {
   private final RankShares shares;
   private final TokenGrid grid;
   private final double channels;
+  // What travels of a stored byte: of activations, and of an attention's result.
+  private final double wireShare;
+  private final double backShare;
 
   BlockCosts(Workload workload, SplitWalk walk, RankShares shares) {
     this.workload = workload;
@@ -31,6 +34,8 @@ final class BlockCosts {
     this.shares = shares;
     grid = shares.grid();
     channels = workload.profile().getChannels();
+    wireShare = workload.wireShare(FLOAT_BYTES);
+    backShare = workload.wireShare(workload.productBytes());
   }
 
   /**
@@ -104,14 +109,16 @@ final class BlockCosts {
     int others = shares.ranks() - 1;
     if (!walk.mode().exchangesHeads()) {
       double bytes = 2 * FLOAT_BYTES * channels * tokens;
-      return seconds + conflicts * (latency + bytes * (peers.ranks() + others * staging));
+      return seconds
+          + conflicts * (latency + bytes * (wireShare * peers.ranks() + others * staging));
     }
     double columns = shares.headColumns(rank);
-    double there = 3 * FLOAT_BYTES * tokens * (peers.columns() + staging * (channels - columns));
+    double there =
+        3 * FLOAT_BYTES * tokens * (wireShare * peers.columns() + staging * (channels - columns));
     double back =
         workload.productBytes()
             * columns
-            * (rows * peers.tokens(grid, walk.before(0))
+            * (backShare * rows * peers.tokens(grid, walk.before(0))
                 + staging * (rows * (double) grid.tokens() - tokens));
     return seconds + conflicts * (2 * latency + there + back);
   }
@@ -127,7 +134,7 @@ final class BlockCosts {
         * channels
         * rows
         * shares.frames(rank)
-        * (peers.patches() + staging * others);
+        * (wireShare * peers.patches() + staging * others);
   }
 
   private double toFrame(Peers.Sums peers, double staging, int rank, long rows, double columns) {
@@ -136,7 +143,7 @@ final class BlockCosts {
         * columns
         * rows
         * shares.patches(rank)
-        * (peers.frames() + staging * others);
+        * (wireShare * peers.frames() + staging * others);
   }
 
   /** Changes of the split outside of blocks: after embedding and after the final layer. */

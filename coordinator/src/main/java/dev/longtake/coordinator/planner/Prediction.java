@@ -128,7 +128,13 @@ final class Prediction {
   Outcome outcome(List<Range> ranges) {
     ExecutionPlan plan =
         new ExecutionPlan(
-            shape.groups(), ranges, shape.ranks(), shape.mode(), shape.shares(), shape.parts());
+            shape.groups(),
+            ranges,
+            shape.ranks(),
+            shape.mode(),
+            shape.shares(),
+            shape.parts(),
+            workload.wireFormat());
     Optional<Shortage> shortage = shortage(plan);
     if (shortage.isPresent()) {
       var none = new StepTime.Timing(0, 0, 0, 0, 0);

@@ -8,8 +8,10 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Payload bytes of one denoising step, exact: those that the exchange's streams count. Everything travels as float32 except what an
- * attention returns to the owners of its tokens, which has the type of the products.
+ * Payload bytes of one denoising step, exact: those that the exchange's streams count. Everything is stored as float32 except what an
+ * attention returns to the owners of its tokens, which has the type of the products; below, nothing is lost on the way. With a lossy
+ * format a row of c values has {@link dev.longtake.common.plan.WireFormat#rowBytes} instead of 4 c: a token's channels are one, in each
+ * exchange of heads those of a peer's heads, keys and values one each. Latents and predictions are never lossy.
  *
  * <p>With R rows in a branch group, F frames of P patches, C channels and rank q's shares f_q, p_q, C_q (columns of its heads) and n_q
  * (tokens of one row), a rank sends to a peer p
@@ -36,6 +38,8 @@ final class Traffic {
   private final TokenGrid grid;
   private final long channels;
   private final List<Range> rowsOfGroups;
+  // Of a token in the heads of all ranks.
+  private final long headBytes;
 
   Traffic(Workload workload, ExecutionPlan plan, SplitWalk walk, RankShares shares) {
     this.workload = workload;
@@ -44,6 +48,10 @@ final class Traffic {
     this.shares = shares;
     grid = shares.grid();
     channels = workload.profile().getChannels();
+    headBytes =
+        IntStream.range(0, shares.ranks())
+            .mapToLong(rank -> workload.wireBytes(1, shares.headColumns(rank)))
+            .sum();
     rowsOfGroups =
         IntStream.range(0, plan.branchGroups())
             .mapToObj(group -> plan.rowsOf(workload.rows(), group))
@@ -85,6 +93,11 @@ final class Traffic {
     return bytes + (plan.isLastStage(a) && b.stage() == 0 ? latents(a) : 0);
   }
 
+  /** Of a token's part of what an attention returns. */
+  private long productRow(long columns) {
+    return workload.wireFormat().rowBytes(columns, workload.productBytes());
+  }
+
   private long rows(Place place) {
     return rowsOfGroups.get(place.branchGroup()).size();
   }
@@ -101,8 +114,8 @@ final class Traffic {
     long toPatch = toPatch(place) * rows * frames * (grid.patches() - patches);
     long toFrame = rows * patches * (grid.frames() - frames);
     long bytes =
-        FLOAT_BYTES
-            * (channels * (toPatch + toFrames(place) * toFrame) + predicted(place) * toFrame);
+        workload.wireBytes(toPatch + toFrames(place) * toFrame, channels)
+            + workload.wireBytes(toFrame, predicted(place));
     long conflicts = conflicts(place);
     if (conflicts == 0) {
       return bytes;
@@ -113,10 +126,10 @@ final class Traffic {
       long others = rows * grid.tokens() - tokens;
       return bytes
           + conflicts
-              * (3 * FLOAT_BYTES * tokens * (channels - columns)
-                  + workload.productBytes() * others * columns);
+              * (3 * tokens * (headBytes - workload.wireBytes(1, columns))
+                  + others * productRow(columns));
     }
-    return bytes + conflicts * (ranks - 1) * 2 * FLOAT_BYTES * tokens * channels;
+    return bytes + conflicts * (ranks - 1) * workload.wireBytes(2 * tokens, channels);
   }
 
   private long toPeer(Place place, int peer) {
@@ -125,8 +138,8 @@ final class Traffic {
     long toPatch = toPatch(place) * rows * shares.frames(rank) * shares.patches(peer);
     long toFrame = rows * shares.frames(peer) * shares.patches(rank);
     long bytes =
-        FLOAT_BYTES
-            * (channels * (toPatch + toFrames(place) * toFrame) + predicted(place) * toFrame);
+        workload.wireBytes(toPatch + toFrames(place) * toFrame, channels)
+            + workload.wireBytes(toFrame, predicted(place));
     long conflicts = conflicts(place);
     if (conflicts == 0) {
       return bytes;
@@ -135,13 +148,12 @@ final class Traffic {
     if (walk.mode().exchangesHeads()) {
       return bytes
           + conflicts
-              * (3 * FLOAT_BYTES * tokens * shares.headColumns(peer)
-                  + workload.productBytes()
-                      * rows
+              * (workload.wireBytes(3 * tokens, shares.headColumns(peer))
+                  + rows
                       * shares.tokens(peer, walk.before(0))
-                      * shares.headColumns(rank));
+                      * productRow(shares.headColumns(rank)));
     }
-    return bytes + conflicts * 2 * FLOAT_BYTES * tokens * channels;
+    return bytes + conflicts * workload.wireBytes(2 * tokens, channels);
   }
 
   private Range blocks(Place place) {
@@ -171,7 +183,7 @@ final class Traffic {
   /** From one stage to the next, by one worker. */
   long boundary(Place place) {
     Split split = walk.before(blocks(place).end());
-    return FLOAT_BYTES * rows(place) * shares.tokens(place.sequenceRank(), split) * channels;
+    return workload.wireBytes(rows(place) * shares.tokens(place.sequenceRank(), split), channels);
   }
 
   /** From the last stage to the first, by one worker. */

@@ -53,6 +53,9 @@ final class Words {
     if (plan.sequenceRanks() > 1) {
       text += ", %d sequence ranks".formatted(plan.sequenceRanks());
     }
+    if (plan.wireFormat().isLossy() && plan.workers() > 1) {
+      text += ", lossy on the way (%s)".formatted(plan.wireFormat());
+    }
     return text;
   }
 }

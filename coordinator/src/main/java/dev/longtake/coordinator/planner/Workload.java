@@ -2,6 +2,7 @@ package dev.longtake.coordinator.planner;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.plan.WireFormat;
 import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.ModelProfile;
 import dev.longtake.v1.Precision;
@@ -15,6 +16,7 @@ import dev.longtake.v1.Precision;
  * @param textTokens of every row
  * @param precision of the products; unspecified is float32
  * @param learnedVariance whether the sampler uses the variance that the prompts' rows predict
+ * @param wireFormat how activations are to travel
  */
 public record Workload(
     ModelProfile profile,
@@ -23,7 +25,8 @@ public record Workload(
     int rows,
     int textTokens,
     Precision precision,
-    boolean learnedVariance) {
+    boolean learnedVariance,
+    WireFormat wireFormat) {
   public Workload {
     if (profile.getBlocksCount() == 0 || profile.getChannels() < 1 || profile.getHeads() < 1) {
       throw new LongtakeException(
@@ -38,6 +41,35 @@ public record Workload(
     }
   }
 
+  /** Work whose activations travel as they are. */
+  public Workload(
+      ModelProfile profile,
+      ClipGeometry clip,
+      int samples,
+      int rows,
+      int textTokens,
+      Precision precision,
+      boolean learnedVariance) {
+    this(profile, clip, samples, rows, textTokens, precision, learnedVariance, WireFormat.STORED);
+  }
+
+  /** Bytes of so many rows of float32 on their way to another worker. */
+  long wireBytes(long rows, long columns) {
+    return rows * wireFormat.rowBytes(columns, Float.BYTES);
+  }
+
+  /** What travels of each stored byte, of rows as wide as the model. */
+  double wireShare(int storedBytes) {
+    long columns = profile.getChannels();
+    return (double) wireFormat.rowBytes(columns, storedBytes) / (columns * storedBytes);
+  }
+
+  /** The same work with another format. */
+  public Workload withWireFormat(WireFormat format) {
+    return new Workload(
+        profile, clip, samples, rows, textTokens, precision, learnedVariance, format);
+  }
+
   /** Bytes of a value that a product makes for the next one. */
   int productBytes() {
     return precision == Precision.PRECISION_BF16 ? 2 : 4;
@@ -45,6 +77,7 @@ public record Workload(
 
   /** The same for another clip. */
   Workload withClip(ClipGeometry other) {
-    return new Workload(profile, other, samples, rows, textTokens, precision, learnedVariance);
+    return new Workload(
+        profile, other, samples, rows, textTokens, precision, learnedVariance, wireFormat);
   }
 }

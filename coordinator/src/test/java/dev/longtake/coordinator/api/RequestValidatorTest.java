@@ -8,6 +8,8 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.IntRange;
 import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.Plan;
+import dev.longtake.v1.WireFormat;
 import java.util.List;
 import java.util.Random;
 import java.util.function.UnaryOperator;
@@ -65,7 +67,17 @@ final class RequestValidatorTest {
             new Bad("upscale", "1 to 16, but got 0", r -> r.setUpscale(0)),
             new Bad("upscale", "but got 17", r -> r.setUpscale(17)),
             new Bad("upscale", "choose a smaller upscale", r -> r.setWidth(2048).setUpscale(4)),
-            new Bad("precision", "unknown value 7", r -> r.setPrecisionValue(7)));
+            new Bad("precision", "unknown value 7", r -> r.setPrecisionValue(7)),
+            new Bad("wire_format", "this version knows", r -> r.setWireFormatValue(9)),
+            new Bad(
+                "plan.wire_format",
+                "that the request asks for (BF16) or none, but got INT8_ROWS",
+                r ->
+                    r.setWireFormat(WireFormat.WIRE_FORMAT_BF16)
+                        .setPlan(
+                            Plan.newBuilder()
+                                .setSequenceRanks(2)
+                                .setWireFormat(WireFormat.WIRE_FORMAT_INT8_ROWS))));
     for (Bad bad : all) {
       assertThatThrownBy(() -> validator.complete(request(bad.change), card().build()))
           .as("%s: %s", bad.field, bad.allowed)
@@ -88,6 +100,25 @@ final class RequestValidatorTest {
             request(r -> r.setSteps(1000).setGuidance(100).setUpscale(16)), card().build());
 
     assertThat(validator.complete(full, card().build())).isEqualTo(full);
+  }
+
+  @Test
+  void shouldLabelRequestAndPlanWhenEitherNamesAWireFormat() {
+    Plan plan = Plan.newBuilder().setSequenceRanks(2).build();
+    WireFormat bf16 = WireFormat.WIRE_FORMAT_BF16;
+    List<UnaryOperator<GenerationRequest.Builder>> ways =
+        List.of(
+            r -> r.setWireFormat(bf16).setPlan(plan),
+            r -> r.setPlan(plan.toBuilder().setWireFormat(bf16)),
+            r -> r.setWireFormat(bf16).setPlan(plan.toBuilder().setWireFormat(bf16)));
+    for (UnaryOperator<GenerationRequest.Builder> way : ways) {
+      GenerationRequest full = validator.complete(request(way), card().build());
+      assertThat(full.getWireFormat()).isEqualTo(bf16);
+      assertThat(full.getPlan().getWireFormat()).isEqualTo(bf16);
+      assertThat(validator.complete(full, card().build())).isEqualTo(full);
+    }
+    assertThat(validator.complete(request(r -> r), card().build()).getWireFormat())
+        .isEqualTo(WireFormat.WIRE_FORMAT_STORED);
   }
 
   @Test

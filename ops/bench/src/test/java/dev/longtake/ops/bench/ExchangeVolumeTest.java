@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.longtake.common.partition.Range;
 import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.common.plan.SequenceMode;
+import dev.longtake.common.plan.WireFormat;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.coordinator.planner.ExchangeVolume;
 import dev.longtake.coordinator.planner.Workload;
@@ -128,6 +129,21 @@ class ExchangeVolumeTest {
             plan(1, all, SequenceMode.PATCH_HEADS, List.of(2, 1, 1), 1)));
   }
 
+  @Test
+  void shouldSendWhatTheClosedFormSaysWhenTheWayIsLossy() {
+    List<ExecutionPlan> plans = new ArrayList<>();
+    for (SequenceMode mode : SequenceMode.values()) {
+      for (WireFormat format : List.of(WireFormat.BF16, WireFormat.INT8_ROWS)) {
+        plans.addAll(
+            products(4, mode).subList(3, 5).stream()
+                .map(plan -> plan.withWireFormat(format))
+                .toList());
+      }
+    }
+    WorkOrder task = RandomTasks.rectifiedFlow(clip(), TEXT_TOKENS, 32, STEPS, 1);
+    check("stdit_v3", 6, task, new Batch(2, TEXT_TOKENS, /* learnedVariance= */ false), plans);
+  }
+
   private static RowCondition pooled(Random random) {
     return text(random, 28).toBuilder().setPooledText(RandomTasks.normal(random, 20)).build();
   }
@@ -177,8 +193,10 @@ class ExchangeVolumeTest {
       GangRun alone = gang.run(ExecutionPlan.solo(workload.profile().getBlocksCount()), task);
       for (ExecutionPlan plan : plans) {
         GangRun run = gang.run(plan, task);
-        run.requireSame(alone, RandomTasks.FINAL, plan.toString());
-        long[][] step = ExchangeVolume.ofStep(workload, plan);
+        if (!plan.wireFormat().isLossy()) {
+          run.requireSame(alone, RandomTasks.FINAL, plan.toString());
+        }
+        long[][] step = ExchangeVolume.ofStep(workload.withWireFormat(plan.wireFormat()), plan);
         long[][] counted = new long[step.length][];
         long[][] expected = new long[step.length][step.length];
         for (int rank = 0; rank < step.length; rank++) {

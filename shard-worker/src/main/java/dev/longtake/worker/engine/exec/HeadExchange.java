@@ -5,6 +5,7 @@ import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.engine.Exchange;
 import dev.longtake.worker.engine.program.Split;
+import dev.longtake.worker.engine.wire.Wire;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -21,6 +22,7 @@ final class HeadExchange {
   private final Geometry geometry;
   private final JointSequence sequence;
   private final Exchange exchange;
+  private final Wire wire;
   private final Staging staging;
   private final int heads;
   private final int headColumns;
@@ -36,6 +38,7 @@ final class HeadExchange {
       Geometry geometry,
       JointSequence sequence,
       Exchange exchange,
+      Wire wire,
       Staging staging,
       int heads,
       int headColumns) {
@@ -43,6 +46,7 @@ final class HeadExchange {
     this.geometry = geometry;
     this.sequence = sequence;
     this.exchange = exchange;
+    this.wire = wire;
     this.staging = staging;
     this.heads = heads;
     this.headColumns = headColumns;
@@ -80,6 +84,7 @@ final class HeadExchange {
     int ranks = geometry.ranks();
     @Nullable MemorySegment[] outgoing = new MemorySegment[ranks];
     @Nullable MemorySegment[] incoming = new MemorySegment[ranks];
+    @Nullable MemorySegment[] rows = new MemorySegment[ranks];
     for (int peer = 0; peer < ranks; peer++) {
       if (peer != geometry.rank()) {
         Range theirs = columns(peer);
@@ -88,8 +93,10 @@ final class HeadExchange {
         for (int i = 0; i < QKV; i++) {
           Pieces.download(device, third(own, i, theirs), mine, out.asSlice(i * part, part));
         }
-        outgoing[peer] = out;
-        incoming[peer] = staging.incoming(QKV * bytes(sequence.rowsOf(peer, split), held, all));
+        outgoing[peer] = wire.pack(out, theirs.size(), own.dtype());
+        MemorySegment in = staging.incoming(QKV * bytes(sequence.rowsOf(peer, split), held, all));
+        rows[peer] = in;
+        incoming[peer] = wire.room(in, held.size(), all.dtype());
       }
     }
     for (int i = 0; i < QKV; i++) {
@@ -99,8 +106,9 @@ final class HeadExchange {
     }
     exchange.allToAll(outgoing, incoming, what);
     for (int peer = 0; peer < ranks; peer++) {
-      MemorySegment received = incoming[peer];
+      MemorySegment received = rows[peer];
       if (received != null) {
+        wire.unpack(received, held.size(), all.dtype());
         long part = received.byteSize() / QKV;
         for (int i = 0; i < QKV; i++) {
           Pieces.upload(
@@ -126,12 +134,15 @@ final class HeadExchange {
     int ranks = geometry.ranks();
     @Nullable MemorySegment[] outgoing = new MemorySegment[ranks];
     @Nullable MemorySegment[] incoming = new MemorySegment[ranks];
+    @Nullable MemorySegment[] rows = new MemorySegment[ranks];
     for (int peer = 0; peer < ranks; peer++) {
       if (peer != geometry.rank()) {
         MemorySegment out = staging.outgoing(bytes(sequence.rowsOf(peer, split), held, all));
         Pieces.download(device, all, sequence.pieces(peer, split), out);
-        outgoing[peer] = out;
-        incoming[peer] = staging.incoming(bytes(Pieces.rows(mine), columns(peer), own));
+        outgoing[peer] = wire.pack(out, held.size(), all.dtype());
+        MemorySegment in = staging.incoming(bytes(Pieces.rows(mine), columns(peer), own));
+        rows[peer] = in;
+        incoming[peer] = wire.room(in, columns(peer).size(), own.dtype());
       }
     }
     Pieces.copy(
@@ -142,9 +153,10 @@ final class HeadExchange {
         mine);
     exchange.allToAll(outgoing, incoming, what);
     for (int peer = 0; peer < ranks; peer++) {
-      MemorySegment received = incoming[peer];
+      MemorySegment received = rows[peer];
       if (received != null) {
         Range theirs = columns(peer);
+        wire.unpack(received, theirs.size(), own.dtype());
         Pieces.upload(device, received, own.columns(theirs.start(), theirs.end()), mine);
       }
     }

@@ -5,6 +5,7 @@ import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.engine.Exchange;
 import dev.longtake.worker.engine.program.Split;
+import dev.longtake.worker.engine.wire.Wire;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -19,6 +20,7 @@ final class KeyValueGather {
   private final Geometry geometry;
   private final JointSequence sequence;
   private final Exchange exchange;
+  private final Wire wire;
   private final Staging staging;
 
   KeyValueGather(
@@ -26,11 +28,13 @@ final class KeyValueGather {
       Geometry geometry,
       JointSequence sequence,
       Exchange exchange,
+      Wire wire,
       Staging staging) {
     this.device = device;
     this.geometry = geometry;
     this.sequence = sequence;
     this.exchange = exchange;
+    this.wire = wire;
     this.staging = staging;
   }
 
@@ -62,22 +66,29 @@ final class KeyValueGather {
     if (ranks == 1) {
       return;
     }
+    // A token's keys and its values are of different sizes: a row each.
+    int columns = all.columns() / 2;
     staging.begin();
     long bytesOfRow = (long) all.columns() * Float.BYTES;
     MemorySegment sent = staging.outgoing(Pieces.rows(mine) * bytesOfRow);
     Pieces.download(device, own, mine, sent);
+    MemorySegment packed = wire.pack(sent, columns, all.dtype());
     @Nullable MemorySegment[] outgoing = new MemorySegment[ranks];
     @Nullable MemorySegment[] incoming = new MemorySegment[ranks];
+    @Nullable MemorySegment[] rows = new MemorySegment[ranks];
     for (int peer = 0; peer < ranks; peer++) {
       if (peer != geometry.rank()) {
-        outgoing[peer] = sent;
-        incoming[peer] = staging.incoming(sequence.rowsOf(peer, split) * bytesOfRow);
+        outgoing[peer] = packed;
+        MemorySegment in = staging.incoming(sequence.rowsOf(peer, split) * bytesOfRow);
+        rows[peer] = in;
+        incoming[peer] = wire.room(in, columns, all.dtype());
       }
     }
     exchange.allToAll(outgoing, incoming, what);
     for (int peer = 0; peer < ranks; peer++) {
-      MemorySegment received = incoming[peer];
+      MemorySegment received = rows[peer];
       if (received != null) {
+        wire.unpack(received, columns, all.dtype());
         Pieces.upload(device, received, all, sequence.pieces(peer, split));
       }
     }

@@ -16,6 +16,7 @@ import dev.longtake.worker.engine.program.Program;
 import dev.longtake.worker.engine.program.Split;
 import dev.longtake.worker.engine.program.Value;
 import dev.longtake.worker.engine.trace.LaneTrace;
+import dev.longtake.worker.engine.wire.Wire;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -94,12 +95,13 @@ public final class Network implements AutoCloseable {
       throw e;
     }
     Exchange ranks = neighbours.sequence();
-    splitSwitch = new SplitSwitch(device, geometry, ranks, staging);
-    gather = new KeyValueGather(device, geometry, sequence, ranks, staging);
+    var wire = new Wire(neighbours.wireFormat());
+    splitSwitch = new SplitSwitch(device, geometry, ranks, wire, staging);
+    gather = new KeyValueGather(device, geometry, sequence, ranks, wire, staging);
     headExchange =
         new HeadExchange(
-            device, geometry, sequence, ranks, staging, model.heads(), model.headDimension());
-    link = new TokenLink(device, neighbours, staging);
+            device, geometry, sequence, ranks, wire, staging, model.heads(), model.headDimension());
+    link = new TokenLink(device, neighbours, wire, staging);
   }
 
   /** Runs what depends on the condition alone. Call once, before the first step. */

@@ -5,6 +5,7 @@ import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.engine.Exchange;
 import dev.longtake.worker.engine.program.Split;
+import dev.longtake.worker.engine.wire.Wire;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
@@ -17,12 +18,14 @@ final class SplitSwitch {
   private final Device device;
   private final Geometry geometry;
   private final Exchange exchange;
+  private final Wire wire;
   private final Staging staging;
 
-  SplitSwitch(Device device, Geometry geometry, Exchange exchange, Staging staging) {
+  SplitSwitch(Device device, Geometry geometry, Exchange exchange, Wire wire, Staging staging) {
     this.device = device;
     this.geometry = geometry;
     this.exchange = exchange;
+    this.wire = wire;
     this.staging = staging;
   }
 
@@ -43,27 +46,30 @@ final class SplitSwitch {
     int ranks = geometry.ranks();
     @Nullable MemorySegment[] outgoing = new MemorySegment[ranks];
     @Nullable MemorySegment[] incoming = new MemorySegment[ranks];
+    @Nullable MemorySegment[] received = new MemorySegment[ranks];
     staging.begin();
     for (int peer = 0; peer < ranks; peer++) {
       if (peer == geometry.rank()) {
         continue;
       }
       Block sent = from == Split.FRAME ? mine(peer) : theirs(peer);
-      Block received = from == Split.FRAME ? theirs(peer) : mine(peer);
+      Block theirPart = from == Split.FRAME ? theirs(peer) : mine(peer);
       MemorySegment out = staging.outgoing(bytes(sent, source.columns()));
-      MemorySegment in = staging.incoming(bytes(received, source.columns()));
+      MemorySegment in = staging.incoming(bytes(theirPart, source.columns()));
       if (out.byteSize() > 0) {
         device.download(view(source, from, sent), out);
       }
-      outgoing[peer] = out;
-      incoming[peer] = in;
+      outgoing[peer] = wire.pack(out, source.columns(), source.dtype());
+      received[peer] = in;
+      incoming[peer] = wire.room(in, source.columns(), source.dtype());
     }
     exchange.allToAll(outgoing, incoming, what);
     for (int peer = 0; peer < ranks; peer++) {
-      MemorySegment in = incoming[peer];
+      MemorySegment in = received[peer];
       if (in != null && in.byteSize() > 0) {
-        Block received = from == Split.FRAME ? theirs(peer) : mine(peer);
-        device.upload(in, view(target, to, received));
+        wire.unpack(in, source.columns(), source.dtype());
+        Block theirPart = from == Split.FRAME ? theirs(peer) : mine(peer);
+        device.upload(in, view(target, to, theirPart));
       }
     }
     copyOwn(source, from, target, to);

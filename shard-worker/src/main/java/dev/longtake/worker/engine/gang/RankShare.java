@@ -76,7 +76,8 @@ public record RankShare(ExecutionPlan plan, int rank, Geometry geometry, Conditi
         all,
         all.among(sequence),
         isFirstStage() ? Neighbours.NOBODY : atStage(place.stage() - 1),
-        isLastStage() ? Neighbours.NOBODY : atStage(place.stage() + 1));
+        isLastStage() ? Neighbours.NOBODY : atStage(place.stage() + 1),
+        plan.wireFormat());
   }
 
   /** The rank that holds the same tokens in another stage. */

@@ -343,6 +343,7 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
                     .setSampling(Durations.fromMillis(56))
                     .setExchangedBytes(700L + order.getRank())
                     .setPeakDeviceBytes(9000)
+                    .setPeakExchangeBytes(800)
                     .setDecode(Durations.fromMillis(40)))
             .build());
     response.onCompleted();

@@ -24,6 +24,7 @@ import dev.longtake.v1.RankTime;
 import dev.longtake.v1.StageTime;
 import dev.longtake.v1.VideoChunk;
 import dev.longtake.v1.WatchRequest;
+import dev.longtake.v1.WireFormat;
 import dev.longtake.v1.WorkOrder;
 import io.grpc.Status;
 import io.grpc.stub.ClientCallStreamObserver;
@@ -163,6 +164,7 @@ final class GenerationTest {
                 .setSampling(Durations.fromMillis(56))
                 .setSentBytes(701)
                 .setPeakDeviceBytes(9000)
+                .setPeakExchangeBytes(800)
                 .build());
   }
 
@@ -200,7 +202,8 @@ final class GenerationTest {
             .setGuidance(-1.5)
             .setSeed(-1L)
             .setUpscale(1)
-            .setPrecision(Precision.PRECISION_BF16);
+            .setPrecision(Precision.PRECISION_BF16)
+            .setWireFormat(WireFormat.WIRE_FORMAT_STORED);
 
     Job job = cluster.submit(request);
 

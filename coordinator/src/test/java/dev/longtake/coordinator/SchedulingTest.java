@@ -14,6 +14,7 @@ import dev.longtake.v1.JobState;
 import dev.longtake.v1.Plan;
 import dev.longtake.v1.PlanPrediction;
 import dev.longtake.v1.Precision;
+import dev.longtake.v1.WireFormat;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.v1.WorkerStatus;
 import io.grpc.Status;
@@ -274,7 +275,12 @@ final class SchedulingTest {
 
     Job job = done(cluster.submit(request().setPlan(plan)).getId());
 
-    assertThat(job.getRequest().getPlan()).isEqualTo(Plan.newBuilder().setSequenceRanks(2).build());
+    assertThat(job.getRequest().getPlan())
+        .isEqualTo(
+            Plan.newBuilder()
+                .setSequenceRanks(2)
+                .setWireFormat(WireFormat.WIRE_FORMAT_STORED)
+                .build());
     assertThat(job.getPlan().getReason()).isEqualTo("scripted for 2 workers");
     assertThat(job.getWorkerIdsList()).containsExactly("w0", "w1");
   }

@@ -115,6 +115,7 @@ final class GenerationJson {
     json.addProperty("sampling_seconds", Texts.seconds(rank.getSampling()));
     json.addProperty("sent_bytes", rank.getSentBytes());
     json.addProperty("peak_device_bytes", rank.getPeakDeviceBytes());
+    json.addProperty("peak_exchange_bytes", rank.getPeakExchangeBytes());
     return json;
   }
 

@@ -3,6 +3,7 @@ package dev.longtake.coordinator.jobs;
 import dev.longtake.coordinator.fleet.Gang;
 import dev.longtake.v1.Plan;
 import dev.longtake.v1.Precision;
+import dev.longtake.v1.WireFormat;
 
 /**
  * Where a job runs.
@@ -10,7 +11,8 @@ import dev.longtake.v1.Precision;
  * @param gang reserved for the job
  * @param plan with its reason and prediction
  */
-record Placement(Gang gang, Plan plan, String modelFingerprint, Precision precision) {
+record Placement(
+    Gang gang, Plan plan, String modelFingerprint, Precision precision, WireFormat wireFormat) {
   /** Jobs that the workers may have at once with this plan. */
   int jobsInFlight() {
     return Math.max(1, plan.getPrediction().getJobsInFlight());
@@ -35,6 +37,9 @@ record Placement(Gang gang, Plan plan, String modelFingerprint, Precision precis
     }
     if (plan.getSequenceSharesList().stream().distinct().count() == 1) {
       shape.clearSequenceShares();
+    }
+    if (plan.getWireFormat() == WireFormat.WIRE_FORMAT_STORED) {
+      shape.clearWireFormat();
     }
     if (plan.getSequenceRanks() == 1) {
       // Nobody to exchange with.

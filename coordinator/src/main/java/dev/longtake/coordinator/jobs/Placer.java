@@ -104,7 +104,7 @@ final class Placer {
           other.jobsInFlight() > 1
               && other.modelFingerprint().equals(entry.card().getFingerprint())
               && other.precision() == request.getPrecision()
-              && other.plan().getWireFormat() == request.getWireFormat()
+              && other.wireFormat() == request.getWireFormat()
               && (!request.hasPlan() || Placement.divideAlike(request.getPlan(), other.plan()));
       if (!fits) {
         continue;
@@ -141,7 +141,9 @@ final class Placer {
   }
 
   private static Placement placement(JobEntry entry, Gang gang, Plan plan) {
-    return new Placement(gang, plan, entry.card().getFingerprint(), entry.request().getPrecision());
+    GenerationRequest request = entry.request();
+    return new Placement(
+        gang, plan, entry.card().getFingerprint(), request.getPrecision(), request.getWireFormat());
   }
 
   private static Workload workload(JobEntry entry) {

@@ -61,6 +61,7 @@ final class Reports {
               .setSampling(report.getSampling())
               .setSentBytes(report.getExchangedBytes())
               .setPeakDeviceBytes(report.getPeakDeviceBytes())
+              .setPeakExchangeBytes(report.getPeakExchangeBytes())
               .build());
     }
     return times;

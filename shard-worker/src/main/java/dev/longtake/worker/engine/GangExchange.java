@@ -31,6 +31,11 @@ public interface GangExchange {
       }
 
       @Override
+      public long peakBytes() {
+        return 0;
+      }
+
+      @Override
       public void abort(Throwable cause) {}
     };
   }
@@ -46,6 +51,9 @@ public interface GangExchange {
 
   /** Payload bytes sent so far to each rank, all lanes together. */
   List<Long> sentBytesByRank();
+
+  /** The most payload bytes that were held at once on their way to peers and from them, beside the callers' own memory. */
+  long peakBytes();
 
   /** Ends all exchanges: calls under way and all later ones fail. Any thread; the first cause counts. */
   void abort(Throwable cause);

@@ -52,12 +52,14 @@ public final class GrpcExchange implements Exchange {
   /**
    * One lane's exchange.
    *
+   * @param memory of the order, where what this lane holds is counted
    * @param onFailure told of the first failure, by the thread that met it
    */
   GrpcExchange(
       ExchangeSettings settings,
       JobRank self,
       Duration timeout,
+      ExchangeMemory memory,
       Consumer<LongtakeException> onFailure) {
     this.settings = settings;
     this.self = self;
@@ -65,7 +67,8 @@ public final class GrpcExchange implements Exchange {
     var others = new ArrayList<Peer>();
     for (int rank = 0; rank < self.gang().size(); rank++) {
       if (rank != self.rank()) {
-        others.add(new Peer(self, rank, settings, timeout.toNanos(), lock, changed, this::guard));
+        others.add(
+            new Peer(self, rank, settings, timeout.toNanos(), lock, changed, memory, this::guard));
       }
     }
     this.peers = List.copyOf(others);

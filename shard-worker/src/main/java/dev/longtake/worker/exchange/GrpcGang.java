@@ -31,6 +31,7 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
   private final int ranks;
   private final List<GrpcExchange> lanes = new ArrayList<>();
   private final Map<Integer, PeerChannels> connections = new HashMap<>();
+  private final ExchangeMemory memory = new ExchangeMemory();
   private final AtomicBoolean closed = new AtomicBoolean();
 
   GrpcGang(
@@ -56,7 +57,7 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
     }
     for (int lane = 0; lane < laneCount; lane++) {
       var self = new JobRank(jobId, attempt, lane, rank, gang);
-      lanes.add(new GrpcExchange(settings, self, timeout, this::abort));
+      lanes.add(new GrpcExchange(settings, self, timeout, memory, this::abort));
     }
   }
 
@@ -106,6 +107,16 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
     return IntStream.range(0, ranks)
         .mapToObj(peer -> lanes.stream().mapToLong(lane -> lane.sentBytes(peer)).sum())
         .toList();
+  }
+
+  @Override
+  public long peakBytes() {
+    return memory.peakBytes();
+  }
+
+  /** What of {@link #peakBytes} is held now. */
+  long heldBytes() {
+    return memory.heldBytes();
   }
 
   /** Chunks that arrived and wait to be consumed; never more than the window for each peer and lane. */

@@ -31,6 +31,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   private final PeerLife life;
   private final ReentrantLock lock;
   private final Condition changed;
+  private final ExchangeMemory memory;
   private final List<OutgoingStream> outgoing;
   private final Guard guard;
 
@@ -54,6 +55,9 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   private boolean windowKnown;
   private long windowChunks;
   private long creditChunks;
+  // Bytes of the chunks whose credits are out. Chunks differ in size only at the end of a point, so
+  // it does not matter that credits may come back in another order.
+  private final ArrayDeque<Long> unacknowledged = new ArrayDeque<>();
   private int endedOutgoing;
 
   // Only used by the thread that exchanges.
@@ -76,6 +80,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
       long timeoutNanos,
       ReentrantLock lock,
       Condition changed,
+      ExchangeMemory memory,
       Guard guard) {
     this.self = self;
     this.rank = rank;
@@ -83,6 +88,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     this.life = new PeerLife(self, toString(), timeoutNanos, settings.peerTimeout().toNanos());
     this.lock = lock;
     this.changed = changed;
+    this.memory = memory;
     this.guard = guard;
     this.incoming = new IncomingStream[ExchangeSettings.MAX_CONNECTIONS];
     this.outgoing =
@@ -221,6 +227,8 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
       }
       creditChunks--;
       chunk = mine.take(on);
+      unacknowledged.add(chunk.payloadBytes());
+      memory.hold(chunk.payloadBytes());
       copying++;
     } finally {
       lock.unlock();
@@ -270,6 +278,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
       arrival.stream().consumed(chunk);
       isPlaced = true;
     } finally {
+      release(arrival.chunk());
       lock.lock();
       try {
         copying--;
@@ -284,6 +293,22 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
       }
     }
     return true;
+  }
+
+  /** Held. Chunks that were sent hold no memory any more. */
+  private void acknowledge(int chunks) {
+    for (int i = 0; i < chunks && !unacknowledged.isEmpty(); i++) {
+      memory.release(unacknowledged.remove());
+    }
+  }
+
+  private void release(IncomingChunk chunk) {
+    memory.release(bytesHere(chunk));
+  }
+
+  /** A payload in shared memory is its sender's. */
+  private static long bytesHere(IncomingChunk chunk) {
+    return chunk.slot().isPresent() ? 0 : chunk.head().payloadBytes();
   }
 
   /** Held. Whether the peer has consumed every chunk that was sent to it. */
@@ -305,11 +330,15 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
       closed = true;
       dropped = List.copyOf(inbox);
       inbox.clear();
+      acknowledge(unacknowledged.size());
       changed.signalAll();
     } finally {
       lock.unlock();
     }
-    dropped.forEach(arrival -> arrival.stream().drop(arrival.chunk()));
+    for (Arrival arrival : dropped) {
+      arrival.stream().drop(arrival.chunk());
+      release(arrival.chunk());
+    }
     // The reason first: it can only be told where this rank is the server.
     incoming().forEach(stream -> stream.refuse(reason));
     outgoing.forEach(stream -> stream.cancel(reason.getMessage()));
@@ -328,6 +357,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
         return false;
       }
       inbox.add(new Arrival(by, chunk));
+      memory.hold(bytesHere(chunk));
       life.did(chunk.arrivedNanos());
     } finally {
       lock.unlock();
@@ -364,6 +394,8 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
       if (isFirst) {
         windowKnown = true;
         windowChunks = chunks;
+      } else {
+        acknowledge(chunks);
       }
       creditChunks += chunks;
       if (chunks > 0) {

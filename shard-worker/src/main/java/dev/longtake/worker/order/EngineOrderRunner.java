@@ -182,7 +182,8 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
             finished
                 .setExchangedBytes(exchange.sentBytes())
                 .addAllSentBytesByRank(exchange.sentBytesByRank())
-                .setPeakDeviceBytes(device.memory().peakBytes()))
+                .setPeakDeviceBytes(device.memory().peakBytes())
+                .setPeakExchangeBytes(exchange.peakBytes()))
         .build();
   }
 

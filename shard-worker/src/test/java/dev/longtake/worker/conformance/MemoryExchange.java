@@ -67,6 +67,11 @@ public final class MemoryExchange implements GangExchange {
   }
 
   @Override
+  public long peakBytes() {
+    return 0;
+  }
+
+  @Override
   public List<Long> sentBytesByRank() {
     return IntStream.range(0, ranks).mapToObj(sentBytes::get).toList();
   }

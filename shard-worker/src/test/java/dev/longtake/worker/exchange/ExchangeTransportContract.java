@@ -61,6 +61,9 @@ abstract class ExchangeTransportContract {
     /** Payload that arrived at the rank and was not consumed. */
     long queuedBytes(int rank);
 
+    /** The most that the rank held at once of what was under way. */
+    long peakBytes(int rank);
+
     /** Closes every exchange and transport; fails when something is left. */
     @Override
     void close();
@@ -101,6 +104,9 @@ abstract class ExchangeTransportContract {
         assertThat(gang.sentBytes(rank)).as("seed %d, rank %d", seed, rank).isEqualTo(expected);
         assertThat(gang.exchange(rank).ranks()).isEqualTo(ranks);
         assertThat(gang.queuedBytes(rank)).isZero();
+        assertThat(gang.peakBytes(rank))
+            .as("a window to each peer and one from each")
+            .isBetween(ranks == 1 ? 0L : 1L, 2L * (ranks - 1) * WINDOW_BYTES);
       }
     }
   }
@@ -148,6 +154,7 @@ abstract class ExchangeTransportContract {
       assertThat(failure.code()).isEqualTo(ErrorCode.PEER_LOST);
       assertThat(gang.sentBytes(0)).isEqualTo(WINDOW_BYTES);
       assertThat(gang.queuedBytes(1)).isEqualTo(WINDOW_BYTES);
+      assertThat(gang.peakBytes(0)).isEqualTo(WINDOW_BYTES);
     }
   }
 

@@ -1,5 +1,7 @@
 package dev.longtake.worker.exchange;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.worker.engine.Exchange;
 import java.time.Duration;
@@ -72,8 +74,14 @@ class GrpcExchangeTest extends ExchangeTransportContract {
     }
 
     @Override
+    public long peakBytes(int rank) {
+      return exchanges.get(rank).peakBytes();
+    }
+
+    @Override
     public void close() {
       exchanges.forEach(GrpcGang::close);
+      assertThat(exchanges).allMatch(gang -> gang.heldBytes() == 0);
       workers.close();
     }
   }

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** What the network does to a connection while rank 0 sends to rank 1, and that both workers outlive it. */
 @ExtendWith(NoLeaks.class)
@@ -44,8 +44,11 @@ final class ConnectionFaultTest {
   }
 
   private static LoopbackWorkers workers(Duration peerTimeout) {
-    return new LoopbackWorkers(
-        2, new ExchangeSettings(CHUNK_BYTES, WINDOW_CHUNKS, 1, false, peerTimeout, LONG, 64));
+    return new LoopbackWorkers(2, settings(peerTimeout));
+  }
+
+  private static ExchangeSettings settings(Duration peerTimeout) {
+    return new ExchangeSettings(CHUNK_BYTES, WINDOW_CHUNKS, 1, false, peerTimeout, LONG, 64);
   }
 
   private Future<LongtakeException> sending(FaultyPair pair) {
@@ -64,11 +67,12 @@ final class ConnectionFaultTest {
   }
 
   @ParameterizedTest
-  @EnumSource
-  void shouldNamePeerJobAndStepWhenConnectionIsResetInMidChunk(Way way) {
+  @CsvSource({"TO_SERVER, 1", "TO_CLIENT, 1", "TO_SERVER, 3", "TO_CLIENT, 3"})
+  void shouldNamePeerJobAndStepWhenConnectionIsResetInMidChunk(Way way, int connections) {
     // What comes back are credits of a few bytes each.
     var fault = new Fault.Reset(way, way == Way.TO_SERVER ? MID_SECOND_CHUNK : 400);
-    try (var workers = workers(LONG)) {
+    var settings = settings(LONG).withConnections(connections);
+    try (var workers = new LoopbackWorkers(2, settings)) {
       try (var pair = new FaultyPair(workers, "j1", 1, 1, LONG, fault)) {
         var sending = sending(pair);
         var receiving = receiving(pair);

@@ -366,6 +366,7 @@ final class ExchangeHubTest {
   void shouldQueueNoMoreThanWindowWhenPeerIgnoresItsCredits() {
     var receiver = open(start(LONG, 4), 1);
     var peer = new HandWrittenPeer().hello(1, 1, 0);
+    until(() -> peer.credits.equals(List.of(4)));
     byte[] bytes = ExchangeTransportContract.content(1, 0, 1, 0, 50);
     for (int i = 0; i < 50; i++) {
       peer.chunk(chunk(0, i, 50, new byte[] {bytes[i]}).build());

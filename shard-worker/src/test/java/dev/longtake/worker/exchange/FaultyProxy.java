@@ -42,8 +42,8 @@ final class FaultyProxy implements AutoCloseable {
     /** The next byte arrives with one bit, of 0 to 7, changed. */
     record Flip(Way way, long afterBytes, int bit) implements Fault {}
 
-    /** The first frame of gRPC's data with at least that many bytes gets another stream's number: one bit of it changes. */
-    record Misdirect(int minFrameBytes, int bit) implements Fault {
+    /** The first frame of gRPC's data with at least that many bytes gets another stream's number: these bits of it change. */
+    record Misdirect(int minFrameBytes, int bits) implements Fault {
       @Override
       public Way way() {
         return Way.TO_SERVER;
@@ -195,7 +195,7 @@ final class FaultyProxy implements AutoCloseable {
       case Fault.Cut _ -> cut();
       case Fault.Hold(Way way, long _) -> held.add(way);
       case Fault.Flip(Way _, long _, int bit) -> bytes[offset] ^= (byte) (1 << bit);
-      case Fault.Misdirect(int _, int bit) -> bytes[offset] ^= (byte) (1 << bit);
+      case Fault.Misdirect(int _, int bits) -> bytes[offset] ^= (byte) bits;
     }
   }
 

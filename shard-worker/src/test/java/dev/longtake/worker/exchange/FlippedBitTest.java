@@ -27,13 +27,15 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** One bit changes on its way, anywhere in what gRPC writes: the exchange delivers the right bytes or fails, but never others. */
 @ExtendWith(NoLeaks.class)
 final class FlippedBitTest {
   private static final Duration LONG = Duration.ofSeconds(60);
   private static final long SEED = 20261126L;
-  private static final int ROUNDS = 160;
+  private static final int ROUNDS = 80;
 
   /** Rounds at one time: most of them wait for a timeout. */
   private static final int TOGETHER = 8;
@@ -77,32 +79,37 @@ final class FlippedBitTest {
     }
   }
 
-  /** Streams have the odd numbers from 3 on: the first lane's chunk comes on the third lane's stream. */
+  /** Two lanes have streams 3 and 5: with two bits changed, one lane's chunk comes on the other's stream. */
   @Test
   void shouldFailWhenChunkComesOnAnotherLanesStream() {
     var settings = new ExchangeSettings(1024, 4, 1, false, LONG, LONG, 64);
     try (var workers = new LoopbackWorkers(2, settings)) {
-      var fault = new Fault.Misdirect(1000, 2);
-      try (var pair = new FaultyPair(workers, "j1", 1, LANES, LONG, fault)) {
+      var fault = new Fault.Misdirect(1000, 3 ^ 5);
+      try (var pair = new FaultyPair(workers, "j1", 1, 2, LONG, fault)) {
+        for (int lane = 0; lane < 2; lane++) {
+          sendTo(pair.gang(0).lane(lane), 1, new byte[1], "step 2");
+          assertThat(receiveFrom(pair.gang(1).lane(lane), 0, 1)).hasSize(1);
+        }
         sendTo(pair.gang(0).lane(0), 1, new byte[1000], "step 3");
-        LongtakeException failure = failureOf(() -> receiveFrom(pair.gang(1).lane(2), 0, 1000));
+        LongtakeException failure = failureOf(() -> receiveFrom(pair.gang(1).lane(1), 0, 1000));
         assertThat(failure)
             .hasMessageContaining(
-                "from " + pair.nameOf(0) + " (job j1, attempt 1, step 7) in lane 2")
-            .hasMessageContaining("but got bytes 0 to 1000 of point 0 with 1000 bytes")
+                "from " + pair.nameOf(0) + " (job j1, attempt 1, step 7) in lane 1")
+            .hasMessageContaining("but got bytes 0 to 1000 of point 1 with 1000 bytes")
             .hasMessageContaining("(job j1, attempt 1, rank 0, lane 0, step 3)");
       }
       FaultyPair.assertServesNextJob(workers);
     }
   }
 
-  @Test
-  void shouldDeliverRightBytesOrFailNamingThePeerWhenAnyBitIsHit() {
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3})
+  void shouldDeliverRightBytesOrFailNamingThePeerWhenAnyBitIsHit(int connections) {
     Duration timeout = ExchangeSettings.MIN_PEER_TIMEOUT;
-    var settings = new ExchangeSettings(CHUNK_BYTES, 4, 1, false, timeout, timeout, 1000);
+    var settings = new ExchangeSettings(CHUNK_BYTES, 4, connections, false, timeout, timeout, 1000);
     try (var workers = new LoopbackWorkers(2, settings)) {
       Map<Way, Long> lengths = lengths(workers);
-      var random = new SplittableRandom(SEED);
+      var random = new SplittableRandom(SEED + connections);
       var ends = new ArrayList<Future<?>>();
       for (int i = 0; i < ROUNDS; i++) {
         int round = i;
@@ -110,7 +117,7 @@ final class FlippedBitTest {
         var fault = new Fault.Flip(way, random.nextLong(requireNonNull(lengths.get(way))), random.nextInt(8));
         ends.add(
             rounds.submit(() -> {
-              String what = "seed %d, round %d, %s".formatted(SEED, round, fault);
+              String what = "seed %d, %d connections, round %d, %s".formatted(SEED, connections, round, fault);
               try (var pair = new FaultyPair(workers, "j" + round, 1, LANES, timeout, fault)) {
                 assertRightOrFailed(pair, what);
               }

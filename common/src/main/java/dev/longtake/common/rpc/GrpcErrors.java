@@ -11,6 +11,7 @@ import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
 import java.util.Arrays;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** The one place where failures become gRPC statuses and back. */
 public final class GrpcErrors {
@@ -89,7 +90,7 @@ public final class GrpcErrors {
   }
 
   private static Optional<ErrorInfo> errorInfo(Throwable failure) {
-    com.google.rpc.Status status = StatusProto.fromThrowable(failure);
+    com.google.rpc.Status status = details(failure);
     if (status == null) {
       return Optional.empty();
     }
@@ -104,6 +105,15 @@ public final class GrpcErrors {
       }
     }
     return Optional.empty();
+  }
+
+  private static com.google.rpc.@Nullable Status details(Throwable failure) {
+    try {
+      return StatusProto.fromThrowable(failure);
+    } catch (IllegalArgumentException e) {
+      // Details that are no protobuf: what is left is the status itself.
+      return null;
+    }
   }
 
   private static ErrorCode byName(String reason) {

@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class ExchangeHub implements AutoCloseable {
   /** Version of the exchange's protocol; see exchange.proto. */
-  static final int PROTOCOL = 3;
+  static final int PROTOCOL = 4;
 
   /** Jobs whose newest attempt is remembered; far more than can have streams under way. */
   private static final int REMEMBERED_JOBS = 4096;

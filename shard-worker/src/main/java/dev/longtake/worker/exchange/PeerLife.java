@@ -63,7 +63,9 @@ final class PeerLife {
   }
 
   void violated(LongtakeException failure) {
-    violation = failure;
+    violation =
+        new LongtakeException(
+            failure.code(), "%s (%s): %s".formatted(peer, self, failure.getMessage()), failure);
   }
 
   /** Nothing more comes; not in order when a connection broke. */

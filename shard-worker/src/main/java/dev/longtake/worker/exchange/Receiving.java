@@ -63,19 +63,22 @@ final class Receiving implements Transfer {
     if (!isExpected(head)) {
       throw new LongtakeException(
           ErrorCode.INTERNAL,
-          "Expected a part of point %d with %d bytes from %s (%s, %s), but got bytes %d to %d of point %d with %d bytes (job %s, attempt %d, %s), or got them twice; the ranks don't run the same program"
+          "Expected a part of point %d with %d bytes from %s (%s, %s) in lane %d, but got bytes %d to %d of point %d with %d bytes (job %s, attempt %d, rank %d, lane %d, %s), or got them twice; the ranks don't run the same program"
               .formatted(
                   point,
                   target.byteSize(),
                   peer,
                   self,
                   what,
+                  self.lane(),
                   head.offsetBytes(),
                   head.offsetBytes() + head.payloadBytes(),
                   head.point(),
                   head.totalBytes(),
                   head.jobId(),
                   head.attempt(),
+                  head.fromRank(),
+                  head.lane(),
                   head.place()));
     }
     if (contiguousBytes == 0 && ahead.isEmpty()) {
@@ -116,6 +119,8 @@ final class Receiving implements Transfer {
     int size = head.payloadBytes();
     return head.jobId().equals(self.jobId())
         && head.attempt() == self.attempt()
+        && head.fromRank() == peer.rank()
+        && head.lane() == self.lane()
         && head.point() == point
         && head.totalBytes() == target.byteSize()
         && size > 0

@@ -30,7 +30,14 @@ final class Sending implements Transfer {
     this.what = what;
     this.waited = waited;
     this.place =
-        new ChunkPlace(self.jobId(), self.attempt(), what, peer.nextSendPoint(), source.byteSize());
+        new ChunkPlace(
+            self.jobId(),
+            self.attempt(),
+            self.rank(),
+            self.lane(),
+            what,
+            peer.nextSendPoint(),
+            source.byteSize());
   }
 
   boolean isOneChunk() {

@@ -35,8 +35,10 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /** How a worker treats the streams of peers, good and bad: the peer is written by hand on the generated stub. */
+@ExtendWith(NoLeaks.class)
 final class ExchangeHubTest {
   private static final Duration LONG = Duration.ofSeconds(60);
 
@@ -156,6 +158,7 @@ final class ExchangeHubTest {
     return ExchangeChunk.newBuilder()
         .setJobId("j1")
         .setAttempt(1)
+        .setFromRank(1)
         .setPlace("step 7")
         .setPoint(point)
         .setOffsetBytes(offset)
@@ -206,6 +209,8 @@ final class ExchangeHubTest {
             chunk(1, 0, 4, new byte[4]).build(),
             chunk(0, 0, 4, new byte[4]).setJobId("j2").build(),
             chunk(0, 0, 4, new byte[4]).setAttempt(99).build(),
+            chunk(0, 0, 4, new byte[4]).setFromRank(0).build(),
+            chunk(0, 0, 4, new byte[4]).setLane(1).build(),
             chunk(0, 4, 4, new byte[1]).build(),
             chunk(0, -1, 4, new byte[1]).build(),
             chunk(0, 0, 5, new byte[4]).build(),
@@ -340,14 +345,37 @@ final class ExchangeHubTest {
   }
 
   @Test
-  void shouldEndStreamWhenMessageIsTooLarge() {
-    var receiver = open(start(LONG, 4), 1);
+  void shouldEndStreamAndServeNextAttemptWhenMessageIsTooLarge() {
+    var on = start(LONG, 4);
+    var receiver = open(on, 1);
     var peer = new HandWrittenPeer().hello(1, 1, 0);
     peer.chunk(chunk(0, 0, 64 << 20, new byte[64 << 20]).build());
     // gRPC's server resets a stream whose message is above the limit.
     assertThat(peer.awaitEnd().getCode()).isEqualTo(Status.Code.CANCELLED);
     assertThat(failureOf(() -> receiveFrom(receiver.lane(0), 1, 64 << 20)).code())
         .isEqualTo(ErrorCode.PEER_LOST);
+    receiver.close();
+    var next = open(on, 2);
+    new HandWrittenPeer()
+        .hello(2, 1, 0)
+        .chunk(chunk(0, 0, 1, new byte[] {9}).setAttempt(2).build());
+    assertThat(receiveFrom(next.lane(0), 1, 1)).containsExactly(9);
+  }
+
+  @Test
+  void shouldQueueNoMoreThanWindowWhenPeerIgnoresItsCredits() {
+    var receiver = open(start(LONG, 4), 1);
+    var peer = new HandWrittenPeer().hello(1, 1, 0);
+    until(() -> peer.credits.equals(List.of(4)));
+    byte[] bytes = ExchangeTransportContract.content(1, 0, 1, 0, 50);
+    for (int i = 0; i < 50; i++) {
+      peer.chunk(chunk(0, i, 50, new byte[] {bytes[i]}).build());
+    }
+    // Comes over the same connection: when it was answered, all chunks were read.
+    assertThat(new HandWrittenPeer().hello(1, 1, 0).endCode()).isEqualTo(ErrorCode.WRONG_STATE);
+    assertThat(peer.credits).containsExactly(4);
+    assertThat(receiver.queuedChunks()).isEqualTo(4);
+    assertThat(receiveFrom(receiver.lane(0), 1, 50)).isEqualTo(bytes);
   }
 
   @Test
@@ -437,13 +465,15 @@ final class ExchangeHubTest {
 
   @Test
   void shouldRefuseWhenFirstMessageIsNoHelloOrSecondIsOne() {
-    var receiver = open(start(LONG, 4), 1);
+    var on = start(LONG, 4);
+    var receiver = open(on, 1);
     var first = new HandWrittenPeer();
     first.chunk(chunk(0, 0, 1, new byte[1]).build());
     assertThat(first.awaitEnd().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
     var second = new HandWrittenPeer().hello(1, 1, 0).hello(1, 1, 0);
     assertThat(second.awaitEnd().getCode()).isEqualTo(Status.Code.INVALID_ARGUMENT);
     assertThat(failureOf(() -> receiveFrom(receiver.lane(0), 1, 1)))
+        .hasMessageContaining("rank 1 at " + on.address(1) + " (job j1, attempt 1)")
         .hasMessageContaining("a chunk after the hello");
   }
 

@@ -23,10 +23,12 @@ import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What every transport of the exchange must do. Subclasses say how a gang is made. */
+@ExtendWith(NoLeaks.class)
 abstract class ExchangeTransportContract {
   /** Small, so that payloads of a few KiB exceed the window. */
   static final int CHUNK_BYTES = 512;

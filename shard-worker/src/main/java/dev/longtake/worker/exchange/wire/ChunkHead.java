@@ -10,6 +10,8 @@ import dev.longtake.v1.ExchangeChunk;
 public record ChunkHead(
     String jobId,
     long attempt,
+    int fromRank,
+    int lane,
     String place,
     long point,
     long totalBytes,
@@ -19,6 +21,8 @@ public record ChunkHead(
     return new ChunkHead(
         chunk.getJobId(),
         chunk.getAttempt(),
+        chunk.getFromRank(),
+        chunk.getLane(),
         chunk.getPlace(),
         chunk.getPoint(),
         chunk.getTotalBytes(),

@@ -10,15 +10,25 @@ public final class ChunkPlace {
   /**
    * One peer's part of an exchange point.
    *
+   * @param lane of the sender's exchange
    * @param place in the program, with the step
    * @param point how many were before it
    * @param totalBytes of all its chunks
    */
-  public ChunkPlace(String jobId, long attempt, String place, long point, long totalBytes) {
+  public ChunkPlace(
+      String jobId,
+      long attempt,
+      int fromRank,
+      int lane,
+      String place,
+      long point,
+      long totalBytes) {
     chunk =
         ExchangeChunk.newBuilder()
             .setJobId(jobId)
             .setAttempt(attempt)
+            .setFromRank(fromRank)
+            .setLane(lane)
             .setPlace(place)
             .setPoint(point)
             .setTotalBytes(totalBytes)

@@ -65,6 +65,8 @@ final class HeadReader {
     String ofJob = "";
     String atPlace = "";
     long attempt = 0;
+    int fromRank = 0;
+    int lane = 0;
     long point = 0;
     long totalBytes = 0;
     long offsetBytes = 0;
@@ -88,6 +90,10 @@ final class HeadReader {
         atPlace = place.of(seen, from, count);
       } else if (tag == Tags.ATTEMPT) {
         attempt = varint(message);
+      } else if (tag == Tags.FROM_RANK) {
+        fromRank = (int) varint(message);
+      } else if (tag == Tags.LANE) {
+        lane = (int) varint(message);
       } else if (tag == Tags.POINT) {
         point = varint(message);
       } else if (tag == Tags.TOTAL_BYTES) {
@@ -104,7 +110,15 @@ final class HeadReader {
           ? null
           : new IncomingChunk(
               new ChunkHead(
-                  ofJob, attempt, atPlace, point, totalBytes, offsetBytes, slot.payloadBytes()),
+                  ofJob,
+                  attempt,
+                  fromRank,
+                  lane,
+                  atPlace,
+                  point,
+                  totalBytes,
+                  offsetBytes,
+                  slot.payloadBytes()),
               slot);
     }
     long payloadBytes = varint(message);
@@ -114,7 +128,16 @@ final class HeadReader {
       return null;
     }
     var head =
-        new ChunkHead(ofJob, attempt, atPlace, point, totalBytes, offsetBytes, (int) payloadBytes);
+        new ChunkHead(
+            ofJob,
+            attempt,
+            fromRank,
+            lane,
+            atPlace,
+            point,
+            totalBytes,
+            offsetBytes,
+            (int) payloadBytes);
     return new IncomingChunk(head, new BufferedPayload(message));
   }
 

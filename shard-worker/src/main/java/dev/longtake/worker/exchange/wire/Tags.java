@@ -12,6 +12,8 @@ final class Tags {
   static final int CHUNK = of(ExchangeMessage.CHUNK_FIELD_NUMBER, LENGTH_DELIMITED);
   static final int JOB_ID = of(ExchangeChunk.JOB_ID_FIELD_NUMBER, LENGTH_DELIMITED);
   static final int ATTEMPT = of(ExchangeChunk.ATTEMPT_FIELD_NUMBER, WireFormat.WIRETYPE_VARINT);
+  static final int FROM_RANK = of(ExchangeChunk.FROM_RANK_FIELD_NUMBER, WireFormat.WIRETYPE_VARINT);
+  static final int LANE = of(ExchangeChunk.LANE_FIELD_NUMBER, WireFormat.WIRETYPE_VARINT);
   static final int PLACE = of(ExchangeChunk.PLACE_FIELD_NUMBER, LENGTH_DELIMITED);
   static final int POINT = of(ExchangeChunk.POINT_FIELD_NUMBER, WireFormat.WIRETYPE_VARINT);
   static final int TOTAL_BYTES =

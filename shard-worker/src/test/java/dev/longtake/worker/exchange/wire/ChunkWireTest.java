@@ -59,6 +59,8 @@ final class ChunkWireTest {
     return ExchangeChunk.newBuilder()
         .setJobId(random.nextInt(4) == 0 ? "" : "job-" + random.nextLong())
         .setAttempt(random.nextInt(3))
+        .setFromRank(random.nextInt(3))
+        .setLane(random.nextInt(3))
         .setPlace("step %d, before bl\u00f6cke.%d".formatted(random.nextInt(99), random.nextInt(9)))
         .setPoint(random.nextLong() >>> random.nextInt(64))
         .setTotalBytes(random.nextLong() >>> random.nextInt(64))
@@ -73,6 +75,8 @@ final class ChunkWireTest {
         new ChunkPlace(
             chunk.getJobId(),
             chunk.getAttempt(),
+            chunk.getFromRank(),
+            chunk.getLane(),
             chunk.getPlace(),
             chunk.getPoint(),
             chunk.getTotalBytes());

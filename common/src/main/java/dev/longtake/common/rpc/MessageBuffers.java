@@ -32,13 +32,15 @@ public final class MessageBuffers extends AbstractByteBufAllocator {
    * Writes to a message's stream and tells where the bytes have gone.
    *
    * @param target as gRPC passed it to {@link io.grpc.Drainable#drainTo}
-   * @return the buffer in which what is written next would lie behind {@code bytes}; null when that isn't known. It is gRPC's: it may
+   * @param count of {@code bytes}, from the first
+   * @return the buffer in which what is written next would lie behind them; null when that isn't known. It is gRPC's: it may
    *     only be used until the stream is written to again
    */
-  public static @Nullable ByteBuf write(byte[] bytes, OutputStream target) throws IOException {
+  public static @Nullable ByteBuf write(byte[] bytes, int count, OutputStream target)
+      throws IOException {
     ByteBuf buffer = LATEST.get();
-    int end = buffer == null || buffer.refCnt() == 0 ? -1 : buffer.writerIndex() + bytes.length;
-    target.write(bytes);
+    int end = buffer == null || buffer.refCnt() == 0 ? -1 : buffer.writerIndex() + count;
+    target.write(bytes, 0, count);
     return buffer != null && end >= 0 && buffer.writerIndex() == end ? buffer : null;
   }
 

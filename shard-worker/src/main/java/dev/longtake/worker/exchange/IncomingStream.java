@@ -12,7 +12,6 @@ import dev.longtake.worker.exchange.wire.IncomingMessage;
 import dev.longtake.worker.exchange.wire.PayloadCopy;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
-import java.util.OptionalLong;
 import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 
@@ -48,8 +47,6 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
   /** No peer makes this worker do more than that. */
   private static final int MIN_SIGN_OF_LIFE_MILLIS = 50;
 
-  private static final ExchangeCredit ONE = ExchangeCredit.newBuilder().setChunks(1).build();
-
   private final ExchangeHub hub;
   private final ServerCallStreamObserver<ExchangeCredit> call;
   // Only used by the callbacks, which gRPC runs one after the other.
@@ -57,6 +54,8 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
   private final Turns turns = new Turns(this::placeOne);
   private @Nullable ExchangeHello hello;
   private volatile @Nullable Listener listener;
+  // Guarded by this: what the peer is still to be told.
+  private final ExchangeCredit.Builder consumed = ExchangeCredit.newBuilder();
   // Guarded by this: the response is closed, nothing may be called on `call` any more.
   private boolean ended;
   private boolean endedInOrder;
@@ -108,12 +107,20 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
     }
   }
 
-  /** One chunk was consumed: the peer may send another. */
+  /** One chunk was consumed: the peer may send another once it is told ({@link #grant}). */
   synchronized void consumed(IncomingChunk chunk) {
     if (!ended) {
-      OptionalLong slot = chunk.slot();
       call.request(1);
-      call.onNext(slot.isEmpty() ? ONE : ONE.toBuilder().setFreeSlot(slot.getAsLong()).build());
+      consumed.setChunks(consumed.getChunks() + 1);
+      chunk.slot().ifPresent(consumed::addFreeSlots);
+    }
+  }
+
+  /** Tells the peer of chunks that were consumed. */
+  synchronized void grant() {
+    if (!ended && consumed.getChunks() > 0) {
+      call.onNext(consumed.build());
+      consumed.clear();
     }
   }
 
@@ -130,9 +137,10 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
     }
   }
 
-  /** Ends the stream in order; credits given before still arrive. */
+  /** Ends the stream in order; the peer still hears of all that was consumed. */
   synchronized void complete() {
     if (!ended) {
+      grant();
       ended = true;
       endedInOrder = true;
       call.onCompleted();

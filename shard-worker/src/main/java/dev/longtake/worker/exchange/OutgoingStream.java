@@ -124,8 +124,10 @@ final class OutgoingStream implements ClientResponseObserver<OutgoingMessage, Ex
   public void onNext(ExchangeCredit credit) {
     synchronized (this) {
       isSharing |= credit.getHasSharedMemory();
-      if (slots != null && credit.hasFreeSlot()) {
-        slots.free(credit.getFreeSlot());
+      if (slots != null) {
+        for (int i = 0; i < credit.getFreeSlotsCount(); i++) {
+          slots.free(credit.getFreeSlots(i));
+        }
       }
     }
     listener.granted(this, credit.getChunks());

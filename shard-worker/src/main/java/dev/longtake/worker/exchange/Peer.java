@@ -47,6 +47,10 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   private int attachedIncoming;
   private int endedIncoming;
   private boolean closed;
+  // Chunks that were consumed and whose credits were not given back: a message for each would cost as
+  // much as the frame of a chunk.
+  private int consumedChunks;
+  private final int creditsAtOnce;
 
   // Streams that the peer has answered on, used in turn.
   private final List<OutgoingStream> usable = new ArrayList<>();
@@ -89,6 +93,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     this.lock = lock;
     this.changed = changed;
     this.memory = memory;
+    this.creditsAtOnce = Math.max(1, settings.windowChunks() / 2);
     this.guard = guard;
     this.incoming = new IncomingStream[ExchangeSettings.MAX_CONNECTIONS];
     this.outgoing =
@@ -273,6 +278,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
       lock.unlock();
     }
     boolean isPlaced = false;
+    boolean grants = false;
     try (IncomingChunk chunk = arrival.chunk()) {
       into.copy(chunk, copy);
       arrival.stream().consumed(chunk);
@@ -284,12 +290,24 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
         copying--;
         if (isPlaced) {
           into.placed(arrival.chunk());
+          consumedChunks++;
         }
         if (closed || into.isDone()) {
           changed.signalAll();
         }
+        grants = consumedChunks >= creditsAtOnce || into.isDone();
+        if (grants) {
+          consumedChunks = 0;
+        }
       } finally {
         lock.unlock();
+      }
+    }
+    if (grants) {
+      for (IncomingStream stream : incoming) {
+        if (stream != null) {
+          stream.grant();
+        }
       }
     }
     return true;

@@ -131,6 +131,9 @@ final class Receiving implements Transfer {
 
   /** From those that came ahead of others. */
   private boolean isApart(long offset, int size) {
+    if (ahead.isEmpty()) {
+      return true;
+    }
     Map.Entry<Long, Integer> before = ahead.floorEntry(offset);
     Long after = ahead.higherKey(offset);
     return (before == null || before.getKey() + before.getValue() <= offset)

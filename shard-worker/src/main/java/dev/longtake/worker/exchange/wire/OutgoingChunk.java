@@ -104,8 +104,9 @@ public final class OutgoingChunk extends InputStream
   public int drainTo(OutputStream target) throws IOException {
     int size = size();
     drained = true;
-    byte[] head = new byte[outerSize() + place.bytes().length + headSize()];
-    var out = CodedOutputStream.newInstance(head);
+    int headSize = outerSize() + place.bytes().length + headSize();
+    byte[] head = copy.head(headSize);
+    var out = CodedOutputStream.newInstance(head, 0, headSize);
     out.writeTag(ExchangeMessage.CHUNK_FIELD_NUMBER, Tags.LENGTH_DELIMITED);
     out.writeUInt32NoTag(chunkSize);
     out.writeRawBytes(place.bytes());
@@ -114,14 +115,15 @@ public final class OutgoingChunk extends InputStream
     out.writeUInt32NoTag((int) payload.byteSize());
     out.checkNoSpaceLeft();
     copy.begin();
-    ByteBuf buffer = MessageBuffers.write(head, target);
+    ByteBuf buffer = MessageBuffers.write(head, headSize, target);
     int filled = buffer == null ? 0 : fill(buffer);
     copy.write(payload, filled, target);
-    byte[] tail = new byte[CHECKSUM_SIZE];
-    var end = CodedOutputStream.newInstance(tail);
-    end.writeFixed32(ExchangeChunk.CRC32C_FIELD_NUMBER, copy.checksum());
-    end.checkNoSpaceLeft();
-    target.write(tail);
+    // A tag of one byte, then the number, its lowest byte first.
+    head[0] = (byte) Tags.CRC32C;
+    for (int i = 1; i < CHECKSUM_SIZE; i++) {
+      head[i] = (byte) (copy.checksum() >>> (Byte.SIZE * (i - 1)));
+    }
+    target.write(head, 0, CHECKSUM_SIZE);
     return size;
   }
 

@@ -19,6 +19,15 @@ public final class PayloadCopy {
   private final byte[] block = new byte[BLOCK_BYTES];
   private final MemorySegment blockMemory = MemorySegment.ofArray(block);
   private final CRC32C checksum = new CRC32C();
+  private byte[] head = new byte[256];
+
+  /** Room for what is written in front of a payload, and behind it; used again with the next one. */
+  byte[] head(int bytes) {
+    if (head.length < bytes) {
+      head = new byte[bytes];
+    }
+    return head;
+  }
 
   /** A payload begins. */
   PayloadCopy begin() {

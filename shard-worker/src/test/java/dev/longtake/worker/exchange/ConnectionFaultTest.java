@@ -149,8 +149,7 @@ final class ConnectionFaultTest {
           assertThat(get(sending).code()).isEqualTo(ErrorCode.STALE_ATTEMPT);
           assertThat(workers.hub(1).droppedChunks()).isEqualTo(1);
           byte[] bytes = ExchangeTransportContract.content(2, 0, 0, 1, BYTES);
-          Future<?> next =
-              engines.submit(() -> sendTo(pair.gang(0).lane(0), 1, bytes, "step 1"));
+          Future<?> next = engines.submit(() -> sendTo(pair.gang(0).lane(0), 1, bytes, "step 1"));
           replaced.fromZero().release();
           assertThat(receiveFrom(pair.gang(1).lane(0), 0, BYTES)).isEqualTo(bytes);
           var _ = get(next);

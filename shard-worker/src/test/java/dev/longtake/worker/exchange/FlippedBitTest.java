@@ -35,7 +35,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class FlippedBitTest {
   private static final Duration LONG = Duration.ofSeconds(60);
   private static final long SEED = 20261126L;
-  private static final int ROUNDS = 80;
+  private static final int ROUNDS = 50;
 
   /** Rounds at one time: most of them wait for a timeout. */
   private static final int TOGETHER = 8;
@@ -114,10 +114,14 @@ final class FlippedBitTest {
       for (int i = 0; i < ROUNDS; i++) {
         int round = i;
         Way way = random.nextInt(3) == 0 ? Way.TO_CLIENT : Way.TO_SERVER;
-        var fault = new Fault.Flip(way, random.nextLong(requireNonNull(lengths.get(way))), random.nextInt(8));
+        var fault =
+            new Fault.Flip(
+                way, random.nextLong(requireNonNull(lengths.get(way))), random.nextInt(8));
         ends.add(
             rounds.submit(() -> {
-              String what = "seed %d, %d connections, round %d, %s".formatted(SEED, connections, round, fault);
+              String what =
+                  "seed %d, %d connections, round %d, %s"
+                      .formatted(SEED, connections, round, fault);
               try (var pair = new FaultyPair(workers, "j" + round, 1, LANES, timeout, fault)) {
                 assertRightOrFailed(pair, what);
               }

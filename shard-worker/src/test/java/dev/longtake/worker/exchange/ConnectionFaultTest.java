@@ -26,7 +26,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 @ExtendWith(NoLeaks.class)
 final class ConnectionFaultTest {
   private static final Duration LONG = Duration.ofSeconds(60);
-  private static final Duration SHORT = Duration.ofSeconds(1);
+  private static final Duration SHORT = Duration.ofSeconds(2);
   private static final int CHUNK_BYTES = 256 << 10;
   private static final int WINDOW_CHUNKS = 4;
 
@@ -89,14 +89,20 @@ final class ConnectionFaultTest {
     try (var workers = workers(SHORT)) {
       var fault = new Fault.Cut(Way.TO_SERVER, MID_SECOND_CHUNK);
       try (var pair = new FaultyPair(workers, "j1", 1, 1, LONG, fault)) {
+        // Signs of life are expected from a peer that has answered: each sends what needs an
+        // answer.
+        for (int rank = 0; rank < 2; rank++) {
+          sendTo(pair.gang(rank).lane(0), 1 - rank, new byte[1], "step 2");
+          assertThat(receiveFrom(pair.gang(1 - rank).lane(0), rank, 1)).hasSize(1);
+        }
         var sending = sending(pair);
         var receiving = receiving(pair);
         until(pair.fromZero()::hasStruck);
         pair.fromOne().cut();
         assertLost(sending, pair.nameOf(1), "step 3");
         assertLost(receiving, pair.nameOf(0), "step 7");
-        assertThat(get(sending)).hasMessageContaining("no sign of life for 1.0 s");
-        assertThat(get(receiving)).hasMessageContaining("no sign of life for 1.0 s");
+        assertThat(get(sending)).hasMessageContaining("no sign of life for 2.0 s");
+        assertThat(get(receiving)).hasMessageContaining("no sign of life for 2.0 s");
       }
       FaultyPair.assertServesNextJob(workers);
     }
@@ -114,7 +120,7 @@ final class ConnectionFaultTest {
         assertLost(receiving, pair.nameOf(0), "step 7");
         assertThat(get(receiving))
             .hasMessageContaining("it gave up: Expected")
-            .hasMessageContaining("no sign of life for 1.0 s");
+            .hasMessageContaining("no sign of life for 2.0 s");
       }
       FaultyPair.assertServesNextJob(workers);
     }
@@ -127,7 +133,7 @@ final class ConnectionFaultTest {
       try (var pair = new FaultyPair(workers, "j1", 1, 1, SHORT, fault)) {
         var sending = sending(pair);
         assertLost(sending, pair.nameOf(1), "step 3");
-        assertThat(get(sending)).hasMessageContaining("nothing came from it for 1.0 s");
+        assertThat(get(sending)).hasMessageContaining("nothing came from it for 2.0 s");
         assertThat(pair.gang(0).sentBytesByRank().get(1)).isEqualTo(WINDOW_CHUNKS * CHUNK_BYTES);
         assertThat(pair.gang(1).queuedChunks()).isLessThanOrEqualTo(1);
       }
@@ -149,8 +155,7 @@ final class ConnectionFaultTest {
           assertThat(get(sending).code()).isEqualTo(ErrorCode.STALE_ATTEMPT);
           assertThat(workers.hub(1).droppedChunks()).isEqualTo(1);
           byte[] bytes = ExchangeTransportContract.content(2, 0, 0, 1, BYTES);
-          Future<?> next =
-              engines.submit(() -> sendTo(pair.gang(0).lane(0), 1, bytes, "step 1"));
+          Future<?> next = engines.submit(() -> sendTo(pair.gang(0).lane(0), 1, bytes, "step 1"));
           replaced.fromZero().release();
           assertThat(receiveFrom(pair.gang(1).lane(0), 0, BYTES)).isEqualTo(bytes);
           var _ = get(next);

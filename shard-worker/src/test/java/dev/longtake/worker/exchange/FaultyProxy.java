@@ -160,8 +160,7 @@ final class FaultyProxy implements AutoCloseable {
   }
 
   /** How many of the next bytes go before the fault. */
-  private synchronized int bytesBeforeFault(
-      byte[] bytes, int count, Way way, FrameFinder frames) {
+  private synchronized int bytesBeforeFault(byte[] bytes, int count, Way way, FrameFinder frames) {
     if (hasStruck || way != fault.way()) {
       return count;
     }

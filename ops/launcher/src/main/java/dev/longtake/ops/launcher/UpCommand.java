@@ -6,6 +6,7 @@ import dev.longtake.common.model.ModelFolder;
 import dev.longtake.common.process.JavaProcess;
 import dev.longtake.common.tls.TlsOptions;
 import java.io.PrintWriter;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;
@@ -50,10 +51,9 @@ final class UpCommand implements Callable<Integer> {
     ProgressBar progress = ProgressBar.onStandardError();
     progress.phase("starting a coordinator and " + Texts.workers(workers));
     try (LocalCluster local = start(workers, tlsArguments, progress)) {
-      String called =
-          ("--coordinator %s %s"
-                  .formatted(local.coordinatorAddress(), String.join(" ", tlsArguments)))
-              .strip();
+      var options = new ArrayList<>(List.of("--coordinator", local.coordinatorAddress()));
+      options.addAll(tlsArguments);
+      String called = String.join(" ", options);
       PrintWriter out = Objects.requireNonNull(spec).commandLine().getOut();
       out.print(
           """

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A cluster of processes that show one another certificates, a client that has one, and callers that may not call. */
-final class MutualTlsTest {
+final class TlsClusterTest {
   @TempDir Path folder;
   @TempDir Path elsewhere;
 

@@ -1,9 +1,11 @@
 package dev.longtake.common.tls;
 
+import dev.longtake.common.error.Quoted;
 import io.grpc.Status;
 import io.netty.handler.ssl.NotSslRecordException;
+import java.util.Locale;
 import java.util.Optional;
-import javax.net.ssl.SSLHandshakeException;
+import javax.net.ssl.SSLException;
 
 /** What TLS has to do with a connection that failed, in words. */
 public final class TlsFailures {
@@ -32,20 +34,25 @@ public final class TlsFailures {
       if (t instanceof NotSslRecordException) {
         return Optional.of(PLAIN_TEXT_HEARD);
       }
-      if (t instanceof SSLHandshakeException) {
-        return Optional.of(
-            "TLS with it failed (%s); each side's certificate must be signed by an authority in the other's --tls-ca, and name the host that is called"
-                .formatted(root(t).getMessage()));
+      if (t instanceof SSLException) {
+        return Optional.of(failed(rootMessage(t)));
       }
     }
     return Optional.empty();
   }
 
-  private static Throwable root(Throwable failure) {
+  private static String failed(String why) {
+    // An alert is what the other side sends when it does not like what it got.
+    boolean isAlert = why.toLowerCase(Locale.ROOT).contains("alert");
+    return "%s (%s); each side's certificate must be signed by an authority in the other's --tls-ca, and name the host that is called"
+        .formatted(isAlert ? "it refused TLS with this side" : "TLS with it failed", why);
+  }
+
+  private static String rootMessage(Throwable failure) {
     Throwable root = failure;
     while (root.getCause() != null) {
       root = root.getCause();
     }
-    return root;
+    return Quoted.line(root.getMessage());
   }
 }

@@ -119,7 +119,7 @@ final class TlsConnectionsTest {
         GrpcSslContexts.forClient().trustManager(folder.resolve("ca.crt").toFile()).build();
     shouldBeRefused(
         NettyChannelBuilder.forTarget(serve(worker)).sslContext(trustsUs).build(),
-        "TLS with it failed ((certificate_required)");
+        "it refused TLS with this side (");
   }
 
   @Test
@@ -133,7 +133,7 @@ final class TlsConnectionsTest {
             .build();
     shouldBeRefused(
         NettyChannelBuilder.forTarget(serve(worker)).sslContext(trustsUs).build(),
-        "TLS with it failed ((certificate_unknown)");
+        "it refused TLS with this side (");
   }
 
   @Test

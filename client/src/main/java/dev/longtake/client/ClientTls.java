@@ -37,14 +37,14 @@ final class ClientTls {
           .build();
     } catch (SSLException | IllegalArgumentException e) {
       throw invalid(
-          "Expected a certificate with its private key (PKCS#8) and authorities in PEM for TLS, but: "
+          "Expected a certificate with its private key (PKCS#8) and authorities in PEM for TLS,"
+              + " but: "
               + e.getMessage(),
           e);
     }
   }
 
-  private static LongtakeClientException invalid(
-      String message, @Nullable Throwable cause) {
+  private static LongtakeClientException invalid(String message, @Nullable Throwable cause) {
     return new LongtakeClientException(
         LongtakeClientException.INVALID_REQUEST, "tls", message, cause);
   }

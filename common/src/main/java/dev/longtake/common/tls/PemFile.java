@@ -34,8 +34,7 @@ record PemFile(String option, Path path) {
 
   private static final Pattern HEADER = Pattern.compile("-----BEGIN ([A-Z0-9 ]+)-----");
   private static final Pattern KEY =
-      Pattern.compile(
-          "-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\\s]+)-----END PRIVATE KEY-----");
+      Pattern.compile("-----BEGIN PRIVATE KEY-----([A-Za-z0-9+/=\\s]+)-----END PRIVATE KEY-----");
 
   /**
    * Certificates, all of which are valid now.
@@ -77,7 +76,8 @@ record PemFile(String option, Path path) {
     return LongtakeException.invalidField(
         option,
         "Expected the certificates of %s to be valid now, but that of %s in '%s' %s; have a new one issued, or correct this host's clock"
-            .formatted(option, Quoted.of(certificate.getSubjectX500Principal().getName()), path, why));
+            .formatted(
+                option, Quoted.of(certificate.getSubjectX500Principal().getName()), path, why));
   }
 
   /**

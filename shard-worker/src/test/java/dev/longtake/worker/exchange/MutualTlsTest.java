@@ -51,7 +51,8 @@ final class MutualTlsTest extends GrpcExchangeTest {
   @Test
   void shouldNameThePeerAndTheReasonWhenAuthoritiesAreNotTheSame() {
     assertThat(failures(tls(), stranger))
-        .allSatisfy(failure -> assertThat(failure).hasMessageContaining("certificate must be signed"));
+        .allSatisfy(
+            failure -> assertThat(failure).hasMessageContaining("certificate must be signed"));
   }
 
   /** How both ranks fail whose identities are these. */

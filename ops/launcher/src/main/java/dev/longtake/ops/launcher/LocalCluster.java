@@ -107,7 +107,8 @@ final class LocalCluster implements AutoCloseable {
       var starts = new ArrayList<Future<JavaProcess>>();
       for (int i = 1; i <= workers; i++) {
         String id = "w" + i;
-        starts.add(starters.submit(() -> startWorker(id, coordinator.address(), model, threads, more)));
+        starts.add(
+            starters.submit(() -> startWorker(id, coordinator.address(), model, threads, more)));
       }
       for (Future<JavaProcess> start : starts) {
         var _ = start.get();

@@ -25,7 +25,8 @@ class LocalClusterTest {
   @Test
   void shouldStartAllAndLeaveNothingWhenClosed() throws Exception {
     long before = livingChildren();
-    LocalCluster cluster = LocalCluster.start(PRETEND, Path.of("/some/model"), 3, 0, List.of("--tls-ca", "x"));
+    LocalCluster cluster =
+        LocalCluster.start(PRETEND, Path.of("/some/model"), 3, 0, List.of("--tls-ca", "x"));
     try (cluster) {
       assertThat(cluster.workers())
           .extracting(JavaProcess::name)
@@ -45,7 +46,8 @@ class LocalClusterTest {
   @Test
   void shouldNameTheProcessAndKeepItsLogWhenOneDies() throws Exception {
     Path folder;
-    try (LocalCluster cluster = LocalCluster.start(PRETEND, Path.of("/some/model"), 2, 0, List.of())) {
+    try (LocalCluster cluster =
+        LocalCluster.start(PRETEND, Path.of("/some/model"), 2, 0, List.of())) {
       folder = cluster.folder();
       String address = cluster.workers().get(1).address();
       int port = Integer.parseInt(address.substring(address.indexOf(':') + 1));

@@ -37,7 +37,8 @@ final class TlsClusterTest {
                     .setPrompt("a red circle moving right on a black background")
                     .setSteps(2)
                     .build());
-        assertThat(client.watch(job.getId(), _ -> {}).getState()).isEqualTo(JobState.JOB_STATE_DONE);
+        assertThat(client.watch(job.getId(), _ -> {}).getState())
+            .isEqualTo(JobState.JOB_STATE_DONE);
         Path video = client.download(job.getId(), folder.resolve("video.mp4"));
         assertThat(Files.size(video)).isPositive();
         ClusterStatus status = client.clusterStatus();

@@ -59,8 +59,7 @@ public final class PeerMain {
     ExchangeSettings sockets = settings.withSharedMemory(false);
     ends.put(Transport.SOCKETS, new ExchangeEnd(sockets, /* tls= */ null));
     ends.put(
-        Transport.SHARED_MEMORY,
-        new ExchangeEnd(settings.withSharedMemory(true), /* tls= */ null));
+        Transport.SHARED_MEMORY, new ExchangeEnd(settings.withSharedMemory(true), /* tls= */ null));
     ends.put(Transport.TLS, new ExchangeEnd(sockets, tls));
   }
 

@@ -50,8 +50,7 @@ public final class PeerProcess implements AutoCloseable {
    * @param chunkBytes of a message
    * @param tls for the exchange that uses it
    */
-  static PeerProcess start(
-      String name, Path logs, long memoryBytes, int chunkBytes, TlsFiles tls) {
+  static PeerProcess start(String name, Path logs, long memoryBytes, int chunkBytes, TlsFiles tls) {
     JavaProcess process =
         JavaProcess.start(
             name,

@@ -22,6 +22,7 @@ import io.grpc.Context;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
+import io.netty.handler.ssl.SslContext;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Iterator;
@@ -30,6 +31,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A connection to a Longtake cluster.
@@ -64,9 +66,10 @@ public final class LongtakeClient implements AutoCloseable {
     this.callTimeout = builder.callTimeout;
     this.watchTimeout = builder.watchTimeout;
     this.downloadTimeout = builder.downloadTimeout;
+    SslContext tls = builder.tls;
+    NettyChannelBuilder channel = NettyChannelBuilder.forAddress(host, port);
     this.channel =
-        NettyChannelBuilder.forAddress(host, port)
-            .usePlaintext()
+        (tls == null ? channel.usePlaintext() : channel.sslContext(tls))
             .maxInboundMessageSize(MAX_MESSAGE_BYTES)
             .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
             .keepAliveTimeout(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
@@ -83,12 +86,26 @@ public final class LongtakeClient implements AutoCloseable {
     private Duration callTimeout = Duration.ofSeconds(30);
     private Duration watchTimeout = Duration.ofHours(24);
     private Duration downloadTimeout = Duration.ofMinutes(30);
+    private @Nullable SslContext tls;
 
     private Builder() {}
 
     /** The coordinator as {@code host:port}; default {@code 127.0.0.1:7400}. */
     public Builder address(String address) {
       this.address = address;
+      return this;
+    }
+
+    /**
+     * Mutual TLS; default plain text. The files are read now.
+     *
+     * @param certificates in PEM: the client's own first, then those between it and the cluster's authority
+     * @param key the certificate's private key in PEM (PKCS#8, not encrypted)
+     * @param authorities certificates in PEM of those that the coordinator's may be signed by
+     * @throws LongtakeClientException INVALID_REQUEST when a file is missing or holds something else
+     */
+    public Builder tls(Path certificates, Path key, Path authorities) {
+      this.tls = ClientTls.read(certificates, key, authorities);
       return this;
     }
 

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * reason is for programs and never changes its meaning.
  */
 public final class LongtakeClientException extends RuntimeException {
-  /** Nothing answers at the coordinator's address. */
+  /** Nothing answers at the coordinator's address, or not with TLS as the client does. */
   public static final String UNREACHABLE = "UNREACHABLE";
 
   /** The coordinator did not answer within the client's deadline. */
@@ -73,6 +73,15 @@ public final class LongtakeClientException extends RuntimeException {
       return new LongtakeClientException(
           info.getReason(), field, oneLine(details.getMessage()), failure);
     }
+    Optional<String> tls = ClientTls.reason(failure);
+    if (tls.isPresent()) {
+      return new LongtakeClientException(
+          UNREACHABLE,
+          null,
+          "Expected a Longtake coordinator at %s that this client may call, but %s; use certificates of the cluster's authority (--tls-cert, --tls-key, --tls-ca), or none when it speaks plain text"
+              .formatted(address, tls.get()),
+          failure);
+    }
     return switch (status.getCode()) {
       case UNAVAILABLE ->
           new LongtakeClientException(
@@ -119,7 +128,7 @@ public final class LongtakeClientException extends RuntimeException {
     return null;
   }
 
-  private static String innermostMessage(Throwable failure) {
+  static String innermostMessage(Throwable failure) {
     Throwable innermost = failure;
     while (innermost.getCause() != null) {
       innermost = innermost.getCause();

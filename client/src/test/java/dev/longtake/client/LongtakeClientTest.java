@@ -77,6 +77,20 @@ class LongtakeClientTest {
   }
 
   @Test
+  void shouldNameTheFileWhenTlsCannotUseIt() throws IOException {
+    Path nowhere = folder.resolve("nowhere.pem");
+    Path text = Files.writeString(folder.resolve("text.pem"), "no certificate");
+    assertRefused(
+        () -> LongtakeClient.builder().tls(text, text, nowhere),
+        LongtakeClientException.INVALID_REQUEST,
+        "Expected a PEM file for TLS, but '%s' can't be read".formatted(nowhere));
+    assertRefused(
+        () -> LongtakeClient.builder().tls(text, text, text),
+        LongtakeClientException.INVALID_REQUEST,
+        "authorities in PEM for TLS, but: File does not contain valid certificates: " + text);
+  }
+
+  @Test
   void shouldNameTheAddressWhenItsFormIsWrong() {
     for (String address : List.of("", "host", "host:", ":7400", "host:0", "host:65536", "host:x")) {
       assertRefused(

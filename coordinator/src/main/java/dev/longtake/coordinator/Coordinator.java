@@ -116,7 +116,7 @@ public final class Coordinator implements AutoCloseable {
     Fleet fleet =
         startup.step(
             "fleet",
-            () -> new Fleet(build, config.heartbeatInterval(), nanoTime, timer),
+            () -> new Fleet(build, config.tls(), config.heartbeatInterval(), nanoTime, timer),
             Fleet::close);
     ExecutorService runs =
         startup.step(
@@ -164,7 +164,8 @@ public final class Coordinator implements AutoCloseable {
                     config.port(),
                     calls,
                     health,
-                    services(config, fleet, jobs, planning, traces, random, nanoTime, calls)),
+                    services(config, fleet, jobs, planning, traces, random, nanoTime, calls),
+                    config.tls()),
             started -> {
               health.enterTerminalState();
               jobs.close();

@@ -4,11 +4,13 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.process.ParentWatch;
 import dev.longtake.common.process.ReadyLine;
+import dev.longtake.common.tls.TlsOptions;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -65,6 +67,8 @@ public final class CoordinatorCommand implements Callable<Integer> {
           "How long a worker waits for a peer, such as 500ms, 30s, 2m (default: ${DEFAULT-VALUE}).")
   private Duration exchangeTimeout = CoordinatorConfig.DEFAULT_EXCHANGE_TIMEOUT;
 
+  @Mixin private TlsOptions tls = new TlsOptions();
+
   @Option(
       names = "--exit-with-parent",
       description = "End when standard input ends, that is with the process that started this one.")
@@ -80,6 +84,7 @@ public final class CoordinatorCommand implements Callable<Integer> {
           new CoordinatorConfig(
               host,
               port,
+              tls.identity(),
               data,
               queueLimit,
               exchangeTimeout,

@@ -1,14 +1,17 @@
 package dev.longtake.coordinator;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.tls.TlsIdentity;
 import java.nio.file.Path;
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How a coordinator is set up.
  *
  * @param host the interface to listen on
  * @param port 0 for any free one
+ * @param tls for every connection; null for plain text
  * @param dataFolder for videos and frames under way; made when it is missing, used by one coordinator at a time
  * @param queueLimit most jobs that wait, at least 1
  * @param exchangeTimeout how long a worker waits for a peer
@@ -20,6 +23,7 @@ import java.time.Duration;
 public record CoordinatorConfig(
     String host,
     int port,
+    @Nullable TlsIdentity tls,
     Path dataFolder,
     int queueLimit,
     Duration exchangeTimeout,
@@ -58,11 +62,12 @@ public record CoordinatorConfig(
     requirePositive("shutdown-timeout", shutdownTimeout);
   }
 
-  /** The defaults for everything but the address and the folder. */
+  /** The defaults for everything but the address and the folder; plain text. */
   public static CoordinatorConfig of(String host, int port, Path dataFolder) {
     return new CoordinatorConfig(
         host,
         port,
+        null,
         dataFolder,
         DEFAULT_QUEUE_LIMIT,
         DEFAULT_EXCHANGE_TIMEOUT,

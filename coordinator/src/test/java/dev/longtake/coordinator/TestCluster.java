@@ -80,6 +80,7 @@ final class TestCluster implements AutoCloseable {
     return new CoordinatorConfig(
         "127.0.0.1",
         0,
+        null,
         data,
         queueLimit,
         CoordinatorConfig.DEFAULT_EXCHANGE_TIMEOUT,

@@ -5,6 +5,7 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.process.ParentWatch;
 import dev.longtake.common.process.ReadyLine;
 import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.common.tls.TlsOptions;
 import dev.longtake.worker.exchange.ExchangeSettings;
 import dev.longtake.worker.service.ClusterMembership;
 import dev.longtake.worker.service.MembershipSettings;
@@ -24,6 +25,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -156,6 +158,8 @@ public final class WorkerCommand implements Callable<Integer> {
               + " ${DEFAULT-VALUE}).")
   private int maxOrders = WorkerSettings.DEFAULT_MAX_ORDERS;
 
+  @Mixin private TlsOptions tls = new TlsOptions();
+
   @Option(names = "--exit-with-parent", description = "End when standard input reaches its end.")
   private boolean exitWithParent;
 
@@ -194,14 +198,14 @@ public final class WorkerCommand implements Callable<Integer> {
     var hook = Thread.ofPlatform().name("lt-shutdown").unstarted(worker::close);
     Runtime.getRuntime().addShutdownHook(hook);
     try {
-      serveUntilRefused(worker);
+      serveUntilRefused(worker, settings);
     } finally {
       worker.close();
       removeHook(hook);
     }
   }
 
-  private void serveUntilRefused(WorkerServer worker) {
+  private void serveUntilRefused(WorkerServer worker, WorkerSettings settings) {
     if (coordinator == null) {
       ReadyLine.print("worker", worker.address());
       throw await(new CompletableFuture<>());
@@ -213,7 +217,11 @@ public final class WorkerCommand implements Callable<Integer> {
             MembershipSettings.defaults().maxBackoff());
     try (var membership =
         ClusterMembership.join(
-            coordinator, worker.description(), join, RandomGenerator.getDefault())) {
+            coordinator,
+            settings.tls(),
+            worker.description(),
+            join,
+            RandomGenerator.getDefault())) {
       ReadyLine.print("worker", worker.address());
       throw await(membership.refused());
     }
@@ -246,6 +254,7 @@ public final class WorkerCommand implements Callable<Integer> {
         port,
         advertise != null ? advertise : advertisedHost(),
         id,
+        tls.identity(),
         ExchangeSettings.defaults()
             .withChunkBytes((int) Math.min(Integer.MAX_VALUE, chunkBytes.bytes()))
             .withConnections(connections)

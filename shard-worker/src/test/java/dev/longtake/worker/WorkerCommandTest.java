@@ -63,6 +63,26 @@ final class WorkerCommandTest {
   }
 
   @Test
+  void shouldExitWithUsageWhenTlsOptionsAreIncompleteOrNameNothing() {
+    assertThat(run("--model", model.toString(), "--tls-cert", "worker.crt")).isEqualTo(2);
+    assertThat(oneLine()).contains("all of --tls-cert, --tls-key and --tls-ca");
+    errors.getBuffer().setLength(0);
+    String nowhere = model.resolve("nowhere.pem").toString();
+    assertThat(
+            run(
+                "--model",
+                model.toString(),
+                "--tls-cert",
+                nowhere,
+                "--tls-key",
+                nowhere,
+                "--tls-ca",
+                nowhere))
+        .isEqualTo(2);
+    assertThat(oneLine()).contains("--tls-cert to name a file").contains("no '" + nowhere + "'");
+  }
+
+  @Test
   void shouldExitWithUsageWhenNumbersAreOutOfRange() {
     for (String[] wrong :
         new String[][] {

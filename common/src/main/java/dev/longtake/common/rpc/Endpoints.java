@@ -2,6 +2,7 @@ package dev.longtake.common.rpc;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.tls.TlsIdentity;
 import io.grpc.BindableService;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
@@ -19,10 +20,11 @@ import java.net.InetSocketAddress;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Servers and channels with the settings every Longtake process shares: plain text on the given interface, message size
- * and flow-control window for tensors, keep-alive that finds a dead peer, health and reflection.
+ * Servers and channels with the settings every Longtake process shares: mutual TLS or plain text, message size and flow-control window
+ * for tensors, keep-alive that finds a dead peer, health and reflection.
  */
 public final class Endpoints {
   /** Largest single message. Text embeddings (300 x 4096 floats) and chunks of frames are the largest we send. */
@@ -45,10 +47,21 @@ public final class Endpoints {
 
   private Endpoints() {}
 
+  /** A server in plain text; see {@link #serve(String, int, ExecutorService, HealthStatusManager, List, TlsIdentity)}. */
+  public static Server serve(
+      String host,
+      int port,
+      ExecutorService executor,
+      HealthStatusManager health,
+      List<BindableService> services) {
+    return serve(host, port, executor, health, services, /* tls= */ null);
+  }
+
   /**
    * Starts a server. The caller owns it and shuts it down; {@code executor} and {@code health} are the caller's too.
    *
    * @param port 0 for any free one
+   * @param tls refuses callers without a trusted certificate; null for plain text
    * @throws LongtakeException PORT_IN_USE
    */
   public static Server serve(
@@ -56,11 +69,16 @@ public final class Endpoints {
       int port,
       ExecutorService executor,
       HealthStatusManager health,
-      List<BindableService> services) {
+      List<BindableService> services,
+      @Nullable TlsIdentity tls) {
     var builder =
         NettyServerBuilder.forAddress(new InetSocketAddress(host, port))
             .protocolNegotiator(
-                new LargeFrames(InternalProtocolNegotiators.serverPlaintext(), MAX_FRAME_BYTES))
+                new LargeFrames(
+                    tls == null
+                        ? InternalProtocolNegotiators.serverPlaintext()
+                        : new TlsOnly(tls.server()),
+                    MAX_FRAME_BYTES))
             .callExecutor(new CallThreads(executor, services))
             .executor(executor)
             .withChildOption(
@@ -104,15 +122,21 @@ public final class Endpoints {
     return false;
   }
 
+  /** A channel in plain text; see {@link #connect(String, TlsIdentity)}. */
+  public static ManagedChannel connect(String address) {
+    return connect(address, /* tls= */ null);
+  }
+
   /**
    * A channel to {@code host:port}; it connects on first use. The caller owns it.
    *
+   * @param tls refuses servers whose certificate is not trusted or names another host; null for plain text
    * @throws LongtakeException INVALID_REQUEST when the address has no host or no valid port
    */
-  public static ManagedChannel connect(String address) {
+  public static ManagedChannel connect(String address, @Nullable TlsIdentity tls) {
     requireAddress(address);
-    return NettyChannelBuilder.forTarget(address)
-        .usePlaintext()
+    var builder = NettyChannelBuilder.forTarget(address);
+    return (tls == null ? builder.usePlaintext() : builder.sslContext(tls.client()))
         .withOption(ChannelOption.ALLOCATOR, MessageBuffers.INSTANCE)
         .withOption(
             ChannelOption.WRITE_BUFFER_WATER_MARK,

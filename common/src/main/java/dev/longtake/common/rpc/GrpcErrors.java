@@ -6,6 +6,7 @@ import com.google.rpc.BadRequest;
 import com.google.rpc.ErrorInfo;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.tls.TlsFailures;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
@@ -61,7 +62,7 @@ public final class GrpcErrors {
 
   /**
    * What a failed call to another Longtake process means here. A failure without our {@code ErrorInfo} keeps its
-   * description and becomes UNREACHABLE, TIMED_OUT, CANCELED or INTERNAL by its status.
+   * description and becomes UNREACHABLE, TIMED_OUT, CANCELED or INTERNAL by its status. Where TLS is the reason, that is said.
    *
    * @param peer whom the call went to, for the message; for example {@code "worker w1 at 127.0.0.1:7401"}
    */
@@ -72,6 +73,10 @@ public final class GrpcErrors {
     if (info.isPresent()) {
       ErrorCode code = byName(info.get().getReason());
       return new LongtakeException(code, description == null ? code.name() : description, failure);
+    }
+    Optional<String> tls = TlsFailures.reason(failure);
+    if (tls.isPresent()) {
+      return new LongtakeException(ErrorCode.UNREACHABLE, peer + ": " + tls.get(), failure);
     }
     ErrorCode code =
         switch (status.getCode()) {

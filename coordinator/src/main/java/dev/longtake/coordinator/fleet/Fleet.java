@@ -4,6 +4,7 @@ import com.google.protobuf.util.Durations;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.common.tls.TlsIdentity;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.WorkerDescription;
@@ -49,6 +50,7 @@ public final class Fleet implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Fleet.class);
 
   private final String build;
+  private final @Nullable TlsIdentity tls;
   private final Duration heartbeatInterval;
   private final LongSupplier nanoTime;
   private final ScheduledFuture<?> check;
@@ -64,15 +66,18 @@ public final class Fleet implements AutoCloseable {
 
   /**
    * @param build version of this program, which workers must have too
+   * @param tls for connections to workers; null for plain text
    * @param nanoTime a monotonic clock, as {@link System#nanoTime}
    * @param timer runs the heartbeat check; the caller's, not shut down here
    */
   public Fleet(
       String build,
+      @Nullable TlsIdentity tls,
       Duration heartbeatInterval,
       LongSupplier nanoTime,
       ScheduledExecutorService timer) {
     this.build = build;
+    this.tls = tls;
     this.heartbeatInterval = heartbeatInterval;
     this.nanoTime = nanoTime;
     long periodNanos = heartbeatInterval.toNanos();
@@ -105,7 +110,7 @@ public final class Fleet implements AutoCloseable {
     } finally {
       lock.unlock();
     }
-    ManagedChannel channel = Endpoints.connect(worker.getAddress());
+    ManagedChannel channel = Endpoints.connect(worker.getAddress(), tls);
     Member member = new Member(worker, channel, onRemoved, nanoTime.getAsLong());
     boolean joined = false;
     try {

@@ -2,6 +2,7 @@ package dev.longtake.worker.exchange;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.tls.TlsIdentity;
 import dev.longtake.v1.ExchangeCredit;
 import dev.longtake.v1.ExchangeHello;
 import dev.longtake.worker.exchange.wire.ExchangeCalls;
@@ -36,6 +37,7 @@ public final class ExchangeHub implements AutoCloseable {
   private static final int REMEMBERED_JOBS = 4096;
 
   private final ExchangeSettings settings;
+  private final @Nullable TlsIdentity tls;
   private final ScheduledThreadPoolExecutor timer;
   private final LongAdder droppedChunks = new LongAdder();
 
@@ -55,8 +57,14 @@ public final class ExchangeHub implements AutoCloseable {
 
   private record Waiting(IncomingStream stream, ExchangeHello hello, ScheduledFuture<?> end) {}
 
-  public ExchangeHub(ExchangeSettings settings) {
+  /**
+   * Nothing is connected yet.
+   *
+   * @param tls for connections to peers; null for plain text
+   */
+  public ExchangeHub(ExchangeSettings settings, @Nullable TlsIdentity tls) {
     this.settings = settings;
+    this.tls = tls;
     this.timer =
         new ScheduledThreadPoolExecutor(
             1, Thread.ofPlatform().name("lt-exchange-tmr").daemon().factory());
@@ -115,6 +123,11 @@ public final class ExchangeHub implements AutoCloseable {
     }
     session.start();
     return session;
+  }
+
+  /** The connections to a peer, which are made when they are used; the caller owns them. */
+  PeerChannels connect(String address) {
+    return new PeerChannels(address, settings.connections(), tls);
   }
 
   /** Chunks that arrived and wait to be consumed, all jobs together. */

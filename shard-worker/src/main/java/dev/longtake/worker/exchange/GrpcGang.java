@@ -52,7 +52,7 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
     gang.forEach(Endpoints::requireAddress);
     for (int peer = 0; peer < ranks; peer++) {
       if (peer != rank) {
-        connections.put(peer, new PeerChannels(gang.get(peer), settings.connections()));
+        connections.put(peer, hub.connect(gang.get(peer)));
       }
     }
     for (int lane = 0; lane < laneCount; lane++) {

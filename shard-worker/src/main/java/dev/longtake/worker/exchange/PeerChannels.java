@@ -1,11 +1,13 @@
 package dev.longtake.worker.exchange;
 
 import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.common.tls.TlsIdentity;
 import io.grpc.Channel;
 import io.grpc.ManagedChannel;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The connections of one order to one peer, which all lanes share. A connection is served by one event loop, about one processor's
@@ -14,9 +16,9 @@ import java.util.concurrent.TimeUnit;
 final class PeerChannels {
   private final List<ManagedChannel> channels = new ArrayList<>();
 
-  PeerChannels(String address, int connections) {
+  PeerChannels(String address, int connections, @Nullable TlsIdentity tls) {
     for (int i = 0; i < connections; i++) {
-      channels.add(Endpoints.connect(address));
+      channels.add(Endpoints.connect(address, tls));
     }
   }
 

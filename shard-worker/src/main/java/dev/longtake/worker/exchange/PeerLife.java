@@ -3,6 +3,7 @@ package dev.longtake.worker.exchange;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.GrpcErrors;
+import dev.longtake.common.tls.TlsFailures;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
@@ -167,9 +168,13 @@ final class PeerLife {
     return switch (said.code()) {
       case CHECKSUM_MISMATCH, STALE_ATTEMPT ->
           new LongtakeException(said.code(), peer + " refused: " + said.getMessage(), error);
-      case UNREACHABLE -> lost(awaited, what, "it is not reachable: " + rootMessage(error), error);
+      case UNREACHABLE -> lost(awaited, what, "it is not reachable: " + reason(error), error);
       default -> lost(awaited, what, "it gave up: " + said.getMessage(), error);
     };
+  }
+
+  private static String reason(Throwable error) {
+    return TlsFailures.reason(error).orElseGet(() -> rootMessage(error));
   }
 
   /** gRPC's own description is often only "io exception"; the cause says which. */

@@ -4,10 +4,13 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.rpc.GrpcErrors;
+import dev.longtake.common.tls.TlsFailures;
+import dev.longtake.common.tls.TlsIdentity;
 import dev.longtake.v1.WorkerDescription;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -32,6 +35,7 @@ public final class ClusterMembership implements AutoCloseable {
   private static final Duration DEFAULT_HEARTBEAT = Duration.ofSeconds(1);
 
   private final String coordinator;
+  private final @Nullable TlsIdentity tls;
   private final WorkerDescription description;
   private final MembershipSettings settings;
   private final RandomGenerator random;
@@ -43,10 +47,12 @@ public final class ClusterMembership implements AutoCloseable {
 
   private ClusterMembership(
       String coordinator,
+      @Nullable TlsIdentity tls,
       WorkerDescription description,
       MembershipSettings settings,
       RandomGenerator random) {
     this.coordinator = coordinator;
+    this.tls = tls;
     this.description = description;
     this.settings = settings;
     this.random = random;
@@ -57,16 +63,18 @@ public final class ClusterMembership implements AutoCloseable {
    * Joins, and returns when the coordinator has welcomed the worker.
    *
    * @param coordinator {@code host:port}
-   * @throws LongtakeException UNREACHABLE when nothing answered in time; MODEL_MISMATCH, BUILD_MISMATCH,
+   * @param tls null for plain text
+   * @throws LongtakeException UNREACHABLE when nothing answered in time, or TLS with what answers failed; MODEL_MISMATCH, BUILD_MISMATCH,
    *     WORKER_ID_IN_USE or INVALID_REQUEST when the coordinator refuses the worker
    */
   public static ClusterMembership join(
       String coordinator,
+      @Nullable TlsIdentity tls,
       WorkerDescription description,
       MembershipSettings settings,
       RandomGenerator random) {
     Endpoints.requireAddress(coordinator);
-    var membership = new ClusterMembership(coordinator, description, settings, random);
+    var membership = new ClusterMembership(coordinator, tls, description, settings, random);
     membership.thread.start();
     try {
       // Bounded: the thread completes it when the time for the first join is over.
@@ -129,7 +137,7 @@ public final class ClusterMembership implements AutoCloseable {
 
   /** One Join call until it ends. */
   private Outcome joinOnce(long welcomeNanos) throws InterruptedException {
-    ManagedChannel channel = Endpoints.connect(coordinator);
+    ManagedChannel channel = Endpoints.connect(coordinator, tls);
     var join = new JoinStream();
     stream = join;
     try {
@@ -176,7 +184,9 @@ public final class ClusterMembership implements AutoCloseable {
     if (code == ErrorCode.WORKER_ID_IN_USE) {
       return !joined.isDone() || timeIsUp;
     }
-    return isRefusal(code) || (!joined.isDone() && timeIsUp);
+    // Other files or options are needed, which take another start.
+    boolean isTls = TlsFailures.reason(error).isPresent();
+    return isRefusal(code) || (!joined.isDone() && (timeIsUp || isTls));
   }
 
   private ErrorCode codeOf(Throwable error) {
@@ -193,6 +203,14 @@ public final class ClusterMembership implements AutoCloseable {
           codeOf(error),
           "The coordinator at %s refused this worker%s: %s"
               .formatted(coordinator, wasJoined ? " on its way back" : "", reason(error)),
+          error);
+    }
+    Optional<String> tlsFailure = error == null ? Optional.empty() : TlsFailures.reason(error);
+    if (tlsFailure.isPresent()) {
+      return new LongtakeException(
+          ErrorCode.UNREACHABLE,
+          "Expected a coordinator at %s that this worker can join, but %s"
+              .formatted(coordinator, tlsFailure.get()),
           error);
     }
     if (error != null && codeOf(error) != ErrorCode.UNREACHABLE) {

@@ -44,13 +44,18 @@ public final class WorkerServer implements AutoCloseable {
 
   private WorkerServer(WorkerSettings settings, WorkerNode node) {
     this.node = node;
-    this.hub = new ExchangeHub(settings.exchange());
+    this.hub = new ExchangeHub(settings.exchange(), settings.tls());
     this.callbacks = callbackThreads();
     this.service = new WorkerService(node, described, hub, settings);
     try {
       this.server =
           Endpoints.serve(
-              settings.host(), settings.port(), callbacks, health, List.of(service, hub.service()));
+              settings.host(),
+              settings.port(),
+              callbacks,
+              health,
+              List.of(service, hub.service()),
+              settings.tls());
     } catch (LongtakeException e) {
       closeParts();
       throw e;

@@ -1,6 +1,7 @@
 package dev.longtake.worker.service;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.tls.TlsIdentity;
 import dev.longtake.worker.exchange.ExchangeSettings;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
@@ -12,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param port 0 for any free one
  * @param advertisedHost what others call this worker by
  * @param id unique in the cluster; null for the advertised address
+ * @param tls for every connection; null for plain text
  * @param exchangeTimeout for orders that don't say how long to wait for a peer
  * @param eventTimeout how long the coordinator may leave an event unread
  * @param maxOrders orders that may run at once; they take turns on the device
@@ -21,6 +23,7 @@ public record WorkerSettings(
     int port,
     String advertisedHost,
     @Nullable String id,
+    @Nullable TlsIdentity tls,
     ExchangeSettings exchange,
     Duration exchangeTimeout,
     Duration eventTimeout,
@@ -51,12 +54,13 @@ public record WorkerSettings(
     }
   }
 
-  /** Listens on {@code host} and is called by that name, with the default patience. */
+  /** Listens on {@code host} in plain text and is called by that name, with the default patience. */
   public static WorkerSettings at(String host, int port) {
     return new WorkerSettings(
         host,
         port,
         host,
+        null,
         null,
         ExchangeSettings.defaults(),
         DEFAULT_EXCHANGE_TIMEOUT,

@@ -3,10 +3,13 @@ package dev.longtake.worker.exchange;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.tls.TlsIdentity;
 import dev.longtake.worker.engine.Exchange;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 class GrpcExchangeTest extends ExchangeTransportContract {
   static final ExchangeSettings SETTINGS =
@@ -17,17 +20,24 @@ class GrpcExchangeTest extends ExchangeTransportContract {
     return SETTINGS;
   }
 
+  /** Of every rank; null for plain text. */
+  @Nullable TlsIdentity tls() {
+    return null;
+  }
+
   @Override
   Gang gang(int ranks, Duration timeout) {
-    return new LoopbackGang(ranks, timeout, settings());
+    return new LoopbackGang(ranks, timeout, settings(), tls());
   }
 
   private static final class LoopbackGang implements Gang {
     private final LoopbackWorkers workers;
     private final List<GrpcGang> exchanges = new ArrayList<>();
 
-    LoopbackGang(int ranks, Duration timeout, ExchangeSettings settings) {
-      workers = new LoopbackWorkers(ranks, settings);
+    LoopbackGang(
+        int ranks, Duration timeout, ExchangeSettings settings, @Nullable TlsIdentity tls) {
+      workers =
+          new LoopbackWorkers(Collections.<@Nullable TlsIdentity>nCopies(ranks, tls), settings);
       for (int rank = 0; rank < ranks; rank++) {
         exchanges.add(workers.hub(rank).open("j1", 1, rank, workers.addresses(), 2, timeout));
       }

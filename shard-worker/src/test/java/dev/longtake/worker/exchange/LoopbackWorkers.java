@@ -3,6 +3,7 @@ package dev.longtake.worker.exchange;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.common.tls.TlsIdentity;
 import io.grpc.Server;
 import io.grpc.protobuf.services.HealthStatusManager;
 import java.util.ArrayList;
@@ -11,6 +12,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /** Real servers on loopback, each with an exchange hub and nothing else. */
 final class LoopbackWorkers implements AutoCloseable {
@@ -22,13 +24,22 @@ final class LoopbackWorkers implements AutoCloseable {
 
   LoopbackWorkers(int count, ExchangeSettings settings) {
     for (int i = 0; i < count; i++) {
-      var hub = new ExchangeHub(settings);
-      hubs.add(hub);
-      servers.add(
-          Endpoints.serve(
-              "127.0.0.1", 0, callbacks, new HealthStatusManager(), List.of(hub.service())));
-      ports.add(servers.getLast().getPort());
+      add(settings, /* tls= */ null);
     }
+  }
+
+  /** One with each of these identities, of which null is plain text. */
+  LoopbackWorkers(List<@Nullable TlsIdentity> identities, ExchangeSettings settings) {
+    identities.forEach(tls -> add(settings, tls));
+  }
+
+  private void add(ExchangeSettings settings, @Nullable TlsIdentity tls) {
+    var hub = new ExchangeHub(settings, tls);
+    hubs.add(hub);
+    servers.add(
+        Endpoints.serve(
+            "127.0.0.1", 0, callbacks, new HealthStatusManager(), List.of(hub.service()), tls));
+    ports.add(servers.getLast().getPort());
   }
 
   ExchangeHub hub(int worker) {

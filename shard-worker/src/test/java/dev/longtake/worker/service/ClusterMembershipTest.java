@@ -132,6 +132,7 @@ final class ClusterMembershipTest {
   private static ClusterMembership join(String address, Duration firstJoinTimeout) {
     return ClusterMembership.join(
         address,
+        /* tls= */ null,
         ME,
         new MembershipSettings(firstJoinTimeout, Duration.ofMillis(10), Duration.ofMillis(100)),
         new Random(7));

@@ -30,6 +30,7 @@ final class TestNodes {
         0,
         "127.0.0.1",
         null,
+        null,
         ExchangeSettings.defaults(),
         Duration.ofSeconds(60),
         eventTimeout,

@@ -1,6 +1,7 @@
 package dev.longtake.ops.bench;
 
 import dev.longtake.ops.bench.exchange.PeerGroup;
+import dev.longtake.ops.bench.exchange.Transport;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -36,11 +37,11 @@ final class ExchangeBenchmark implements Benchmark {
 
   @Override
   public String description() {
-    return ("Processes on one host, raw TCP, the exchange over gRPC (all in messages, and with"
-            + " chunks in shared memory) and a naive generated stub taking turns: one stream of"
-            + " %d MiB in chunks of %d KiB with checksums (medians of %d rounds of %d); %d"
-            + " bytes there and back; heap allocated per chunk by each side; all to all of 2, 3"
-            + " and 4 processes, %d MiB from each to each")
+    return ("Processes on one host, raw TCP, the exchange over gRPC (all in messages, with mutual"
+                + " TLS, and with chunks in shared memory) and a naive generated stub taking turns:"
+                + " one stream of %d MiB in chunks of %d KiB with checksums (medians of %d rounds"
+                + " of %d); %d bytes there and back; heap allocated per chunk by each side; all to"
+                + " all of 2, 3 and 4 processes, %d MiB from each to each")
         .formatted(
             sizes.payloadBytes() >> 20,
             sizes.chunkBytes() >> 10,
@@ -70,11 +71,13 @@ final class ExchangeBenchmark implements Benchmark {
   }
 
   private void addStream(List<Figure> figures, PeerGroup peers) {
-    String tcp = peers.open(2, /* sharedMemory= */ false);
-    String shared = peers.open(2, /* sharedMemory= */ true);
+    String tcp = peers.open(2, Transport.SOCKETS);
+    String tls = peers.open(2, Transport.TLS);
+    String shared = peers.open(2, Transport.SHARED_MEMORY);
     List<Double> raw = new ArrayList<>();
     List<Double> stub = new ArrayList<>();
     List<double[]> overTcp = new ArrayList<>();
+    List<double[]> overTls = new ArrayList<>();
     List<double[]> overMemory = new ArrayList<>();
     long bytes = sizes.payloadBytes();
     int repeats = sizes.repeats();
@@ -83,6 +86,7 @@ final class ExchangeBenchmark implements Benchmark {
           peers.of(0)
               .call("raw-send %s %d %d".formatted(peers.of(1).rawAddress(), bytes, repeats))[0];
       double[] tcpRound = streamRound(peers, tcp);
+      double[] tlsRound = streamRound(peers, tls);
       double[] memoryRound = streamRound(peers, shared);
       double stubNanos =
           peers.of(0)
@@ -91,13 +95,16 @@ final class ExchangeBenchmark implements Benchmark {
         raw.add(bytes * repeats / rawNanos);
         stub.add(bytes * repeats / stubNanos);
         overTcp.add(tcpRound);
+        overTls.add(tlsRound);
         overMemory.add(memoryRound);
       }
     }
     double rawRate = Medians.of(raw);
     add(figures, "stream.raw_tcp.rate", rawRate, "GB/s", Goal.none());
-    addStream(figures, "stream.", overTcp, rawRate, Goal.atLeast(STREAM_GOAL));
-    addStream(figures, "stream.shared_memory.", overMemory, rawRate, Goal.none());
+    Goal heap = Goal.atMost(ALLOCATION_GOAL);
+    addStream(figures, "stream.", overTcp, rawRate, Goal.atLeast(STREAM_GOAL), heap);
+    addStream(figures, "stream.tls.", overTls, rawRate, Goal.none(), Goal.none());
+    addStream(figures, "stream.shared_memory.", overMemory, rawRate, Goal.none(), heap);
     add(figures, "stream.stub.ratio_to_raw_tcp", Medians.of(stub) / rawRate, "ratio", Goal.none());
     add(figures, "stream.stub.rate", Medians.of(stub), "GB/s", Goal.none());
   }
@@ -118,11 +125,15 @@ final class ExchangeBenchmark implements Benchmark {
   }
 
   private static void addStream(
-      List<Figure> figures, String at, List<double[]> rounds, double rawRate, Goal goal) {
+      List<Figure> figures,
+      String at,
+      List<double[]> rounds,
+      double rawRate,
+      Goal goal,
+      Goal heap) {
     double rate = median(rounds, 0);
     add(figures, at + "ratio_to_raw_tcp", rate / rawRate, "ratio", goal);
     add(figures, at + "rate", rate, "GB/s", Goal.none());
-    Goal heap = Goal.atMost(ALLOCATION_GOAL);
     add(figures, at + "sender.heap_per_chunk", median(rounds, 1), "bytes", heap);
     add(figures, at + "receiver.heap_per_chunk", median(rounds, 2), "bytes", heap);
   }
@@ -132,7 +143,7 @@ final class ExchangeBenchmark implements Benchmark {
   }
 
   private void addPings(List<Figure> figures, PeerGroup peers) {
-    String job = peers.open(2, /* sharedMemory= */ false);
+    String job = peers.open(2, Transport.SOCKETS);
     List<double[]> raw = new ArrayList<>();
     List<double[]> exchange = new ArrayList<>();
     for (int round = -WARM_UPS; round < sizes.rounds(); round++) {
@@ -169,7 +180,7 @@ final class ExchangeBenchmark implements Benchmark {
   }
 
   private void addAllToAll(List<Figure> figures, PeerGroup peers, int ranks) {
-    String job = peers.open(ranks, /* sharedMemory= */ false);
+    String job = peers.open(ranks, Transport.SOCKETS);
     List<Double> raw = new ArrayList<>();
     List<Double> exchange = new ArrayList<>();
     double bytes = (double) sizes.pairBytes() * ranks * (ranks - 1) * sizes.repeats();

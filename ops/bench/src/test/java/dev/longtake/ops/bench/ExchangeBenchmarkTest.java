@@ -25,6 +25,8 @@ final class ExchangeBenchmarkTest {
         .extracting(Figure::name)
         .contains(
             "exchange.stream.ratio_to_raw_tcp",
+            "exchange.stream.tls.ratio_to_raw_tcp",
+            "exchange.stream.tls.receiver.heap_per_chunk",
             "exchange.stream.shared_memory.ratio_to_raw_tcp",
             "exchange.stream.stub.rate",
             "exchange.stream.sender.heap_per_chunk",

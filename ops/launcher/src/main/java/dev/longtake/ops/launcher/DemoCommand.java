@@ -89,7 +89,7 @@ final class DemoCommand implements Callable<Integer> {
       progress.phase("starting a coordinator and " + Texts.workers(workers));
       long startNanos = System.nanoTime();
       try (LocalCluster local =
-          LocalCluster.start(LocalCluster.Programs.LONGTAKE, model.root(), workers, 0)) {
+          LocalCluster.start(LocalCluster.Programs.LONGTAKE, model.root(), workers, 0, List.of())) {
         var starting =
             new GenerationReport.Stage(
                 "starting the cluster", (System.nanoTime() - startNanos) / 1e9);

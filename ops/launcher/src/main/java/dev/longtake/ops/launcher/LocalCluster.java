@@ -61,14 +61,16 @@ final class LocalCluster implements AutoCloseable {
    * Starts a coordinator, then all workers at once, and returns when all have joined.
    *
    * @param port of the coordinator; 0 for any free one
+   * @param more options that all of them have
    * @throws LongtakeException when one does not start, with its last log lines; the others are gone then
    */
-  static LocalCluster start(Programs programs, Path model, int workers, int port) {
+  static LocalCluster start(
+      Programs programs, Path model, int workers, int port, List<String> more) {
     var cluster = new LocalCluster(programs, temporaryFolder());
     boolean isStarted = false;
     try {
       Runtime.getRuntime().addShutdownHook(cluster.shutdownHook);
-      cluster.startProcesses(model, workers, port);
+      cluster.startProcesses(model, workers, port, more);
       isStarted = true;
       return cluster;
     } catch (LongtakeException e) {
@@ -85,16 +87,18 @@ final class LocalCluster implements AutoCloseable {
     }
   }
 
-  private void startProcesses(Path model, int workers, int port) {
+  private void startProcesses(Path model, int workers, int port, List<String> more) {
     JavaProcess coordinator =
         watched(
             JavaProcess.start(
                 "coordinator",
                 programs.coordinatorMain(),
-                List.of(
-                    "--host", LOOPBACK,
-                    "--port", Integer.toString(port),
-                    "--data", folder.resolve("data").toString()),
+                both(
+                    List.of(
+                        "--host", LOOPBACK,
+                        "--port", Integer.toString(port),
+                        "--data", folder.resolve("data").toString()),
+                    more),
                 withTemporaryFiles(COORDINATOR_FLAGS),
                 folder.resolve("coordinator.log"),
                 START_TIMEOUT));
@@ -103,7 +107,8 @@ final class LocalCluster implements AutoCloseable {
       var starts = new ArrayList<Future<JavaProcess>>();
       for (int i = 1; i <= workers; i++) {
         String id = "w" + i;
-        starts.add(starters.submit(() -> startWorker(id, coordinator.address(), model, threads)));
+        starts.add(
+            starters.submit(() -> startWorker(id, coordinator.address(), model, threads, more)));
       }
       for (Future<JavaProcess> start : starts) {
         var _ = start.get();
@@ -119,24 +124,27 @@ final class LocalCluster implements AutoCloseable {
     }
   }
 
-  private JavaProcess startWorker(String id, String coordinator, Path model, int threads) {
+  private JavaProcess startWorker(
+      String id, String coordinator, Path model, int threads, List<String> more) {
     return watched(
         JavaProcess.start(
             "worker " + id,
             programs.workerMain(),
-            List.of(
-                "--coordinator",
-                coordinator,
-                "--model",
-                model.toString(),
-                "--host",
-                LOOPBACK,
-                "--port",
-                "0",
-                "--id",
-                id,
-                "--threads",
-                Integer.toString(threads)),
+            both(
+                List.of(
+                    "--coordinator",
+                    coordinator,
+                    "--model",
+                    model.toString(),
+                    "--host",
+                    LOOPBACK,
+                    "--port",
+                    "0",
+                    "--id",
+                    id,
+                    "--threads",
+                    Integer.toString(threads)),
+                more),
             withTemporaryFiles(WORKER_FLAGS),
             folder.resolve(id + ".log"),
             START_TIMEOUT));
@@ -144,7 +152,11 @@ final class LocalCluster implements AutoCloseable {
 
   /** What libraries unpack and leave behind, and what a killed process could not delete, goes with the folder. */
   private List<String> withTemporaryFiles(List<String> flags) {
-    return Stream.concat(flags.stream(), Stream.of("-Djava.io.tmpdir=" + folder)).toList();
+    return both(flags, List.of("-Djava.io.tmpdir=" + folder));
+  }
+
+  private static List<String> both(List<String> first, List<String> second) {
+    return Stream.concat(first.stream(), second.stream()).toList();
   }
 
   private JavaProcess watched(JavaProcess process) {

@@ -4,7 +4,10 @@ import dev.longtake.client.cli.ProgressBar;
 import dev.longtake.client.cli.Texts;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.common.process.JavaProcess;
+import dev.longtake.common.tls.TlsOptions;
 import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
@@ -38,13 +41,19 @@ final class UpCommand implements Callable<Integer> {
 
   @Mixin ClusterOptions cluster = new ClusterOptions();
 
+  @Mixin TlsOptions tls = new TlsOptions();
+
   @Override
   public Integer call() {
     int workers = cluster.requireWorkers();
     ModelFolder model = cluster.requireModel();
+    List<String> tlsArguments = tls.arguments();
     ProgressBar progress = ProgressBar.onStandardError();
     progress.phase("starting a coordinator and " + Texts.workers(workers));
-    try (LocalCluster local = start(workers, progress)) {
+    try (LocalCluster local = start(workers, tlsArguments, progress)) {
+      var options = new ArrayList<>(List.of("--coordinator", local.coordinatorAddress()));
+      options.addAll(tlsArguments);
+      String called = String.join(" ", options);
       PrintWriter out = Objects.requireNonNull(spec).commandLine().getOut();
       out.print(
           """
@@ -53,7 +62,7 @@ final class UpCommand implements Callable<Integer> {
           logs         %s
 
           %s
-          longtake status --coordinator %s
+          longtake status %s
 
           Ctrl-C ends the cluster.
           """
@@ -63,27 +72,27 @@ final class UpCommand implements Callable<Integer> {
                       .map(JavaProcess::address)
                       .collect(Collectors.joining(", ")),
                   local.folder(),
-                  generate(model, local.coordinatorAddress()),
-                  local.coordinatorAddress()));
+                  generate(model, called),
+                  called));
       out.flush();
       throw LocalCluster.deathOf(local.death().join());
     }
   }
 
   /** How to make a video, or why that can't be done. */
-  private static String generate(ModelFolder model, String address) {
+  private static String generate(ModelFolder model, String called) {
     return ClusterOptions.lacking(model)
         .map(lacking ->
             "The model has no %s: workers run its transformer on tensors that they are given, but 'longtake generate' can't make a video."
                 .formatted(lacking))
         .orElseGet(() ->
-            "longtake generate \"a red circle moving right on a black background\" --coordinator "
-                + address);
+            "longtake generate \"a red circle moving right on a black background\" " + called);
   }
 
-  private LocalCluster start(int workers, ProgressBar progress) {
+  private LocalCluster start(int workers, List<String> tlsArguments, ProgressBar progress) {
     try {
-      return LocalCluster.start(LocalCluster.Programs.LONGTAKE, cluster.path(), workers, port);
+      return LocalCluster.start(
+          LocalCluster.Programs.LONGTAKE, cluster.path(), workers, port, tlsArguments);
     } finally {
       progress.finish();
     }

@@ -11,6 +11,7 @@ import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class LocalClusterTest {
@@ -24,7 +25,8 @@ class LocalClusterTest {
   @Test
   void shouldStartAllAndLeaveNothingWhenClosed() throws Exception {
     long before = livingChildren();
-    LocalCluster cluster = LocalCluster.start(PRETEND, Path.of("/some/model"), 3, 0);
+    LocalCluster cluster =
+        LocalCluster.start(PRETEND, Path.of("/some/model"), 3, 0, List.of("--tls-ca", "x"));
     try (cluster) {
       assertThat(cluster.workers())
           .extracting(JavaProcess::name)
@@ -33,7 +35,7 @@ class LocalClusterTest {
           .contains("temporary files in " + cluster.folder() + " |")
           .contains("--coordinator " + cluster.coordinatorAddress())
           .contains("--model /some/model --host 127.0.0.1 --port 0 --id w2 --threads ")
-          .endsWith("--exit-with-parent");
+          .endsWith(" --tls-ca x --exit-with-parent");
       assertThat(livingChildren()).isEqualTo(before + 4);
     }
     assertThat(livingChildren()).isEqualTo(before);
@@ -44,7 +46,8 @@ class LocalClusterTest {
   @Test
   void shouldNameTheProcessAndKeepItsLogWhenOneDies() throws Exception {
     Path folder;
-    try (LocalCluster cluster = LocalCluster.start(PRETEND, Path.of("/some/model"), 2, 0)) {
+    try (LocalCluster cluster =
+        LocalCluster.start(PRETEND, Path.of("/some/model"), 2, 0, List.of())) {
       folder = cluster.folder();
       String address = cluster.workers().get(1).address();
       int port = Integer.parseInt(address.substring(address.indexOf(':') + 1));
@@ -67,7 +70,7 @@ class LocalClusterTest {
   @Test
   void shouldLeaveNothingWhenAWorkerDoesNotStart() {
     long before = livingChildren();
-    assertThatThrownBy(() -> LocalCluster.start(PRETEND, Path.of("/some/broken"), 2, 0))
+    assertThatThrownBy(() -> LocalCluster.start(PRETEND, Path.of("/some/broken"), 2, 0, List.of()))
         .isInstanceOfSatisfying(
             LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.INVALID_REQUEST))
         .hasMessageContaining(

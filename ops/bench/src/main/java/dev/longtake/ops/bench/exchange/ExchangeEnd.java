@@ -1,6 +1,7 @@
 package dev.longtake.ops.bench.exchange;
 
 import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.common.tls.TlsIdentity;
 import dev.longtake.worker.engine.Exchange;
 import dev.longtake.worker.exchange.ExchangeHub;
 import dev.longtake.worker.exchange.ExchangeSettings;
@@ -26,11 +27,11 @@ final class ExchangeEnd {
   private final Server server;
   private final Map<String, GrpcGang> gangs = new ConcurrentHashMap<>();
 
-  ExchangeEnd(ExchangeSettings settings) {
-    hub = new ExchangeHub(settings);
+  ExchangeEnd(ExchangeSettings settings, @Nullable TlsIdentity tls) {
+    hub = new ExchangeHub(settings, tls);
     server =
         Endpoints.serve(
-            "127.0.0.1", 0, callbacks, new HealthStatusManager(), List.of(hub.service()));
+            "127.0.0.1", 0, callbacks, new HealthStatusManager(), List.of(hub.service()), tls);
   }
 
   int port() {

@@ -2,6 +2,8 @@ package dev.longtake.ops.bench.exchange;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.tls.PrivateAuthority;
+import dev.longtake.common.tls.TlsFiles;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,7 +25,7 @@ public final class PeerGroup implements AutoCloseable {
   /**
    * Starts processes, with one connection to each peer.
    *
-   * @param logs a folder
+   * @param logs an empty folder, for the processes' certificate too
    * @param memoryBytes of each process for each direction
    * @param chunkBytes of a message
    */
@@ -31,8 +33,9 @@ public final class PeerGroup implements AutoCloseable {
     var group = new PeerGroup();
     boolean isStarted = false;
     try {
+      TlsFiles tls = PrivateAuthority.create(logs).issue("peer");
       for (int i = 0; i < count; i++) {
-        group.all.add(PeerProcess.start("peer-" + i, logs, memoryBytes, chunkBytes));
+        group.all.add(PeerProcess.start("peer-" + i, logs, memoryBytes, chunkBytes, tls));
       }
       isStarted = true;
       return group;
@@ -48,24 +51,16 @@ public final class PeerGroup implements AutoCloseable {
     return all.get(rank);
   }
 
-  /**
-   * Opens a job among the first processes and tells its name; it is open as long as they live.
-   *
-   * @param sharedMemory whether chunks go through memory; otherwise through sockets only
-   */
-  public String open(int ranks, boolean sharedMemory) {
+  /** Opens a job among the first processes and tells its name; it is open as long as they live. */
+  public String open(int ranks, Transport transport) {
     String job = "bench-" + ++jobs;
     String addresses =
         all.stream()
             .limit(ranks)
-            .map(peer -> peer.exchangeAddress(sharedMemory))
+            .map(peer -> peer.exchangeAddress(transport))
             .collect(Collectors.joining(" "));
     for (int rank = 0; rank < ranks; rank++) {
-      var _ =
-          of(rank)
-              .call(
-                  "%s %s %d %s"
-                      .formatted(sharedMemory ? "open-shared" : "open", job, rank, addresses));
+      var _ = of(rank).call("open %s %d %s %s".formatted(job, rank, transport, addresses));
     }
     return job;
   }

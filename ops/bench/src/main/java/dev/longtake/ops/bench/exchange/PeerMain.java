@@ -3,6 +3,8 @@ package dev.longtake.ops.bench.exchange;
 import com.sun.management.ThreadMXBean;
 import dev.longtake.common.process.ParentWatch;
 import dev.longtake.common.process.ReadyLine;
+import dev.longtake.common.tls.TlsFiles;
+import dev.longtake.common.tls.TlsIdentity;
 import dev.longtake.worker.exchange.ExchangeSettings;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -16,8 +18,10 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -29,7 +33,7 @@ import java.util.stream.Collectors;
 
 /**
  * One process of the benchmark. It obeys whoever connects to the address it prints: a command a line, numbers or {@code error ...}
- * as the answer. Arguments: bytes of memory for each direction, bytes of a chunk.
+ * as the answer. Arguments: bytes of memory for each direction, bytes of a chunk, files with certificate, key and authorities.
  */
 public final class PeerMain {
   private final MemorySegment payload;
@@ -37,13 +41,12 @@ public final class PeerMain {
   private final int chunkBytes;
   private final RawEnd raw;
   private final StubEnd stub;
-  private final ExchangeEnd tcp;
-  private final ExchangeEnd shared;
+  private final Map<Transport, ExchangeEnd> ends = new EnumMap<>(Transport.class);
   private final Map<String, ExchangeEnd> endsByJob = new ConcurrentHashMap<>();
   private final ExecutorService senders = Executors.newCachedThreadPool();
   private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
-  private PeerMain(long bytes, ExchangeSettings settings) throws IOException {
+  private PeerMain(long bytes, ExchangeSettings settings, TlsIdentity tls) throws IOException {
     Arena arena = Arena.global();
     payload = arena.allocate(bytes, 4096);
     target = arena.allocate(bytes, 4096);
@@ -53,15 +56,19 @@ public final class PeerMain {
     chunkBytes = settings.chunkBytes();
     raw = new RawEnd(target.asByteBuffer());
     stub = new StubEnd(target.asByteBuffer());
-    tcp = new ExchangeEnd(settings.withSharedMemory(false));
-    shared = new ExchangeEnd(settings.withSharedMemory(true));
+    ExchangeSettings sockets = settings.withSharedMemory(false);
+    ends.put(Transport.SOCKETS, new ExchangeEnd(sockets, /* tls= */ null));
+    ends.put(
+        Transport.SHARED_MEMORY, new ExchangeEnd(settings.withSharedMemory(true), /* tls= */ null));
+    ends.put(Transport.TLS, new ExchangeEnd(sockets, tls));
   }
 
   /** Serves until its parent ends. */
   public static void main(String[] args) throws IOException {
     ParentWatch.exitWithParent();
     var settings = ExchangeSettings.defaults().withChunkBytes(Integer.parseInt(args[1]));
-    var peer = new PeerMain(Long.parseLong(args[0]), settings);
+    var files = new TlsFiles(Path.of(args[2]), Path.of(args[3]), Path.of(args[4]));
+    var peer = new PeerMain(Long.parseLong(args[0]), settings, TlsIdentity.read(files));
     try (var server = new ServerSocket(0, 16, InetAddress.getLoopbackAddress())) {
       ReadyLine.print("peer", "127.0.0.1:" + server.getLocalPort());
       while (true) {
@@ -97,13 +104,10 @@ public final class PeerMain {
 
   private double[] carryOut(String what, List<String> with) throws Exception {
     return switch (what) {
-      case "ports" -> new double[] {raw.port(), stub.port(), tcp.port(), shared.port()};
+      case "ports" -> new double[] {raw.port(), stub.port()};
+      case "exchange-port" -> new double[] {exchange(with.get(0)).port()};
       case "open" -> {
-        open(with.get(0), tcp, with);
-        yield new double[0];
-      }
-      case "open-shared" -> {
-        open(with.get(0), shared, with);
+        open(with.get(0), integer(with, 1), exchange(with.get(2)), with.subList(3, with.size()));
         yield new double[0];
       }
       case "raw-send" ->
@@ -146,8 +150,12 @@ public final class PeerMain {
     };
   }
 
-  private void open(String job, ExchangeEnd end, List<String> with) {
-    end.open(job, integer(with, 1), with.subList(2, with.size()));
+  private ExchangeEnd exchange(String transport) {
+    return Objects.requireNonNull(ends.get(Transport.valueOf(transport)));
+  }
+
+  private void open(String job, int rank, ExchangeEnd end, List<String> addresses) {
+    end.open(job, rank, addresses);
     endsByJob.put(job, end);
   }
 

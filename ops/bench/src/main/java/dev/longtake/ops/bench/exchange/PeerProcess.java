@@ -3,6 +3,7 @@ package dev.longtake.ops.bench.exchange;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.process.JavaProcess;
+import dev.longtake.common.tls.TlsFiles;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -13,7 +14,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 
 /** A {@link PeerMain} and the connection that commands it. For one thread at a time. */
 public final class PeerProcess implements AutoCloseable {
@@ -25,6 +28,7 @@ public final class PeerProcess implements AutoCloseable {
   private final BufferedReader in;
   private final PrintWriter out;
   private final double[] ports;
+  private final Map<Transport, Integer> exchangePorts = new EnumMap<>(Transport.class);
 
   private PeerProcess(JavaProcess process, Socket socket) throws IOException {
     this.process = process;
@@ -33,6 +37,9 @@ public final class PeerProcess implements AutoCloseable {
     in = new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
     out = new PrintWriter(socket.getOutputStream(), true, StandardCharsets.UTF_8);
     ports = call("ports");
+    for (Transport transport : Transport.values()) {
+      exchangePorts.put(transport, (int) call("exchange-port " + transport)[0]);
+    }
   }
 
   /**
@@ -41,13 +48,19 @@ public final class PeerProcess implements AutoCloseable {
    * @param logs a folder
    * @param memoryBytes for each direction
    * @param chunkBytes of a message
+   * @param tls for the exchange that uses it
    */
-  static PeerProcess start(String name, Path logs, long memoryBytes, int chunkBytes) {
+  static PeerProcess start(String name, Path logs, long memoryBytes, int chunkBytes, TlsFiles tls) {
     JavaProcess process =
         JavaProcess.start(
             name,
             PeerMain.class.getName(),
-            List.of(Long.toString(memoryBytes), Integer.toString(chunkBytes)),
+            List.of(
+                Long.toString(memoryBytes),
+                Integer.toString(chunkBytes),
+                tls.certificates().toString(),
+                tls.key().toString(),
+                tls.authorities().toString()),
             List.of("-XX:+UseSerialGC", "-Xmx256m"),
             logs.resolve(name + ".log"),
             READY);
@@ -83,9 +96,9 @@ public final class PeerProcess implements AutoCloseable {
     return "127.0.0.1:" + (int) ports[1];
   }
 
-  /** Of the exchange that uses nothing but sockets, or of the one that uses shared memory too. */
-  String exchangeAddress(boolean sharedMemory) {
-    return "127.0.0.1:" + (int) ports[sharedMemory ? 3 : 2];
+  /** Of the exchange with that transport. */
+  String exchangeAddress(Transport transport) {
+    return "127.0.0.1:" + exchangePorts.get(transport);
   }
 
   /**

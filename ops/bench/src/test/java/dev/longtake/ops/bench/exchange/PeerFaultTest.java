@@ -34,11 +34,17 @@ final class PeerFaultTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"KILL, false", "KILL, true", "STOP, false", "STOP, true"})
-  void shouldNameThePeerAndServeTheNextJobWhenItGets(String signal, boolean sharedMemory)
+  @CsvSource({
+    "KILL, SOCKETS",
+    "KILL, SHARED_MEMORY",
+    "KILL, TLS",
+    "STOP, SOCKETS",
+    "STOP, SHARED_MEMORY"
+  })
+  void shouldNameThePeerAndServeTheNextJobWhenItGets(String signal, Transport transport)
       throws Exception {
     try (PeerGroup peers = PeerGroup.start(logs, 3, POINT_BYTES, CHUNK_BYTES)) {
-      String job = peers.open(3, sharedMemory);
+      String job = peers.open(3, transport);
       allToAll(peers, job, 3);
       var sending = answer(peers.of(2), "send %s 0 %d %d".formatted(job, POINT_BYTES, ENDLESS));
       // Once a point has come, the sender is at a later one.
@@ -50,12 +56,12 @@ final class PeerFaultTest {
         send(signal, peers.of(2).handle());
         for (Future<Throwable> end : List.of(receiving, waiting)) {
           assertThat(end.get(60, TimeUnit.SECONDS))
-              .hasMessageContaining("from rank 2 at " + peers.of(2).exchangeAddress(sharedMemory))
+              .hasMessageContaining("from rank 2 at " + peers.of(2).exchangeAddress(transport))
               .hasMessageContaining("job " + job + ", attempt 1, step 1, benchmark")
               .hasMessageContaining(signal.equals("STOP") ? "no sign of life for 5.0 s" : "but it");
         }
         // The frozen one is still there, and holds what it held.
-        allToAll(peers, peers.open(2, sharedMemory), 2);
+        allToAll(peers, peers.open(2, transport), 2);
       } finally {
         peers.of(2).handle().destroyForcibly();
       }

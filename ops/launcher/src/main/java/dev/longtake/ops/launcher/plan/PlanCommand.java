@@ -3,6 +3,7 @@ package dev.longtake.ops.launcher.plan;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.util.JsonFormat;
 import dev.longtake.client.LongtakeClient;
+import dev.longtake.client.cli.CoordinatorOption;
 import dev.longtake.client.cli.ExitCodes;
 import dev.longtake.client.cli.GenerationOptions.PrecisionConverter;
 import dev.longtake.client.cli.PlanText;
@@ -31,6 +32,7 @@ import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -75,12 +77,7 @@ public final class PlanCommand implements Callable<Integer> {
       description = "With --cluster: a model folder, or weights, which need not be complete.")
   private @Nullable Path model;
 
-  @Option(
-      names = "--coordinator",
-      paramLabel = "HOST:PORT",
-      defaultValue = "127.0.0.1:7400",
-      description = "Without --cluster: whom to ask (default: ${DEFAULT-VALUE}).")
-  private String coordinator = "127.0.0.1:7400";
+  @Mixin private CoordinatorOption coordinator = new CoordinatorOption();
 
   @Option(
       names = "--size",
@@ -194,7 +191,7 @@ public final class PlanCommand implements Callable<Integer> {
     if (plan != null) {
       request.setPlan(plan);
     }
-    try (LongtakeClient client = LongtakeClient.builder().address(coordinator).build()) {
+    try (LongtakeClient client = coordinator.connect()) {
       if (seconds != null) {
         double fps = client.clusterStatus().getModel().getFps();
         request.setFrames((int) Math.max(1, Math.rint(seconds * fps)));

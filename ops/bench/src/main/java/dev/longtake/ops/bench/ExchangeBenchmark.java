@@ -38,10 +38,10 @@ final class ExchangeBenchmark implements Benchmark {
   @Override
   public String description() {
     return ("Processes on one host, raw TCP, the exchange over gRPC (all in messages, with mutual"
-                + " TLS, and with chunks in shared memory) and a naive generated stub taking turns:"
-                + " one stream of %d MiB in chunks of %d KiB with checksums (medians of %d rounds"
-                + " of %d); %d bytes there and back; heap allocated per chunk by each side; all to"
-                + " all of 2, 3 and 4 processes, %d MiB from each to each")
+            + " TLS, and with chunks in shared memory) and a naive generated stub taking turns:"
+            + " one stream of %d MiB in chunks of %d KiB with checksums (medians of %d rounds"
+            + " of %d); %d bytes there and back; heap allocated per chunk by each side; all to"
+            + " all of 2, 3 and 4 processes, %d MiB from each to each")
         .formatted(
             sizes.payloadBytes() >> 20,
             sizes.chunkBytes() >> 10,

@@ -3,6 +3,7 @@ package dev.longtake.worker.engine;
 import dev.longtake.common.error.LongtakeException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,8 +32,26 @@ public interface Exchange {
    * @throws LongtakeException PEER_LOST when a peer died or did not answer within the job's exchange timeout, naming the
    *     peer, the job and {@code what}; CHECKSUM_MISMATCH; CANCELED when the job was cancelled
    */
-  long allToAll(
+  default long allToAll(
+      @Nullable MemorySegment[] outgoing, @Nullable MemorySegment[] incoming, String what) {
+    try (ExchangePoint point = begin(outgoing, incoming, what)) {
+      return point.await();
+    }
+  }
+
+  /**
+   * Begins what {@link #allToAll} does, for a caller who writes {@code outgoing} piece by piece: the first pieces travel while the
+   * next ones are written.
+   *
+   * @throws LongtakeException when the exchange has failed before
+   */
+  ExchangePoint begin(
       @Nullable MemorySegment[] outgoing, @Nullable MemorySegment[] incoming, String what);
+
+  /** The other ranks, from the one behind this: so not all ranks turn to the same one at first. */
+  default List<Integer> others() {
+    return IntStream.range(1, ranks()).mapToObj(i -> (rank() + i) % ranks()).toList();
+  }
 
   /** Sends to one peer; see {@link #allToAll}. */
   default void send(int peer, MemorySegment segment, String what) {

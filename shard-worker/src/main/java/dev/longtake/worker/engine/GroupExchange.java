@@ -31,9 +31,25 @@ final class GroupExchange implements Exchange {
   }
 
   @Override
-  public long allToAll(
+  public ExchangePoint begin(
       @Nullable MemorySegment[] outgoing, @Nullable MemorySegment[] incoming, String what) {
-    return all.allToAll(spread(outgoing), spread(incoming), what);
+    ExchangePoint point = all.begin(spread(outgoing), spread(incoming), what);
+    return new ExchangePoint() {
+      @Override
+      public void ready(int peer, long bytes) {
+        point.ready(members.get(peer), bytes);
+      }
+
+      @Override
+      public long await() {
+        return point.await();
+      }
+
+      @Override
+      public void close() {
+        point.close();
+      }
+    };
   }
 
   private @Nullable MemorySegment[] spread(@Nullable MemorySegment[] ofMembers) {

@@ -32,18 +32,41 @@ public final class LaneExchange implements Exchange {
   }
 
   @Override
-  public long allToAll(
+  public ExchangePoint begin(
       @Nullable MemorySegment[] outgoing, @Nullable MemorySegment[] incoming, String what) {
-    trace.pause();
-    turn.give();
-    long waitedNanos;
-    try {
-      waitedNanos = exchange.allToAll(outgoing, incoming, what);
-      trace.exchanged(waitedNanos);
-    } finally {
-      turn.take();
+    return new Point(exchange.begin(outgoing, incoming, what));
+  }
+
+  private final class Point implements ExchangePoint {
+    private final ExchangePoint point;
+
+    Point(ExchangePoint point) {
+      this.point = point;
     }
-    trace.resume();
-    return waitedNanos;
+
+    @Override
+    public void ready(int peer, long bytes) {
+      point.ready(peer, bytes);
+    }
+
+    @Override
+    public long await() {
+      trace.pause();
+      turn.give();
+      long waitedNanos;
+      try {
+        waitedNanos = point.await();
+        trace.exchanged(waitedNanos);
+      } finally {
+        turn.take();
+      }
+      trace.resume();
+      return waitedNanos;
+    }
+
+    @Override
+    public void close() {
+      point.close();
+    }
   }
 }

@@ -4,6 +4,7 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.ExchangeHello;
 import dev.longtake.worker.engine.Exchange;
+import dev.longtake.worker.engine.ExchangePoint;
 import dev.longtake.worker.exchange.wire.PayloadCopy;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
@@ -21,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The exchange of one lane of an order over gRPC streams, one to each peer and one from each.
  *
- * <p><b>Flow.</b> The calling thread sends what credits allow for and copies what has already come. From then on gRPC's threads do both:
+ * <p><b>Flow.</b> While the caller still writes, event loops send what is ready. Then the calling thread sends what credits allow for and copies what has already come. From then on gRPC's threads do both:
  * a credit that comes makes the connection's event loop send the next chunk, a chunk that comes is copied by the event loop that has
  * just read it. So bytes stay in one processor's cache between socket and memory, no chunk waits for another thread to wake up, and
  * the calling thread wakes once, at the end. A receiver asks gRPC for as many messages as it has granted: each peer costs at most a
@@ -34,7 +35,7 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Failure.</b> The first failure wakes every waiting thread, is thrown by the call under way and all later ones, and
  * is told to the peers. A peer that leaves is noticed when something is still needed from it, and at once if it is.
  *
- * <p><b>Threads.</b> {@link #allToAll} from one thread; everything else from any.
+ * <p><b>Threads.</b> {@link #begin} and what it returns from one thread; everything else from any.
  */
 public final class GrpcExchange implements Exchange {
   private final ExchangeSettings settings;
@@ -65,11 +66,9 @@ public final class GrpcExchange implements Exchange {
     this.self = self;
     this.onFailure = onFailure;
     var others = new ArrayList<Peer>();
-    for (int rank = 0; rank < self.gang().size(); rank++) {
-      if (rank != self.rank()) {
-        others.add(
-            new Peer(self, rank, settings, timeout.toNanos(), lock, changed, memory, this::guard));
-      }
+    for (int rank : others()) {
+      others.add(
+          new Peer(self, rank, settings, timeout.toNanos(), lock, changed, memory, this::guard));
     }
     this.peers = List.copyOf(others);
   }
@@ -158,40 +157,90 @@ public final class GrpcExchange implements Exchange {
   /**
    * {@inheritDoc}
    *
-   * <p>Also throws STALE_ATTEMPT when a peer already works on a newer attempt, and INTERNAL when a peer's program does
-   * not match this one's.
+   * <p>{@link ExchangePoint#await} also throws STALE_ATTEMPT when a peer already works on a newer attempt, and INTERNAL when a peer's
+   * program does not match this one's.
    */
   @Override
-  public long allToAll(
+  public ExchangePoint begin(
       @Nullable MemorySegment[] outgoing, @Nullable MemorySegment[] incoming, String what) {
-    begin(outgoing, incoming);
-    var waited = new PeerWait(System.nanoTime());
-    var _ =
-        guard(() -> {
-          var transfers = new ArrayList<Transfer>();
-          for (Peer peer : peers) {
-            Sending sending = null;
-            Receiving receiving = null;
-            MemorySegment source = outgoing[peer.rank()];
-            MemorySegment target = incoming[peer.rank()];
-            if (source != null && source.byteSize() > 0) {
-              sending = new Sending(self, peer, source, settings.chunkBytes(), what, waited);
-              transfers.add(sending);
-            }
-            if (target != null && target.byteSize() > 0) {
-              receiving = new Receiving(self, peer, target, what, waited);
-              transfers.add(receiving);
-            }
-            peer.begin(sending, receiving, earlyCopy);
-          }
-          await(transfers);
-          return true;
-        });
-    end();
-    return waited.nanos();
+    enter(outgoing, incoming);
+    var waited = new PeerWait();
+    var transfers = new ArrayList<Transfer>();
+    for (Peer peer : peers) {
+      Sending sending = null;
+      Receiving receiving = null;
+      MemorySegment source = outgoing[peer.rank()];
+      MemorySegment target = incoming[peer.rank()];
+      if (source != null && source.byteSize() > 0) {
+        sending = new Sending(self, peer, source, settings.chunkBytes(), what, waited);
+        transfers.add(sending);
+      }
+      if (target != null && target.byteSize() > 0) {
+        receiving = new Receiving(self, peer, target, what, waited);
+        transfers.add(receiving);
+      }
+      peer.begin(sending, receiving);
+    }
+    return new Point(transfers, waited, what);
   }
 
-  private void begin(@Nullable MemorySegment[] outgoing, @Nullable MemorySegment[] incoming) {
+  /** The exchange that is under way. */
+  private final class Point implements ExchangePoint {
+    private final List<Transfer> transfers;
+    private final PeerWait waited;
+    private final String what;
+    private boolean isOver;
+
+    Point(List<Transfer> transfers, PeerWait waited, String what) {
+      this.transfers = transfers;
+      this.waited = waited;
+      this.what = what;
+    }
+
+    @Override
+    public void ready(int peer, long bytes) {
+      var _ =
+          guard(() -> {
+            peers.stream().filter(p -> p.rank() == peer).forEach(p -> p.ready(bytes));
+            return true;
+          });
+    }
+
+    @Override
+    public long await() {
+      waited.begin();
+      var _ =
+          guard(() -> {
+            peers.forEach(peer -> peer.exchangeNow(earlyCopy));
+            GrpcExchange.this.await(transfers);
+            return true;
+          });
+      leave();
+      return waited.nanos();
+    }
+
+    private void leave() {
+      isOver = true;
+      end();
+    }
+
+    @Override
+    public void close() {
+      if (!isOver) {
+        abort(
+            new LongtakeException(
+                ErrorCode.CANCELED,
+                "The exchange was left before all was sent (%s, %s)".formatted(self, what)));
+        try {
+          leave();
+        } catch (LongtakeException e) {
+          // What made the caller leave is thrown already.
+        }
+      }
+    }
+  }
+
+  private void enter(@Nullable MemorySegment[] outgoing, @Nullable MemorySegment[] incoming) {
     if (outgoing.length != ranks() || incoming.length != ranks()) {
       throw new LongtakeException(
           ErrorCode.INTERNAL,

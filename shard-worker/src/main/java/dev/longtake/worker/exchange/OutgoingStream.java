@@ -11,6 +11,8 @@ import io.grpc.Channel;
 import io.grpc.Context;
 import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ClientResponseObserver;
+import io.netty.util.concurrent.EventExecutor;
+import io.netty.util.internal.ThreadExecutorMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -44,6 +46,7 @@ final class OutgoingStream implements ClientResponseObserver<OutgoingMessage, Ex
   private boolean finished;
   private @Nullable SharedSlots slots;
   private boolean isSharing;
+  private @Nullable EventExecutor loop;
 
   OutgoingStream(Listener listener, ExchangeSettings settings) {
     this.listener = listener;
@@ -72,6 +75,17 @@ final class OutgoingStream implements ClientResponseObserver<OutgoingMessage, Ex
   @Override
   public synchronized void beforeStart(ClientCallStreamObserver<OutgoingMessage> requests) {
     call = requests;
+  }
+
+  /** There may be something to send: the connection's event loop does. Nothing happens before the peer has answered. */
+  void wake() {
+    EventExecutor thread;
+    synchronized (this) {
+      thread = loop;
+    }
+    if (thread != null) {
+      thread.execute(turns::wake);
+    }
   }
 
   /** What chunks that are sent on this stream are copied with, one after the other. */
@@ -123,6 +137,7 @@ final class OutgoingStream implements ClientResponseObserver<OutgoingMessage, Ex
   @Override
   public void onNext(ExchangeCredit credit) {
     synchronized (this) {
+      loop = ThreadExecutorMap.currentExecutor();
       isSharing |= credit.getHasSharedMemory();
       if (slots != null) {
         for (int i = 0; i < credit.getFreeSlotsCount(); i++) {

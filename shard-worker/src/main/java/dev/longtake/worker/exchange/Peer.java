@@ -163,17 +163,48 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     return inbox.stream().mapToLong(arrival -> arrival.chunk().head().payloadBytes()).sum();
   }
 
-  /**
-   * An exchange point begins. Sends what credits allow for, and copies what is already there; the rest is done by gRPC's threads, as
-   * credits and chunks come.
-   *
-   * @param copy for the calling thread
-   */
-  void begin(@Nullable Sending toSend, @Nullable Receiving toReceive, PayloadCopy copy) {
+  /** An exchange point begins. */
+  void begin(@Nullable Sending toSend, @Nullable Receiving toReceive) {
     lock.lock();
     try {
       sending = toSend;
       receiving = toReceive;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** More of what is to be sent is written: the event loops send it, as far as credits allow for. */
+  void ready(long bytes) {
+    List<OutgoingStream> streams;
+    lock.lock();
+    try {
+      if (sending == null) {
+        return;
+      }
+      sending.ready(bytes);
+      if (!sending.isReady() || creditChunks == 0) {
+        return;
+      }
+      streams = List.copyOf(usable);
+    } finally {
+      lock.unlock();
+    }
+    streams.forEach(OutgoingStream::wake);
+  }
+
+  /**
+   * All that is to be sent is written. Sends what credits allow for, and copies what is already there; the rest is done by gRPC's
+   * threads, as credits and chunks come.
+   *
+   * @param copy for the calling thread
+   */
+  void exchangeNow(PayloadCopy copy) {
+    lock.lock();
+    try {
+      if (sending != null) {
+        sending.ready();
+      }
     } finally {
       lock.unlock();
     }
@@ -218,7 +249,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     lock.lock();
     try {
       mine = sending;
-      if (mine == null || closed || mine.isTaken()) {
+      if (mine == null || closed || !mine.isReady()) {
         return false;
       }
       // Small messages keep their order: each is sent without waiting for the one before.

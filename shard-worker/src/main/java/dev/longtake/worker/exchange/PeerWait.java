@@ -1,24 +1,25 @@
 package dev.longtake.worker.exchange;
 
 /**
- * How much of an exchange was waiting for peers that had not come to the same point: until the first bytes of the last one came, or
- * where nothing comes, from the moment all bytes were handed over until the last peer had taken them. Thread-safe.
+ * How much of the time that an exchange was waited for was waiting for peers that had not come to the same point: until the first bytes
+ * of the last one came, or where nothing comes, from the moment all bytes were handed over until the last peer had taken them.
+ * Thread-safe.
  */
 final class PeerWait {
-  private final long startNanos;
   private boolean receives;
-  private long forBytesNanos;
+  private long startNanos;
+  private long lastFirstBytesNanos;
   private long forTakingNanos;
 
-  /** An exchange begins. */
-  PeerWait(long startNanos) {
-    this.startNanos = startNanos;
+  /** From now on the exchange is waited for. */
+  synchronized void begin() {
+    startNanos = System.nanoTime();
   }
 
   /** A peer's first bytes came. */
   synchronized void forFirstBytes(long atNanos) {
+    lastFirstBytesNanos = receives ? Math.max(lastFirstBytesNanos, atNanos) : atNanos;
     receives = true;
-    forBytesNanos = Math.max(forBytesNanos, atNanos - startNanos);
   }
 
   /** A peer has just taken the last of what was handed over at {@code handedOverNanos}. */
@@ -27,6 +28,6 @@ final class PeerWait {
   }
 
   synchronized long nanos() {
-    return receives ? forBytesNanos : forTakingNanos;
+    return receives ? Math.max(0, lastFirstBytesNanos - startNanos) : forTakingNanos;
   }
 }

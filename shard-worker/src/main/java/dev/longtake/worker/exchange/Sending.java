@@ -1,5 +1,7 @@
 package dev.longtake.worker.exchange;
 
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
 import dev.longtake.worker.exchange.wire.ChunkPlace;
 import dev.longtake.worker.exchange.wire.OutgoingChunk;
 import java.lang.foreign.MemorySegment;
@@ -18,6 +20,7 @@ final class Sending implements Transfer {
   private final long sinceNanos = System.nanoTime();
 
   // Held.
+  private long readyBytes;
   private long takenBytes;
   private long handedOverBytes;
   private long handedOverNanos;
@@ -44,9 +47,30 @@ final class Sending implements Transfer {
     return source.byteSize() <= chunkBytes;
   }
 
+  /** Held. The first bytes are written, as many as said. */
+  void ready(long bytes) {
+    if (bytes < readyBytes || bytes > source.byteSize()) {
+      throw new LongtakeException(
+          ErrorCode.INTERNAL,
+          "Expected %d to %d bytes to be ready for %s (%s), but got %d"
+              .formatted(readyBytes, source.byteSize(), peer, what, bytes));
+    }
+    readyBytes = bytes;
+  }
+
+  /** Held. Everything is written. */
+  void ready() {
+    readyBytes = source.byteSize();
+  }
+
   /** Held. No chunk has left. */
   boolean isAtStart() {
     return takenBytes == 0;
+  }
+
+  /** Held. The next chunk is written. */
+  boolean isReady() {
+    return !isTaken() && takenBytes + nextBytes() <= readyBytes;
   }
 
   /** Held. Every chunk has left, or is about to. */

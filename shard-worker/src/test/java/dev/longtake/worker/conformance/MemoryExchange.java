@@ -1,6 +1,7 @@
 package dev.longtake.worker.conformance;
 
 import dev.longtake.worker.engine.Exchange;
+import dev.longtake.worker.engine.ExchangePoint;
 import dev.longtake.worker.engine.GangExchange;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -103,7 +104,28 @@ public final class MemoryExchange implements GangExchange {
     }
 
     @Override
-    public long allToAll(
+    public ExchangePoint begin(
+        @Nullable MemorySegment[] outgoing, @Nullable MemorySegment[] incoming, String what) {
+      return new ExchangePoint() {
+        @Override
+        public void ready(int peer, long bytes) {
+          // Everything leaves at the end.
+        }
+
+        @Override
+        public long await() {
+          exchange(outgoing, incoming, what);
+          return 0;
+        }
+
+        @Override
+        public void close() {
+          // Whoever leaves before aborts the gang.
+        }
+      };
+    }
+
+    private void exchange(
         @Nullable MemorySegment[] outgoing, @Nullable MemorySegment[] incoming, String what) {
       try {
         for (int peer = 0; peer < ranks; peer++) {
@@ -118,7 +140,6 @@ public final class MemoryExchange implements GangExchange {
             take(peer, in, what);
           }
         }
-        return 0;
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         throw new IllegalStateException("Interrupted at " + what, e);

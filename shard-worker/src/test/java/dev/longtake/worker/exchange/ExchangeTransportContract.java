@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.worker.engine.Exchange;
+import dev.longtake.worker.engine.ExchangePoint;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -145,6 +146,53 @@ abstract class ExchangeTransportContract {
             }
             return null;
           });
+    }
+  }
+
+  @Test
+  void shouldSendWhatIsReadyWhenTheRestIsStillWritten() throws Exception {
+    byte[] all = content(1, 0, 0, 1, 3 * CHUNK_BYTES);
+    try (Gang gang = gang(2, LONG);
+        Arena arena = Arena.ofShared()) {
+      MemorySegment out = arena.allocate(all.length);
+      try (ExchangePoint point =
+          gang.exchange(0).begin(new MemorySegment[] {null, out}, new MemorySegment[2], "step 1")) {
+        MemorySegment.copy(MemorySegment.ofArray(all), 0, out, 0, 2 * CHUNK_BYTES - 1);
+        point.ready(1, 2 * CHUNK_BYTES - 1);
+        until(() -> gang.queuedBytes(1) == CHUNK_BYTES);
+        Future<byte[]> received =
+            engines.submit(() -> receiveFrom(gang.exchange(1), 0, all.length));
+        assertThat(gang.sentBytes(0)).isEqualTo(CHUNK_BYTES);
+        out.copyFrom(MemorySegment.ofArray(all));
+        assertThat(point.await()).isNotNegative();
+        assertThat(get(received)).isEqualTo(all);
+      }
+    }
+  }
+
+  @Test
+  void shouldFailTheGangWhenAnExchangeIsLeftInTheMiddle() {
+    byte[] half = new byte[2 * WINDOW_BYTES];
+    try (Gang gang = gang(2, LONG)) {
+      Future<LongtakeException> peer =
+          engines.submit(() -> failureOf(() -> receiveFrom(gang.exchange(1), 0, 2 * half.length)));
+      try (Arena arena = Arena.ofShared();
+          ExchangePoint point =
+              gang.exchange(0)
+                  .begin(
+                      new MemorySegment[] {null, arena.allocate(2L * half.length)},
+                      new MemorySegment[2],
+                      "step 1")) {
+        point.ready(1, half.length);
+        until(() -> gang.sentBytes(0) == half.length);
+        assertThat(failureOf(() -> point.ready(1, half.length - 1)))
+            .as("what goes wrong is told at the end")
+            .isNull();
+      }
+      // The memory is freed: whoever read it now would end the process.
+      assertThat(failureOf(() -> receiveFrom(gang.exchange(0), 1, 1)))
+          .hasMessageContaining("Expected %d to %d bytes".formatted(half.length, 2 * half.length));
+      assertThat(get(peer)).hasMessageContaining(gang.nameOf(0));
     }
   }
 
@@ -347,7 +395,10 @@ abstract class ExchangeTransportContract {
     }
   }
 
-  /** One exchange with native memory, sizes and content following from the seed; about one part in five is empty. */
+  /**
+   * One exchange with native memory, sizes and content following from the seed; about one part in five is empty. In every third
+   * round what is sent is written while it leaves.
+   */
   static void exchangeAndVerify(Exchange exchange, long seed, int round, int maxBytes) {
     int ranks = exchange.ranks();
     int rank = exchange.rank();
@@ -361,11 +412,15 @@ abstract class ExchangeTransportContract {
         out[other] = outSize == 0 && round % 2 == 0 ? null : arena.allocate(outSize);
         in[other] = inSize == 0 && round % 2 == 1 ? null : arena.allocate(inSize);
         MemorySegment target = out[other];
-        if (target != null) {
+        if (target != null && round % 3 != 0) {
           target.copyFrom(MemorySegment.ofArray(content(seed, round, rank, other, outSize)));
         }
       }
-      exchange.allToAll(out, in, "round " + round);
+      if (round % 3 == 0) {
+        exchangeInPieces(exchange, seed, round, out, in);
+      } else {
+        exchange.allToAll(out, in, "round " + round);
+      }
       for (int other = 0; other < ranks; other++) {
         MemorySegment got = in[other];
         if (got != null && other != rank) {
@@ -374,6 +429,32 @@ abstract class ExchangeTransportContract {
               .isEqualTo(content(seed, round, other, rank, (int) got.byteSize()));
         }
       }
+    }
+  }
+
+  private static void exchangeInPieces(
+      Exchange exchange,
+      long seed,
+      int round,
+      @Nullable MemorySegment[] out,
+      @Nullable MemorySegment[] in) {
+    var random = new SplittableRandom(seed + round);
+    try (ExchangePoint point = exchange.begin(out, in, "round " + round)) {
+      for (int other : exchange.others()) {
+        MemorySegment target = out[other];
+        if (target != null) {
+          int size = (int) target.byteSize();
+          MemorySegment all =
+              MemorySegment.ofArray(content(seed, round, exchange.rank(), other, size));
+          for (int done = 0; done < size; ) {
+            int bytes = Math.min(size - done, 1 + random.nextInt(2 * CHUNK_BYTES));
+            MemorySegment.copy(all, done, target, done, bytes);
+            done += bytes;
+            point.ready(other, done);
+          }
+        }
+      }
+      assertThat(point.await()).isNotNegative();
     }
   }
 

@@ -8,7 +8,6 @@ import dev.longtake.worker.engine.program.Split;
 import dev.longtake.worker.engine.wire.Wire;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The head exchange around an attention (Ulysses, arXiv 2309.14509): from all heads of the rank's own tokens to all tokens of the
@@ -80,35 +79,25 @@ final class HeadExchange {
   void scatter(Matrix own, TokenLayout layout, Split split, Matrix all, String what) {
     List<Range> mine = Pieces.own(layout);
     Range held = columns(geometry.rank());
-    staging.begin();
-    int ranks = geometry.ranks();
-    @Nullable MemorySegment[] outgoing = new MemorySegment[ranks];
-    @Nullable MemorySegment[] incoming = new MemorySegment[ranks];
-    @Nullable MemorySegment[] rows = new MemorySegment[ranks];
-    for (int peer = 0; peer < ranks; peer++) {
-      if (peer != geometry.rank()) {
-        Range theirs = columns(peer);
-        long part = bytes(Pieces.rows(mine), theirs, own);
-        MemorySegment out = staging.outgoing(QKV * part);
-        for (int i = 0; i < QKV; i++) {
-          Pieces.download(device, third(own, i, theirs), mine, out.asSlice(i * part, part));
-        }
-        outgoing[peer] = wire.pack(out, theirs.size(), own.dtype());
-        MemorySegment in = staging.incoming(QKV * bytes(sequence.rowsOf(peer, split), held, all));
-        rows[peer] = in;
-        incoming[peer] = wire.room(in, held.size(), all.dtype());
+    try (var rows = new RowExchange(device, exchange, wire, staging, own.dtype())) {
+      for (int peer : exchange.others()) {
+        rows.send(peer, (long) QKV * Pieces.rows(mine), columns(peer).size());
+        rows.receive(peer, (long) QKV * sequence.rowsOf(peer, split), held.size());
       }
-    }
-    for (int i = 0; i < QKV; i++) {
-      Matrix target = part(all, i, held.size());
-      Pieces.copy(
-          device, third(own, i, held), mine, target, sequence.pieces(geometry.rank(), split));
-    }
-    exchange.allToAll(outgoing, incoming, what);
-    for (int peer = 0; peer < ranks; peer++) {
-      MemorySegment received = rows[peer];
-      if (received != null) {
-        wire.unpack(received, held.size(), all.dtype());
+      rows.begin(what);
+      for (int peer : exchange.others()) {
+        for (int i = 0; i < QKV; i++) {
+          Pieces.pack(rows, peer, third(own, i, columns(peer)), mine);
+        }
+      }
+      for (int i = 0; i < QKV; i++) {
+        Matrix target = part(all, i, held.size());
+        Pieces.copy(
+            device, third(own, i, held), mine, target, sequence.pieces(geometry.rank(), split));
+      }
+      rows.await();
+      for (int peer : exchange.others()) {
+        MemorySegment received = rows.unpack(peer);
         long part = received.byteSize() / QKV;
         for (int i = 0; i < QKV; i++) {
           Pieces.upload(
@@ -130,34 +119,26 @@ final class HeadExchange {
   void collect(Matrix all, Matrix own, TokenLayout layout, Split split, String what) {
     List<Range> mine = Pieces.own(layout);
     Range held = columns(geometry.rank());
-    staging.begin();
-    int ranks = geometry.ranks();
-    @Nullable MemorySegment[] outgoing = new MemorySegment[ranks];
-    @Nullable MemorySegment[] incoming = new MemorySegment[ranks];
-    @Nullable MemorySegment[] rows = new MemorySegment[ranks];
-    for (int peer = 0; peer < ranks; peer++) {
-      if (peer != geometry.rank()) {
-        MemorySegment out = staging.outgoing(bytes(sequence.rowsOf(peer, split), held, all));
-        Pieces.download(device, all, sequence.pieces(peer, split), out);
-        outgoing[peer] = wire.pack(out, held.size(), all.dtype());
-        MemorySegment in = staging.incoming(bytes(Pieces.rows(mine), columns(peer), own));
-        rows[peer] = in;
-        incoming[peer] = wire.room(in, columns(peer).size(), own.dtype());
+    try (var rows = new RowExchange(device, exchange, wire, staging, all.dtype())) {
+      for (int peer : exchange.others()) {
+        rows.send(peer, sequence.rowsOf(peer, split), held.size());
+        rows.receive(peer, Pieces.rows(mine), columns(peer).size());
       }
-    }
-    Pieces.copy(
-        device,
-        all,
-        sequence.pieces(geometry.rank(), split),
-        own.columns(held.start(), held.end()),
-        mine);
-    exchange.allToAll(outgoing, incoming, what);
-    for (int peer = 0; peer < ranks; peer++) {
-      MemorySegment received = rows[peer];
-      if (received != null) {
+      rows.begin(what);
+      for (int peer : exchange.others()) {
+        Pieces.pack(rows, peer, all, sequence.pieces(peer, split));
+      }
+      Pieces.copy(
+          device,
+          all,
+          sequence.pieces(geometry.rank(), split),
+          own.columns(held.start(), held.end()),
+          mine);
+      rows.await();
+      for (int peer : exchange.others()) {
         Range theirs = columns(peer);
-        wire.unpack(received, theirs.size(), own.dtype());
-        Pieces.upload(device, received, own.columns(theirs.start(), theirs.end()), mine);
+        Pieces.upload(
+            device, rows.unpack(peer), own.columns(theirs.start(), theirs.end()), mine);
       }
     }
   }
@@ -170,9 +151,5 @@ final class HeadExchange {
 
   private static Matrix part(Matrix all, int index, int columns) {
     return all.columns(index * columns, (index + 1) * columns);
-  }
-
-  private static long bytes(long rows, Range columns, Matrix of) {
-    return rows * columns.size() * of.dtype().sizeBytes();
   }
 }

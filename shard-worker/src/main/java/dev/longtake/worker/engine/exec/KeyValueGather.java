@@ -6,9 +6,7 @@ import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.engine.Exchange;
 import dev.longtake.worker.engine.program.Split;
 import dev.longtake.worker.engine.wire.Wire;
-import java.lang.foreign.MemorySegment;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The all-gather in front of an attention that reaches tokens of other ranks: each rank sends the keys and values of its tokens to
@@ -61,35 +59,23 @@ final class KeyValueGather {
    */
   void run(Matrix own, TokenLayout layout, Split split, Matrix all, String what) {
     List<Range> mine = Pieces.own(layout);
-    Pieces.copy(device, own, mine, all, sequence.pieces(geometry.rank(), split));
-    int ranks = geometry.ranks();
-    if (ranks == 1) {
+    if (geometry.ranks() == 1) {
+      Pieces.copy(device, own, mine, all, sequence.pieces(geometry.rank(), split));
       return;
     }
     // A token's keys and its values are of different sizes: a row each.
     int columns = all.columns() / 2;
-    staging.begin();
-    long bytesOfRow = (long) all.columns() * Float.BYTES;
-    MemorySegment sent = staging.outgoing(Pieces.rows(mine) * bytesOfRow);
-    Pieces.download(device, own, mine, sent);
-    MemorySegment packed = wire.pack(sent, columns, all.dtype());
-    @Nullable MemorySegment[] outgoing = new MemorySegment[ranks];
-    @Nullable MemorySegment[] incoming = new MemorySegment[ranks];
-    @Nullable MemorySegment[] rows = new MemorySegment[ranks];
-    for (int peer = 0; peer < ranks; peer++) {
-      if (peer != geometry.rank()) {
-        outgoing[peer] = packed;
-        MemorySegment in = staging.incoming(sequence.rowsOf(peer, split) * bytesOfRow);
-        rows[peer] = in;
-        incoming[peer] = wire.room(in, columns, all.dtype());
+    try (var rows = new RowExchange(device, exchange, wire, staging, all.dtype())) {
+      rows.sendAll(2L * Pieces.rows(mine), columns);
+      for (int peer : exchange.others()) {
+        rows.receive(peer, 2L * sequence.rowsOf(peer, split), columns);
       }
-    }
-    exchange.allToAll(outgoing, incoming, what);
-    for (int peer = 0; peer < ranks; peer++) {
-      MemorySegment received = rows[peer];
-      if (received != null) {
-        wire.unpack(received, columns, all.dtype());
-        Pieces.upload(device, received, all, sequence.pieces(peer, split));
+      rows.begin(what);
+      Pieces.pack(rows, exchange.others().getFirst(), own, mine);
+      Pieces.copy(device, own, mine, all, sequence.pieces(geometry.rank(), split));
+      rows.await();
+      for (int peer : exchange.others()) {
+        Pieces.upload(device, rows.unpack(peer), all, sequence.pieces(peer, split));
       }
     }
   }

@@ -27,14 +27,12 @@ final class Pieces {
     return pieces.stream().mapToInt(Range::size).sum();
   }
 
-  static void download(Device device, Matrix matrix, List<Range> pieces, MemorySegment target) {
-    long at = 0;
+  /** Writes the pieces to a peer, one behind the other. */
+  static void pack(RowExchange rows, int peer, Matrix matrix, List<Range> pieces) {
     for (Range piece : pieces) {
-      long bytes = bytes(matrix, piece);
-      if (bytes > 0) {
-        device.download(matrix.rows(piece.start(), piece.end()), target.asSlice(at, bytes));
+      if (!piece.isEmpty()) {
+        rows.pack(peer, matrix.rows(piece.start(), piece.end()));
       }
-      at += bytes;
     }
   }
 

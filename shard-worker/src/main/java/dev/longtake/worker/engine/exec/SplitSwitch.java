@@ -6,8 +6,6 @@ import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.engine.Exchange;
 import dev.longtake.worker.engine.program.Split;
 import dev.longtake.worker.engine.wire.Wire;
-import java.lang.foreign.MemorySegment;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The dynamic switch of sequence parallelism: an all-to-all that turns rows {@code [branch, my frames, patch]} into rows {@code
@@ -43,36 +41,28 @@ final class SplitSwitch {
 
   /** Both matrices dense F32 with the same columns; their rows are the patches of the splits' layouts. */
   void run(Matrix source, Split from, Matrix target, Split to, String what) {
-    int ranks = geometry.ranks();
-    @Nullable MemorySegment[] outgoing = new MemorySegment[ranks];
-    @Nullable MemorySegment[] incoming = new MemorySegment[ranks];
-    @Nullable MemorySegment[] received = new MemorySegment[ranks];
-    staging.begin();
-    for (int peer = 0; peer < ranks; peer++) {
-      if (peer == geometry.rank()) {
-        continue;
+    int columns = source.columns();
+    try (var rows = new RowExchange(device, exchange, wire, staging, source.dtype())) {
+      for (int peer : exchange.others()) {
+        rows.send(peer, rows(from == Split.FRAME ? mine(peer) : theirs(peer)), columns);
+        rows.receive(peer, rows(from == Split.FRAME ? theirs(peer) : mine(peer)), columns);
       }
-      Block sent = from == Split.FRAME ? mine(peer) : theirs(peer);
-      Block theirPart = from == Split.FRAME ? theirs(peer) : mine(peer);
-      MemorySegment out = staging.outgoing(bytes(sent, source.columns()));
-      MemorySegment in = staging.incoming(bytes(theirPart, source.columns()));
-      if (out.byteSize() > 0) {
-        device.download(view(source, from, sent), out);
+      rows.begin(what);
+      for (int peer : exchange.others()) {
+        Block sent = from == Split.FRAME ? mine(peer) : theirs(peer);
+        if (rows(sent) > 0) {
+          rows.pack(peer, view(source, from, sent));
+        }
       }
-      outgoing[peer] = wire.pack(out, source.columns(), source.dtype());
-      received[peer] = in;
-      incoming[peer] = wire.room(in, source.columns(), source.dtype());
-    }
-    exchange.allToAll(outgoing, incoming, what);
-    for (int peer = 0; peer < ranks; peer++) {
-      MemorySegment in = received[peer];
-      if (in != null && in.byteSize() > 0) {
-        wire.unpack(in, source.columns(), source.dtype());
-        Block theirPart = from == Split.FRAME ? theirs(peer) : mine(peer);
-        device.upload(in, view(target, to, theirPart));
+      copyOwn(source, from, target, to);
+      rows.await();
+      for (int peer : exchange.others()) {
+        Block received = from == Split.FRAME ? theirs(peer) : mine(peer);
+        if (rows(received) > 0) {
+          device.upload(rows.unpack(peer), view(target, to, received));
+        }
       }
     }
-    copyOwn(source, from, target, to);
   }
 
   /** Tokens of some frames and some patches, in all branches. */
@@ -86,12 +76,8 @@ final class SplitSwitch {
     return new Block(geometry.frameRange(peer), geometry.patchRange(geometry.rank()));
   }
 
-  private long bytes(Block block, int columns) {
-    return (long) geometry.branches()
-        * block.frames().size()
-        * block.patches().size()
-        * columns
-        * Float.BYTES;
+  private long rows(Block block) {
+    return (long) geometry.branches() * block.frames().size() * block.patches().size();
   }
 
   /** The block's place in a matrix of the given split, so shaped that its rows are as long as possible. */

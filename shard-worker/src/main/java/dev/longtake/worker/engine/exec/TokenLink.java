@@ -20,27 +20,27 @@ final class TokenLink {
   }
 
   void send(Matrix residual, String what) {
-    staging.begin();
-    MemorySegment tokens = staging.outgoing(bytes(residual));
-    if (tokens.byteSize() > 0) {
-      device.download(residual, tokens);
+    try (RowExchange rows = exchange(residual)) {
+      rows.send(neighbours.next(), residual.rows(), residual.columns());
+      rows.begin(what);
+      rows.pack(neighbours.next(), residual);
+      rows.await();
     }
-    MemorySegment packed = wire.pack(tokens, residual.columns(), residual.dtype());
-    neighbours.all().send(neighbours.next(), packed, what);
   }
 
   void receive(Matrix residual, String what) {
-    staging.begin();
-    MemorySegment tokens = staging.incoming(bytes(residual));
-    MemorySegment room = wire.room(tokens, residual.columns(), residual.dtype());
-    neighbours.all().receive(neighbours.previous(), room, what);
-    wire.unpack(tokens, residual.columns(), residual.dtype());
-    if (tokens.byteSize() > 0) {
-      device.upload(tokens, residual);
+    try (RowExchange rows = exchange(residual)) {
+      rows.receive(neighbours.previous(), residual.rows(), residual.columns());
+      rows.begin(what);
+      rows.await();
+      MemorySegment tokens = rows.unpack(neighbours.previous());
+      if (tokens.byteSize() > 0) {
+        device.upload(tokens, residual);
+      }
     }
   }
 
-  private static long bytes(Matrix matrix) {
-    return (long) matrix.rows() * matrix.columns() * matrix.dtype().sizeBytes();
+  private RowExchange exchange(Matrix residual) {
+    return new RowExchange(device, neighbours.all(), wire, staging, residual.dtype());
   }
 }

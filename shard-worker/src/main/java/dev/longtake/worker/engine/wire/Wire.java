@@ -20,22 +20,34 @@ public final class Wire {
   }
 
   /**
-   * Packs rows in place.
+   * The part of some rows' memory that is to be sent once they are packed.
    *
-   * @param rows [rows, columns], dense; worth nothing afterwards
-   * @return the part of it that is to be sent
+   * @param rows [rows, columns], dense
    */
-  public MemorySegment pack(MemorySegment rows, int columns, DType dtype) {
-    long count = count(rows, columns, dtype);
-    if (count == 0 || isStored(columns, dtype)) {
-      return rows;
+  public MemorySegment packed(MemorySegment rows, int columns, DType dtype) {
+    return rows.asSlice(0, packedBytes(count(rows, columns, dtype), columns, dtype));
+  }
+
+  /**
+   * Packs some rows in place; those before them are packed already.
+   *
+   * @param rows [rows, columns], dense; those that are packed are worth nothing afterwards
+   * @param bytes that rows which are written take up, those that were packed before included
+   * @param packedBytes what the last call returned, 0 at first
+   * @return bytes of {@link #packed} that are to be sent as they are
+   */
+  public long pack(MemorySegment rows, int columns, DType dtype, long bytes, long packedBytes) {
+    if (columns == 0 || isStored(columns, dtype)) {
+      return bytes;
     }
     RowFormat codec = codec();
-    long packedBytes = format.rowBytes(columns, dtype.sizeBytes());
-    for (long row = 0; row < count; row++) {
-      codec.pack(rows, row * columns * dtype.sizeBytes(), columns, dtype, row * packedBytes);
+    long rowBytes = (long) columns * dtype.sizeBytes();
+    long packedRowBytes = format.rowBytes(columns, dtype.sizeBytes());
+    long end = bytes / rowBytes;
+    for (long row = packedBytes / packedRowBytes; row < end; row++) {
+      codec.pack(rows, row * rowBytes, columns, dtype, row * packedRowBytes);
     }
-    return rows.asSlice(0, count * packedBytes);
+    return end * packedRowBytes;
   }
 
   /**
@@ -44,7 +56,7 @@ public final class Wire {
    * @param rows [rows, columns], dense: memory for them when they are unpacked
    */
   public MemorySegment room(MemorySegment rows, int columns, DType dtype) {
-    long packed = count(rows, columns, dtype) * format.rowBytes(columns, dtype.sizeBytes());
+    long packed = packedBytes(count(rows, columns, dtype), columns, dtype);
     return rows.asSlice(rows.byteSize() - packed, packed);
   }
 
@@ -62,6 +74,10 @@ public final class Wire {
       codec.unpack(
           rows, first + row * packedBytes, columns, dtype, row * columns * dtype.sizeBytes());
     }
+  }
+
+  private long packedBytes(long rows, int columns, DType dtype) {
+    return rows * format.rowBytes(columns, dtype.sizeBytes());
   }
 
   private boolean isStored(int columns, DType dtype) {

@@ -45,7 +45,13 @@ final class WireTest {
       MemorySegment there = arena.allocate((long) count * dtype.sizeBytes(), 8);
       var wire = new Wire(format);
       MemorySegment room = wire.room(there, columns, dtype);
-      MemorySegment packed = wire.pack(sent, columns, dtype);
+      MemorySegment packed = wire.packed(sent, columns, dtype);
+      long rowBytes = (long) columns * dtype.sizeBytes();
+      long done = 0;
+      for (int row = 0; row < rows; row += 2) {
+        done = wire.pack(sent, columns, dtype, Math.min(row + 2, rows) * rowBytes, done);
+      }
+      assertThat(done).isEqualTo(packed.byteSize());
       assertThat(packed.byteSize())
           .isEqualTo(room.byteSize())
           .isEqualTo(rows * format.rowBytes(columns, dtype.sizeBytes()));

@@ -22,11 +22,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * The exchange of one lane of an order over gRPC streams, one to each peer and one from each.
  *
- * <p><b>Flow.</b> While the caller still writes, event loops send what is ready. Then the calling thread sends what credits allow for and copies what has already come. From then on gRPC's threads do both:
- * a credit that comes makes the connection's event loop send the next chunk, a chunk that comes is copied by the event loop that has
- * just read it. So bytes stay in one processor's cache between socket and memory, no chunk waits for another thread to wake up, and
- * the calling thread wakes once, at the end. A receiver asks gRPC for as many messages as it has granted: each peer costs at most a
- * window of chunks on either side.
+ * <p><b>Flow.</b> While the caller still writes, event loops send what is ready. Then the calling thread sends what credits allow for
+ * and copies what has already come. From then on gRPC's threads do both: a credit that comes makes the connection's event loop send the
+ * next chunk, a chunk that comes is copied by the event loop that has just read it. So bytes stay in one processor's cache between socket
+ * and memory, no chunk waits for another thread to wake up, and the calling thread wakes once, at the end. A receiver asks gRPC for as
+ * many messages as it has granted: each peer costs at most a window of chunks on either side.
  *
  * <p><b>Memory.</b> Outgoing bytes are copied once, into gRPC's buffers or into memory that the peer sees, before the call returns: the
  * caller may reuse or free their segments at once. These must be usable by any thread (a shared, automatic or global arena). Incoming bytes are copied once, into

@@ -137,8 +137,7 @@ final class HeadExchange {
       rows.await();
       for (int peer : exchange.others()) {
         Range theirs = columns(peer);
-        Pieces.upload(
-            device, rows.unpack(peer), own.columns(theirs.start(), theirs.end()), mine);
+        Pieces.upload(device, rows.unpack(peer), own.columns(theirs.start(), theirs.end()), mine);
       }
     }
   }

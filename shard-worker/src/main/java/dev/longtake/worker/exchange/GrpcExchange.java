@@ -110,12 +110,7 @@ public final class GrpcExchange implements Exchange {
       int window = settings.windowChunks();
       var offered =
           settings.sharedMemory() && hello.hasSharedMemory() ? hello.getSharedMemory() : null;
-      stream.accept(
-          sender,
-          window,
-          hello.getStream() == 0 ? window : 0,
-          offered,
-          hello.getSignOfLifeMillis());
+      stream.accept(sender, window, hello.getStream() == 0 ? window : 0, offered);
     }
   }
 

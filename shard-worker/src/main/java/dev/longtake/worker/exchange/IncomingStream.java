@@ -79,14 +79,9 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
    * @param windowChunks that may be under way, on all streams of this peer together
    * @param granted what this stream tells the peer of it: all, or 0 where another stream does
    * @param offered the peer's memory, to be used if it can be; null for none
-   * @param signOfLifeMillis how often the peer wants to hear from this worker; 0 for never
    */
   synchronized void accept(
-      Listener exchange,
-      int windowChunks,
-      int granted,
-      @Nullable ExchangeSharedMemory offered,
-      int signOfLifeMillis) {
+      Listener exchange, int windowChunks, int granted, @Nullable ExchangeSharedMemory offered) {
     listener = exchange;
     if (ended) {
       exchange.incomingEnded(endedInOrder);
@@ -96,8 +91,13 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
     memory = offered == null ? null : SharedView.open(offered);
     call.onNext(
         ExchangeCredit.newBuilder().setChunks(granted).setHasSharedMemory(memory != null).build());
-    if (signOfLifeMillis > 0) {
-      signsOfLife = hub.repeat(this::showLife, Math.max(signOfLifeMillis, MIN_SIGN_OF_LIFE_MILLIS));
+  }
+
+  /** The peer hears from this worker at once and from time to time, even while it waits for the order that the stream belongs to. */
+  private synchronized void beginSignsOfLife(int everyMillis) {
+    if (everyMillis > 0 && !ended) {
+      showLife();
+      signsOfLife = hub.repeat(this::showLife, Math.max(everyMillis, MIN_SIGN_OF_LIFE_MILLIS));
     }
   }
 
@@ -153,6 +153,7 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
       case IncomingMessage.Hello(ExchangeHello first) when hello == null -> {
         hello = first;
         hub.arrived(this, first);
+        beginSignsOfLife(first.getSignOfLifeMillis());
       }
       case IncomingMessage.Chunk(IncomingChunk chunk) when hello != null -> {
         Listener exchange = listener;

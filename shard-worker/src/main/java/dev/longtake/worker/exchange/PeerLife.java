@@ -18,6 +18,9 @@ final class PeerLife {
    */
   private static final long REASON_WAIT_NANOS = Duration.ofSeconds(1).toNanos();
 
+  /** What a connection may take on top of a sign of life: a handshake, on a host with more to do than processors. */
+  private static final long CONNECT_NANOS = Duration.ofSeconds(2).toNanos();
+
   private final JobRank self;
   private final String peer;
   private final long timeoutNanos;
@@ -32,7 +35,7 @@ final class PeerLife {
 
   // Of what it did, and of any sign of life, which a peer shows that waits for others itself.
   private long heardNanos = System.nanoTime();
-  private long aliveNanos;
+  private long aliveNanos = System.nanoTime();
   private boolean isConnected;
   private boolean isSilent;
   private long silentNanos;
@@ -57,7 +60,7 @@ final class PeerLife {
     aliveNanos = atNanos;
   }
 
-  /** A credit came, be it of 0 chunks. From the first one on there must be signs of life. */
+  /** A credit came, be it of 0 chunks. */
   void showedSign(long atNanos) {
     aliveNanos = atNanos;
     isConnected = true;
@@ -134,15 +137,12 @@ final class PeerLife {
   }
 
   /**
-   * How much longer a sign of life may be waited for. The last fifth of the time begins when the silence is noticed: if it was this
+   * How much longer a sign of life may be waited for; a peer shows them even when it has no order yet. The last fifth of the time begins when the silence is noticed: if it was this
    * process that stood still, what came meanwhile is now read.
    */
   private long lifeNanos(long nowNanos, String awaited, String what) {
-    if (!isConnected) {
-      // Shows signs of life from its first credit on.
-      return Long.MAX_VALUE;
-    }
-    long leftNanos = aliveNanos + peerTimeoutNanos - peerTimeoutNanos / 5 - nowNanos;
+    long connectNanos = isConnected ? 0 : CONNECT_NANOS;
+    long leftNanos = aliveNanos + connectNanos + peerTimeoutNanos - peerTimeoutNanos / 5 - nowNanos;
     if (leftNanos > 0) {
       isSilent = false;
       return leftNanos;
@@ -157,7 +157,7 @@ final class PeerLife {
           awaited,
           what,
           "it has shown no sign of life for %s s: its process is frozen or its host is cut off"
-              .formatted(Duration.ofNanos(peerTimeoutNanos).toMillis() / 1000.0),
+              .formatted(Duration.ofNanos(peerTimeoutNanos + connectNanos).toMillis() / 1000.0),
           null);
     }
     return leftNanos;

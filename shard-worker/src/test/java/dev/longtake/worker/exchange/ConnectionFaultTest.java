@@ -89,8 +89,7 @@ final class ConnectionFaultTest {
     try (var workers = workers(SHORT)) {
       var fault = new Fault.Cut(Way.TO_SERVER, MID_SECOND_CHUNK);
       try (var pair = new FaultyPair(workers, "j1", 1, 1, LONG, fault)) {
-        // Signs of life are expected from a peer that has answered: each sends what needs an
-        // answer.
+        // Both are connected: what is told is how long a peer that has answered was silent.
         for (int rank = 0; rank < 2; rank++) {
           sendTo(pair.gang(rank).lane(0), 1 - rank, new byte[1], "step 2");
           assertThat(receiveFrom(pair.gang(1 - rank).lane(0), rank, 1)).hasSize(1);

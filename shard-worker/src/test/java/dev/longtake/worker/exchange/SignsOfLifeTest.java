@@ -13,6 +13,8 @@ import dev.longtake.v1.ExchangeMessage;
 import io.grpc.Server;
 import io.grpc.protobuf.services.HealthStatusManager;
 import io.grpc.stub.StreamObserver;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -75,6 +77,35 @@ final class SignsOfLifeTest {
       server.shutdownNow();
       assertThat(server.awaitTermination(20, TimeUnit.SECONDS)).isTrue();
       callbacks.shutdown();
+    }
+  }
+
+  @Test
+  void shouldGiveUpPeerThatNeverAnswers() throws Exception {
+    // The system takes the connection, as it does for a process that stands still.
+    try (var listening = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+        var workers = new LoopbackWorkers(1, SETTINGS)) {
+      String address = "127.0.0.1:" + listening.getLocalPort();
+      try (GrpcGang gang =
+          workers.hub(0).open("j1", 1, 0, List.of(workers.address(0), address), 1, LONG)) {
+        LongtakeException failure = failureOf(() -> receiveFrom(gang.lane(0), 1, 100));
+        assertThat(failure.code()).isEqualTo(ErrorCode.PEER_LOST);
+        assertThat(failure)
+            .hasMessageContaining("bytes 0 to 100 from rank 1 at " + address)
+            .hasMessageContaining("no sign of life for 2.5 s");
+      }
+    }
+  }
+
+  /** Its order may come much later than a silent peer is borne. */
+  @Test
+  void shouldWaitForPeerThatHasNoOrderYet() {
+    Duration timeout = SETTINGS.peerTimeout().multipliedBy(8);
+    try (var workers = new LoopbackWorkers(2, SETTINGS);
+        GrpcGang waiting = workers.hub(0).open("j1", 1, 0, workers.addresses(), 1, timeout)) {
+      LongtakeException failure = failureOf(() -> receiveFrom(waiting.lane(0), 1, 100));
+      assertThat(failure).hasMessageContaining("nothing came from it for 4.0 s");
+      assertThat(workers.hub(1).waitingStreams()).isEqualTo(1);
     }
   }
 

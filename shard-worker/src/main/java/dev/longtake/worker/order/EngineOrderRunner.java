@@ -17,6 +17,7 @@ import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.engine.ComputeTurn;
 import dev.longtake.worker.engine.GangExchange;
+import dev.longtake.worker.engine.exec.PreparedTexts;
 import dev.longtake.worker.engine.gang.RankShare;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.program.Program;
@@ -117,7 +118,7 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
       Traces traces = new Traces(exchange.rank(), trace, clock.instant());
       OrderWork work =
           new OrderWork(
-              device, program, lease.weights(), plan, turn, exchange, trace, events, canceled);
+              device, program, lease.weights(), plan, PreparedTexts.UNSHARED, turn, exchange, trace, events, canceled);
       WorkFinished.Builder finished = WorkFinished.newBuilder();
       finished.setDecode(Durations.fromNanos(carryOut(order, work, finished, start)));
       events.accept(WorkEvent.newBuilder().setTrace(traces.message()).build());

@@ -9,7 +9,7 @@ import java.util.TreeMap;
 
 /**
  * What one rank needs for a job, found out by the executor's own arithmetic without allocating it. Position tables, latents and a
- * device's scratch come on top; they are small beside the rest.
+ * device's scratch come on top; they are small beside the rest. Texts are counted as if no other job shared them.
  *
  * @param weightBytes of all weights, packed layouts' padding left out
  * @param activationBytes of everything per token, and of texts and vectors
@@ -23,8 +23,14 @@ public record MemoryPlan(long weightBytes, long activationBytes, long stagingByt
     JobRows job = new JobRows(program, geometry, condition);
     Counted memory = new Counted();
     new Buffers(memory, program, job, condition).close();
+    long textBytes =
+        condition.branches().stream()
+            .mapToLong(branch -> PreparedText.sizeBytes(program, branch.text().tokens()))
+            .sum();
     return new MemoryPlan(
-        program.weightBytes(blockType), memory.usedBytes(), job.stage().totalBytes());
+        program.weightBytes(blockType),
+        memory.usedBytes() + textBytes,
+        job.stage().totalBytes());
   }
 
   /** The sum. */

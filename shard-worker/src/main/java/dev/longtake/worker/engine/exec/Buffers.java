@@ -132,7 +132,8 @@ final class Buffers implements AutoCloseable {
             Instruction.SendTokens _,
             Instruction.OnTokens _ -> {}
         case Instruction.ProjectText _, Instruction.ProjectKeyValue _ ->
-            throw new IllegalStateException("Expected texts to be prepared, but got " + instruction);
+            throw new IllegalStateException(
+                "Expected texts to be prepared, but got " + instruction);
       }
     }
   }

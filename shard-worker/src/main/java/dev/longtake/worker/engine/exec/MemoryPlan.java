@@ -3,6 +3,7 @@ package dev.longtake.worker.engine.exec;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.DeviceBuffer;
 import dev.longtake.worker.device.DeviceMemory;
+import dev.longtake.worker.device.MemoryPressure;
 import dev.longtake.worker.engine.program.Program;
 import java.util.Map;
 import java.util.TreeMap;
@@ -28,9 +29,7 @@ public record MemoryPlan(long weightBytes, long activationBytes, long stagingByt
             .mapToLong(branch -> PreparedText.sizeBytes(program, branch.text().tokens()))
             .sum();
     return new MemoryPlan(
-        program.weightBytes(blockType),
-        memory.usedBytes() + textBytes,
-        job.stage().totalBytes());
+        program.weightBytes(blockType), memory.usedBytes() + textBytes, job.stage().totalBytes());
   }
 
   /** The sum. */
@@ -52,6 +51,16 @@ public record MemoryPlan(long weightBytes, long activationBytes, long stagingByt
     public DeviceBuffer allocate(long sizeBytes, String tag) {
       bytesByTag.merge(tag, sizeBytes, Long::sum);
       return new Bytes(sizeBytes);
+    }
+
+    @Override
+    public void onPressure(MemoryPressure pressure) {
+      throw new UnsupportedOperationException("Memory that is only counted has no limit");
+    }
+
+    @Override
+    public long limitBytes() {
+      return Long.MAX_VALUE;
     }
 
     @Override

@@ -86,7 +86,7 @@ public final class Network implements AutoCloseable {
     this.tap = tap;
     taps = new Taps(tap, sequence.packedText(geometry.rank()));
     this.texts =
-        new LaneTexts(condition, texts, new TextPreparation(device, program, weights, trace));
+        new LaneTexts(condition, texts, new TextProjector(device, program, weights, trace));
     buffers = new Buffers(device.memory(), program, job, condition);
     try {
       vectors = new Vectors(device, weights, buffers, condition, model, tap);

@@ -112,26 +112,39 @@ final class EngineWorkers implements WorkerFactory {
     if (encoder == null) {
       return null;
     }
-    return prompt -> {
-      EncodedText text = prompt.isEmpty() ? encoder.encodeEmpty() : encoder.encode(prompt);
-      return EncodeTextResponse.newBuilder()
-          .addAllTokenIds(Arrays.stream(text.tokenIds()).boxed().toList())
-          .setEmbedding(
-              ProtoTensors.of(
-                  text.embedding(), List.of((long) text.tokens(), (long) text.channels())))
-          .build();
+    return new PromptEncoder() {
+      @Override
+      public EncodeTextResponse encode(String prompt) {
+        EncodedText text = prompt.isEmpty() ? encoder.encodeEmpty() : encoder.encode(prompt);
+        return EncodeTextResponse.newBuilder()
+            .addAllTokenIds(Arrays.stream(text.tokenIds()).boxed().toList())
+            .setEmbedding(
+                ProtoTensors.of(
+                    text.embedding(), List.of((long) text.tokens(), (long) text.channels())))
+            .build();
+      }
+
+      @Override
+      public EncodeTextResponse tokenize(String prompt) {
+        int[] ids = prompt.isEmpty() ? encoder.tokenizeEmpty() : encoder.tokenize(prompt);
+        return EncodeTextResponse.newBuilder()
+            .addAllTokenIds(Arrays.stream(ids).boxed().toList())
+            .build();
+      }
     };
   }
 
   private static ModelCard card(ModelFolder model, OpenModel dit) {
     ModelDefaults defaults = model.defaults();
+    ModelFingerprint fingerprint = ModelFingerprint.of(model);
     long parameters =
         dit.file().names().stream()
             .mapToLong(name -> dit.file().info(name).orElseThrow().elements())
             .sum();
     return ModelCard.newBuilder()
         .setName(model.name())
-        .setFingerprint(ModelFingerprint.of(model))
+        .setFingerprint(fingerprint.model())
+        .setEncoderRevision(fingerprint.textEncoder())
         .setArchitecture(dit.description().architecture())
         .setBlocks(dit.description().blocks().size())
         .setParameters(parameters)

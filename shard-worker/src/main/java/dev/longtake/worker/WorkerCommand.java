@@ -2,6 +2,7 @@ package dev.longtake.worker;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.options.ByteSize;
 import dev.longtake.common.process.ParentWatch;
 import dev.longtake.common.process.ReadyLine;
 import dev.longtake.common.rpc.Endpoints;

@@ -1,11 +1,15 @@
 package dev.longtake.coordinator;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.metrics.CacheMeters;
 import dev.longtake.common.process.Build;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.coordinator.api.ClusterService;
 import dev.longtake.coordinator.api.ErrorMappingInterceptor;
 import dev.longtake.coordinator.api.GenerationService;
+import dev.longtake.coordinator.cache.EmbeddingCache;
+import dev.longtake.coordinator.cache.EmbeddingCacheSettings;
+import dev.longtake.coordinator.cache.EmbeddingFiles;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.fleet.FleetListener;
 import dev.longtake.coordinator.fleet.Member;
@@ -22,6 +26,8 @@ import io.grpc.BindableService;
 import io.grpc.Server;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.protobuf.services.HealthStatusManager;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.InstantSource;
@@ -64,12 +70,14 @@ public final class Coordinator implements AutoCloseable {
         System::nanoTime,
         Optional.empty(),
         Planning.ofPlanner(),
-        Build.id());
+        Build.id(),
+        new SimpleMeterRegistry());
   }
 
   /**
    * @param givenTimer for heartbeat checks and short retries, the caller's; empty for an own one
    * @param build that workers must have too
+   * @param registry of the process
    */
   static Coordinator start(
       CoordinatorConfig config,
@@ -77,10 +85,11 @@ public final class Coordinator implements AutoCloseable {
       LongSupplier nanoTime,
       Optional<ScheduledExecutorService> givenTimer,
       Planning planning,
-      String build) {
+      String build,
+      MeterRegistry registry) {
     Startup startup = new Startup(nanoTime);
     try {
-      return start(config, clock, nanoTime, givenTimer, planning, build, startup);
+      return start(config, clock, nanoTime, givenTimer, planning, build, registry, startup);
     } catch (Throwable e) {
       startup.close();
       throw e;
@@ -94,6 +103,7 @@ public final class Coordinator implements AutoCloseable {
       Optional<ScheduledExecutorService> givenTimer,
       Planning planning,
       String build,
+      MeterRegistry registry,
       Startup startup) {
     long stopNanos = config.shutdownTimeout().toNanos();
     SecureRandom random = new SecureRandom();
@@ -153,6 +163,7 @@ public final class Coordinator implements AutoCloseable {
           return scheduler;
         },
         JobScheduler::close);
+    EmbeddingCache embeddings = embeddings(config, data, registry, nanoTime);
     HealthStatusManager health = new HealthStatusManager();
     watchHealth(fleet, health);
     Server server =
@@ -164,7 +175,8 @@ public final class Coordinator implements AutoCloseable {
                     config.port(),
                     calls,
                     health,
-                    services(config, fleet, jobs, planning, traces, random, nanoTime, calls),
+                    services(
+                        config, fleet, jobs, planning, traces, embeddings, random, nanoTime, calls),
                     config.tls()),
             started -> {
               health.enterTerminalState();
@@ -175,20 +187,44 @@ public final class Coordinator implements AutoCloseable {
     return new Coordinator(startup, config.host() + ":" + server.getPort(), server);
   }
 
+  private static EmbeddingCache embeddings(
+      CoordinatorConfig config, DataFolder data, MeterRegistry registry, LongSupplier nanoTime) {
+    EmbeddingCacheSettings settings = config.embeddings();
+    return new EmbeddingCache(
+        settings,
+        settings.diskBytes() == 0
+            ? null
+            : EmbeddingFiles.open(data.embeddings(), settings.diskBytes()),
+        // Each of those that wait for it waits no longer than whoever asked first.
+        config.encodeTimeout(),
+        new CacheMeters(registry, EmbeddingCache.TIER, /* model= */ "all"),
+        nanoTime);
+  }
+
   private static List<BindableService> services(
       CoordinatorConfig config,
       Fleet fleet,
       JobStore jobs,
       Planning planning,
       TraceFiles traces,
+      EmbeddingCache embeddings,
       SecureRandom random,
       LongSupplier nanoTime,
       ExecutorService calls) {
     GenerationService generation =
         new GenerationService(
-            fleet, jobs, planning, traces, config.encodeTimeout(), random, nanoTime, calls);
+            fleet,
+            jobs,
+            planning,
+            traces,
+            config.encodeTimeout(),
+            embeddings,
+            random,
+            nanoTime,
+            calls);
     ClusterService cluster =
-        new ClusterService(fleet, jobs::counts, planning, random, Build.version());
+        new ClusterService(
+            fleet, jobs::counts, embeddings::status, planning, random, Build.version());
     return List.of(
         ErrorMappingInterceptor.around(generation), ErrorMappingInterceptor.around(cluster));
   }

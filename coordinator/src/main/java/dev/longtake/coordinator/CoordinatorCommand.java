@@ -2,12 +2,15 @@ package dev.longtake.coordinator;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.options.ByteSize;
 import dev.longtake.common.process.ParentWatch;
 import dev.longtake.common.process.ReadyLine;
 import dev.longtake.common.tls.TlsOptions;
+import dev.longtake.coordinator.cache.EmbeddingCacheSettings;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
@@ -59,6 +62,33 @@ public final class CoordinatorCommand implements Callable<Integer> {
   private int queueLimit;
 
   @Option(
+      names = "--embedding-cache",
+      paramLabel = "SIZE",
+      defaultValue = "64M",
+      converter = ByteSize.Converter.class,
+      description =
+          "Heap for encoded prompts, so that the text encoder runs once for each; 0 turns it off"
+              + " (default: ${DEFAULT-VALUE}).")
+  private ByteSize embeddingCache = new ByteSize(EmbeddingCacheSettings.DEFAULT_BYTES);
+
+  @Option(
+      names = "--embedding-disk",
+      paramLabel = "SIZE",
+      defaultValue = "0",
+      converter = ByteSize.Converter.class,
+      description =
+          "Of the data folder, for encoded prompts across restarts (default: ${DEFAULT-VALUE}, none"
+              + " are kept).")
+  private ByteSize embeddingDisk = new ByteSize(0);
+
+  @Option(
+      names = "--embedding-cache-expiry",
+      paramLabel = "TIME",
+      converter = DurationConverter.class,
+      description = "Encoded prompts that nobody has used for this long go (default: never).")
+  private @Nullable Duration embeddingCacheExpiry;
+
+  @Option(
       names = "--exchange-timeout",
       paramLabel = "TIME",
       defaultValue = "30s",
@@ -87,6 +117,8 @@ public final class CoordinatorCommand implements Callable<Integer> {
               tls.identity(),
               data,
               queueLimit,
+              new EmbeddingCacheSettings(
+                  embeddingCache.bytes(), embeddingDisk.bytes(), embeddingCacheExpiry),
               exchangeTimeout,
               CoordinatorConfig.DEFAULT_HEARTBEAT_INTERVAL,
               CoordinatorConfig.DEFAULT_ENCODE_TIMEOUT,

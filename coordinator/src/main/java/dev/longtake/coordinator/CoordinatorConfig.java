@@ -2,6 +2,7 @@ package dev.longtake.coordinator;
 
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.tls.TlsIdentity;
+import dev.longtake.coordinator.cache.EmbeddingCacheSettings;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
@@ -14,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param tls for every connection; null for plain text
  * @param dataFolder for videos and frames under way; made when it is missing, used by one coordinator at a time
  * @param queueLimit most jobs that wait, at least 1
+ * @param embeddings how much is kept of what text encoders made
  * @param exchangeTimeout how long a worker waits for a peer
  * @param heartbeatInterval workers that miss three heartbeats are removed
  * @param encodeTimeout for a worker to encode a prompt
@@ -26,6 +28,7 @@ public record CoordinatorConfig(
     @Nullable TlsIdentity tls,
     Path dataFolder,
     int queueLimit,
+    EmbeddingCacheSettings embeddings,
     Duration exchangeTimeout,
     Duration heartbeatInterval,
     Duration encodeTimeout,
@@ -70,6 +73,7 @@ public record CoordinatorConfig(
         null,
         dataFolder,
         DEFAULT_QUEUE_LIMIT,
+        EmbeddingCacheSettings.DEFAULT,
         DEFAULT_EXCHANGE_TIMEOUT,
         DEFAULT_HEARTBEAT_INTERVAL,
         DEFAULT_ENCODE_TIMEOUT,

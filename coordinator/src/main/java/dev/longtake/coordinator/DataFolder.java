@@ -17,7 +17,7 @@ import java.nio.file.StandardOpenOption;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The coordinator's folder: {@code videos/}, {@code traces/}, {@code spool/}, and a lock, because two coordinators would delete each other's
+ * The coordinator's folder: {@code videos/}, {@code traces/}, {@code spool/}, {@code embeddings/} if wanted, and a lock, because two coordinators would delete each other's
  * files under way. Left-overs of a killed coordinator are removed when it is opened.
  */
 final class DataFolder implements AutoCloseable {
@@ -90,6 +90,11 @@ final class DataFolder implements AutoCloseable {
 
   Path traces() {
     return folder.resolve("traces");
+  }
+
+  /** Made when it is needed. */
+  Path embeddings() {
+    return folder.resolve("embeddings");
   }
 
   Path spool() {

@@ -36,6 +36,7 @@ import io.grpc.protobuf.services.HealthStatusManager;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
@@ -46,6 +47,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** A worker that speaks the real contract over a real port and paints flat frames instead of generating any. */
@@ -67,6 +69,9 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
     /** Sends frames of the wrong size. */
     WRONG_FRAMES,
   }
+
+  /** Prompts that its text encoder ran for. */
+  final BlockingQueue<String> encodings = new LinkedBlockingQueue<>();
 
   final BlockingQueue<WorkOrder> orders = new LinkedBlockingQueue<>();
   final BlockingQueue<String> cancelled = new LinkedBlockingQueue<>();
@@ -201,6 +206,13 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
     response.onCompleted();
   }
 
+  /** One a word, whatever its case. */
+  private static List<Integer> tokenIds(String prompt) {
+    return Stream.of(prompt.split(" ", -1))
+        .map(word -> word.toLowerCase(Locale.ROOT).hashCode())
+        .toList();
+  }
+
   @Override
   public void encodeText(EncodeTextRequest request, StreamObserver<EncodeTextResponse> response) {
     int tokens = 1 + (int) request.getPrompt().chars().filter(c -> c == ' ').count();
@@ -213,15 +225,18 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
                       .formatted(MAX_TOKENS, tokens))));
       return;
     }
-    response.onNext(
-        EncodeTextResponse.newBuilder()
-            .setEmbedding(
-                Tensor.newBuilder()
-                    .setDataType(DataType.DATA_TYPE_F32)
-                    .addShape(tokens)
-                    .addShape(2)
-                    .setData(ByteString.copyFrom(new byte[tokens * 2 * 4])))
-            .build());
+    EncodeTextResponse.Builder encoded =
+        EncodeTextResponse.newBuilder().addAllTokenIds(tokenIds(request.getPrompt()));
+    if (!request.getTokensOnly()) {
+      encoded.setEmbedding(
+          Tensor.newBuilder()
+              .setDataType(DataType.DATA_TYPE_F32)
+              .addShape(tokens)
+              .addShape(2)
+              .setData(ByteString.copyFrom(new byte[tokens * 2 * 4])));
+      encodings.add(request.getPrompt());
+    }
+    response.onNext(encoded.build());
     response.onCompleted();
   }
 

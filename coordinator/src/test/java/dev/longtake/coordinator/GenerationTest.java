@@ -140,6 +140,7 @@ final class GenerationTest {
             "text encoder",
             "waiting for workers",
             "loading weights",
+            "preparing texts",
             "sampling: compute",
             "sampling: exchange",
             "sampling: idle",

@@ -5,6 +5,7 @@ import com.google.rpc.BadRequest;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.rpc.GrpcErrors;
+import dev.longtake.coordinator.cache.EmbeddingCacheSettings;
 import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.ClusterStatus;
 import dev.longtake.v1.GenerationGrpc;
@@ -20,6 +21,7 @@ import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
@@ -64,7 +66,14 @@ final class TestCluster implements AutoCloseable {
       ScriptedPlanning planning) {
     this.planning = planning;
     this.coordinator =
-        Coordinator.start(config, InstantSource.system(), nanoTime, timer, planning, BUILD);
+        Coordinator.start(
+            config,
+            InstantSource.system(),
+            nanoTime,
+            timer,
+            planning,
+            BUILD,
+            new SimpleMeterRegistry());
     this.channel = Endpoints.connect(coordinator.address());
   }
 
@@ -76,13 +85,27 @@ final class TestCluster implements AutoCloseable {
         new ScriptedPlanning());
   }
 
+  static TestCluster with(Path data, EmbeddingCacheSettings embeddings) {
+    return new TestCluster(
+        config(data, CoordinatorConfig.DEFAULT_QUEUE_LIMIT, embeddings),
+        System::nanoTime,
+        Optional.empty(),
+        new ScriptedPlanning());
+  }
+
   static CoordinatorConfig config(Path data, int queueLimit) {
+    return config(data, queueLimit, EmbeddingCacheSettings.DEFAULT);
+  }
+
+  private static CoordinatorConfig config(
+      Path data, int queueLimit, EmbeddingCacheSettings embeddings) {
     return new CoordinatorConfig(
         "127.0.0.1",
         0,
         null,
         data,
         queueLimit,
+        embeddings,
         CoordinatorConfig.DEFAULT_EXCHANGE_TIMEOUT,
         HEARTBEAT,
         CoordinatorConfig.DEFAULT_ENCODE_TIMEOUT,

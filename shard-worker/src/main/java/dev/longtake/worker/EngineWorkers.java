@@ -1,5 +1,6 @@
 package dev.longtake.worker;
 
+import dev.longtake.common.metrics.CacheMeters;
 import dev.longtake.common.model.ModelDefaults;
 import dev.longtake.common.model.ModelFingerprint;
 import dev.longtake.common.model.ModelFolder;
@@ -9,6 +10,7 @@ import dev.longtake.v1.EncodeTextResponse;
 import dev.longtake.v1.IntRange;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Sampler;
+import dev.longtake.worker.cache.ConditionCache;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.cpu.CpuDevice;
 import dev.longtake.worker.engine.loading.OpenModel;
@@ -22,6 +24,7 @@ import dev.longtake.worker.order.ModelProfiles;
 import dev.longtake.worker.order.ProtoTensors;
 import dev.longtake.worker.service.PromptEncoder;
 import dev.longtake.worker.service.WorkerNode;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.Arrays;
@@ -30,8 +33,16 @@ import org.jspecify.annotations.Nullable;
 
 /** Workers that compute with the engine on the CPU device. */
 final class EngineWorkers implements WorkerFactory {
+  private final MeterRegistry registry;
+
+  /** @param registry of the process */
+  EngineWorkers(MeterRegistry registry) {
+    this.registry = registry;
+  }
+
   @Override
-  public WorkerNode open(Path folder, int threads, long memoryLimitBytes) {
+  public WorkerNode open(Path folder, DeviceSettings settings) {
+    int threads = settings.threads();
     ModelFolder model = ModelFolder.open(folder);
     // Every weight's name and shape is checked now, so that a bad checkpoint stops the worker and
     // not a job.
@@ -44,12 +55,17 @@ final class EngineWorkers implements WorkerFactory {
           model.textEncoder().isPresent() && readsPrompts(dit.description())
               ? TextEncoder.open(model, threads)
               : null;
-      device = CpuDevice.open(threads, memoryLimitBytes);
+      device = CpuDevice.open(threads, settings.memoryLimitBytes());
       var runner =
           new EngineOrderRunner(
               device,
               dit.description(),
               dit.weights(),
+              new ConditionCache(
+                  device.memory(),
+                  card.getFingerprint(),
+                  settings.texts(),
+                  new CacheMeters(registry, ConditionCache.TIER, card.getName())),
               () -> model.vae().isPresent() ? FrameDecoder.open(model, threads) : null,
               InstantSource.system());
       Resources resources = new Resources(runner, encoder, device, dit);
@@ -58,7 +74,7 @@ final class EngineWorkers implements WorkerFactory {
           device.name(),
           device.detail(),
           threads,
-          memoryLimitBytes,
+          settings.memoryLimitBytes(),
           runner,
           prompts(encoder),
           resources::close);
@@ -96,26 +112,39 @@ final class EngineWorkers implements WorkerFactory {
     if (encoder == null) {
       return null;
     }
-    return prompt -> {
-      EncodedText text = prompt.isEmpty() ? encoder.encodeEmpty() : encoder.encode(prompt);
-      return EncodeTextResponse.newBuilder()
-          .addAllTokenIds(Arrays.stream(text.tokenIds()).boxed().toList())
-          .setEmbedding(
-              ProtoTensors.of(
-                  text.embedding(), List.of((long) text.tokens(), (long) text.channels())))
-          .build();
+    return new PromptEncoder() {
+      @Override
+      public EncodeTextResponse encode(String prompt) {
+        EncodedText text = prompt.isEmpty() ? encoder.encodeEmpty() : encoder.encode(prompt);
+        return EncodeTextResponse.newBuilder()
+            .addAllTokenIds(Arrays.stream(text.tokenIds()).boxed().toList())
+            .setEmbedding(
+                ProtoTensors.of(
+                    text.embedding(), List.of((long) text.tokens(), (long) text.channels())))
+            .build();
+      }
+
+      @Override
+      public EncodeTextResponse tokenize(String prompt) {
+        int[] ids = prompt.isEmpty() ? encoder.tokenizeEmpty() : encoder.tokenize(prompt);
+        return EncodeTextResponse.newBuilder()
+            .addAllTokenIds(Arrays.stream(ids).boxed().toList())
+            .build();
+      }
     };
   }
 
   private static ModelCard card(ModelFolder model, OpenModel dit) {
     ModelDefaults defaults = model.defaults();
+    ModelFingerprint fingerprint = ModelFingerprint.of(model);
     long parameters =
         dit.file().names().stream()
             .mapToLong(name -> dit.file().info(name).orElseThrow().elements())
             .sum();
     return ModelCard.newBuilder()
         .setName(model.name())
-        .setFingerprint(ModelFingerprint.of(model))
+        .setFingerprint(fingerprint.model())
+        .setEncoderRevision(fingerprint.textEncoder())
         .setArchitecture(dit.description().architecture())
         .setBlocks(dit.description().blocks().size())
         .setParameters(parameters)

@@ -2,10 +2,12 @@ package dev.longtake.worker;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.options.ByteSize;
 import dev.longtake.common.process.ParentWatch;
 import dev.longtake.common.process.ReadyLine;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.tls.TlsOptions;
+import dev.longtake.worker.cache.ConditionCacheSettings;
 import dev.longtake.worker.exchange.ExchangeSettings;
 import dev.longtake.worker.service.ClusterMembership;
 import dev.longtake.worker.service.MembershipSettings;
@@ -101,6 +103,21 @@ public final class WorkerCommand implements Callable<Integer> {
   private @Nullable ByteSize memoryLimit;
 
   @Option(
+      names = "--condition-cache",
+      paramLabel = "SIZE",
+      converter = ByteSize.Converter.class,
+      description =
+          "Of that memory, what texts prepared for the blocks may take while no job needs it; 0"
+              + " turns the cache off (default: an eighth, at most 1G).")
+  private @Nullable ByteSize conditionCache;
+
+  @Option(
+      names = "--condition-cache-expiry",
+      paramLabel = "SECONDS",
+      description = "Prepared texts that nobody has used for this long go (default: never).")
+  private @Nullable Integer conditionCacheExpirySeconds;
+
+  @Option(
       names = "--chunk-bytes",
       paramLabel = "SIZE",
       defaultValue = "1M",
@@ -191,7 +208,7 @@ public final class WorkerCommand implements Callable<Integer> {
       ParentWatch.exitWithParent();
     }
     WorkerSettings settings = settings();
-    WorkerNode node = factory.open(requireModel(), threads, memoryLimitBytes());
+    WorkerNode node = factory.open(requireModel(), deviceSettings());
     var worker = WorkerServer.start(settings, node);
     // On a signal the hook closes the worker while this thread still waits; closing twice has no
     // effect.
@@ -220,6 +237,7 @@ public final class WorkerCommand implements Callable<Integer> {
             coordinator,
             settings.tls(),
             worker.description(),
+            worker::report,
             join,
             RandomGenerator.getDefault())) {
       ReadyLine.print("worker", worker.address());
@@ -270,6 +288,22 @@ public final class WorkerCommand implements Callable<Integer> {
       throw LongtakeException.invalidField(
           option, "Expected %s of 1 or more, but got %d".formatted(option, value));
     }
+  }
+
+  private DeviceSettings deviceSettings() {
+    long memoryBytes = memoryLimitBytes();
+    if (conditionCacheExpirySeconds != null) {
+      requireAtLeastOne("--condition-cache-expiry", conditionCacheExpirySeconds);
+    }
+    long cacheBytes =
+        conditionCache != null
+            ? conditionCache.bytes()
+            : ConditionCacheSettings.defaultBytes(memoryBytes);
+    Duration expiry =
+        conditionCacheExpirySeconds == null
+            ? null
+            : Duration.ofSeconds(conditionCacheExpirySeconds);
+    return new DeviceSettings(threads, memoryBytes, new ConditionCacheSettings(cacheBytes, expiry));
   }
 
   private Path requireModel() {

@@ -11,9 +11,7 @@ public interface WorkerFactory {
    * Opens both; the node that is returned owns them.
    *
    * @param model the model's folder
-   * @param threads that compute
-   * @param memoryLimitBytes what the device may use
    * @throws LongtakeException INVALID_MODEL, INVALID_CHECKPOINT or OUT_OF_MEMORY
    */
-  WorkerNode open(Path model, int threads, long memoryLimitBytes);
+  WorkerNode open(Path model, DeviceSettings settings);
 }

@@ -25,11 +25,13 @@ final class WorkerCommandTest {
   private final StringWriter errors = new StringWriter();
   private final AtomicInteger freed = new AtomicInteger();
   private final AtomicLong memoryBytes = new AtomicLong();
+  private final AtomicLong cacheBytes = new AtomicLong();
 
   private int run(String... arguments) {
     WorkerFactory factory =
-        (folder, threads, memoryLimitBytes) -> {
-          memoryBytes.set(memoryLimitBytes);
+        (folder, settings) -> {
+          memoryBytes.set(settings.memoryLimitBytes());
+          cacheBytes.set(settings.texts().limitBytes());
           return new WorkerNode(
               ModelCard.getDefaultInstance(),
               "cpu",
@@ -91,6 +93,8 @@ final class WorkerCommandTest {
           {"--chunk-bytes", "64M"},
           {"--chunk-bytes", "9999T"},
           {"--memory-limit", "0"},
+          {"--condition-cache", "9999T"},
+          {"--condition-cache-expiry", "0"},
           {"--memory-limit", "much"},
           {"--exchange-timeout", "-1"},
         }) {
@@ -119,6 +123,16 @@ final class WorkerCommandTest {
         .contains("Expected a coordinator at 127.0.0.1:1, but nothing answered within 1.0 s");
     assertThat(freed).hasValue(1);
     assertThat(memoryBytes).hasValue(2 << 20);
+    assertThat(cacheBytes).hasValue((2 << 20) / 8);
+  }
+
+  @Test
+  void shouldExitWithUsageWhenTheConditionCacheIsLargerThanTheMemory() {
+    assertThat(run("--model", model.toString(), "--memory-limit", "2M", "--condition-cache", "3M"))
+        .isEqualTo(2);
+    assertThat(oneLine())
+        .contains("within the device's memory of 2097152 bytes, but got 3145728")
+        .contains("--condition-cache smaller");
   }
 
   @Test
@@ -137,7 +151,7 @@ final class WorkerCommandTest {
   void shouldExitWithFailureWhenDeviceHasTooLittleMemory() {
     int status =
         new CommandLine(
-                new WorkerCommand((folder, threads, memoryLimitBytes) -> {
+                new WorkerCommand((_, _) -> {
                   throw new LongtakeException(
                       ErrorCode.OUT_OF_MEMORY, "Expected 8 GiB, but 2 are free");
                 }))

@@ -10,6 +10,7 @@ import dev.longtake.v1.Plan;
 import dev.longtake.v1.PlanPrediction;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.RankTime;
+import dev.longtake.v1.Reuse;
 import dev.longtake.v1.Video;
 import dev.longtake.v1.WorkerPrediction;
 import java.math.BigInteger;
@@ -34,6 +35,9 @@ final class GenerationJson {
     var ranks = new JsonArray();
     job.getRankTimesList().forEach(rank -> ranks.add(rank(rank)));
     json.add("rank_times", ranks);
+    if (job.hasReuse()) {
+      json.add("reuse", reuse(job.getReuse()));
+    }
     var stages = new JsonArray();
     for (GenerationReport.Stage stage : report.stages()) {
       var object = new JsonObject();
@@ -44,6 +48,16 @@ final class GenerationJson {
     json.add("stage_times", stages);
     json.addProperty("seconds", report.seconds());
     return new GsonBuilder().setPrettyPrinting().disableHtmlEscaping().create().toJson(json) + "\n";
+  }
+
+  private static JsonObject reuse(Reuse reuse) {
+    var json = new JsonObject();
+    json.addProperty("embeddings_reused", reuse.getEmbeddingsReused());
+    json.addProperty("encoder_runs", reuse.getEncoderRuns());
+    json.addProperty("conditions_reused", reuse.getConditionsReused());
+    json.addProperty("conditions_prepared", reuse.getConditionsPrepared());
+    json.addProperty("condition_projections", reuse.getConditionProjections());
+    return json;
   }
 
   private static JsonObject request(GenerationRequest request) {

@@ -71,6 +71,9 @@ public record GenerationReport(Path file, Job job, List<Stage> stages) {
     text.append(
         "plan   %s%s%n"
             .formatted(Texts.plan(job.getPlan()), reason.isEmpty() ? "" : " (" + reason + ")"));
+    if (job.hasReuse()) {
+      text.append("reused %s%n".formatted(CacheText.reuse(job.getReuse())));
+    }
     appendStep(text);
     appendRanks(text);
     int width = stages.stream().mapToInt(stage -> stage.name().length()).max().orElse(0);

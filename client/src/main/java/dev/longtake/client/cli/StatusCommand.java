@@ -78,6 +78,14 @@ public final class StatusCommand implements Callable<Integer> {
               Texts.bytes(description.getMemoryTotalBytes()),
               work(worker),
               Texts.seconds(worker.getSinceLastHeartbeat())));
+      if (worker.hasConditionCache()) {
+        text.append(
+            "           prepared texts: %s%n"
+                .formatted(CacheText.status(worker.getConditionCache())));
+      }
+    }
+    if (status.hasEmbeddingCache()) {
+      text.append("prompts  %s%n".formatted(CacheText.status(status.getEmbeddingCache())));
     }
     appendMeasured(text, status);
     return text.toString();

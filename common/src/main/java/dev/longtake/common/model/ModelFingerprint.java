@@ -18,34 +18,52 @@ import java.util.stream.Stream;
 
 /**
  * Tells whether two folders hold the same model. Workers with different fingerprints never share a job, because their
- * parts of a video would not fit.
+ * parts of a video would not fit. SHA-256 in lower-case hex; what files hold counts, not where they are.
+ *
+ * @param model over the configuration files, weights, tokenizer, text encoder and decoder
+ * @param textEncoder over all that an embedding depends on: tokenizer, text encoder and the length texts are padded to; empty
+ *     where there is no text encoder
  */
-public final class ModelFingerprint {
+public record ModelFingerprint(String model, String textEncoder) {
   /** What is mapped at once: files are larger than the heap, and this bounds resident memory too. */
   private static final long WINDOW_BYTES = 64L << 20;
 
   private record Part(String role, Path file) {}
 
-  private ModelFingerprint() {}
+  private static final String TEXT_ENCODER = "text_encoder";
 
   /**
-   * SHA-256 in lower-case hex over the configuration files, weights, tokenizer, text encoder and decoder. It depends on
-   * what the files hold, not on where they are. Reads everything: seconds per gigabyte.
+   * Reads everything, once: seconds per gigabyte.
    *
    * @throws dev.longtake.common.error.LongtakeException INVALID_MODEL when a file can't be read,
    *     INVALID_CHECKPOINT when an index of weights is damaged
    */
-  public static String of(ModelFolder model) {
-    MessageDigest digest = sha256();
+  public static ModelFingerprint of(ModelFolder model) {
+    MessageDigest whole = sha256();
+    MessageDigest textEncoder = sha256();
+    textEncoder.update(bytes(model.defaults().maxTextTokens() + " tokens\n"));
     for (Part part : parts(model)) {
       try {
-        add(digest, part);
+        byte[] digest = digest(part);
+        whole.update(digest);
+        if (part.role.startsWith(TEXT_ENCODER)) {
+          textEncoder.update(digest);
+        }
       } catch (IOException e) {
         throw JsonFields.invalid(
             "Expected to read " + part.file + ", but the system says: " + e.getMessage(), e);
       }
     }
+    return new ModelFingerprint(
+        hex(whole), model.textEncoder().isPresent() ? hex(textEncoder) : "");
+  }
+
+  private static String hex(MessageDigest digest) {
     return HexFormat.of().formatHex(digest.digest());
+  }
+
+  private static byte[] bytes(String text) {
+    return text.getBytes(StandardCharsets.UTF_8);
   }
 
   private static MessageDigest sha256() {
@@ -73,9 +91,9 @@ public final class ModelFingerprint {
     model
         .textEncoder()
         .ifPresent(files -> {
-          parts.add(new Part("text_encoder.config", files.config()));
-          parts.add(new Part("text_encoder.tokenizer", files.tokenizer()));
-          addOnnx(parts, "text_encoder.onnx", files.onnx());
+          parts.add(new Part(TEXT_ENCODER + ".config", files.config()));
+          parts.add(new Part(TEXT_ENCODER + ".tokenizer", files.tokenizer()));
+          addOnnx(parts, TEXT_ENCODER + ".onnx", files.onnx());
         });
     model
         .vae()
@@ -103,10 +121,11 @@ public final class ModelFingerprint {
   }
 
   /** Role and size come first, so that bytes can't move from one file to the next unnoticed. */
-  private static void add(MessageDigest digest, Part part) throws IOException {
+  private static byte[] digest(Part part) throws IOException {
+    MessageDigest digest = sha256();
     try (FileChannel channel = FileChannel.open(part.file, StandardOpenOption.READ)) {
       long sizeBytes = channel.size();
-      digest.update((part.role + ' ' + sizeBytes + '\n').getBytes(StandardCharsets.UTF_8));
+      digest.update(bytes(part.role + ' ' + sizeBytes + '\n'));
       for (long at = 0; at < sizeBytes; at += WINDOW_BYTES) {
         long length = Math.min(WINDOW_BYTES, sizeBytes - at);
         try (Arena arena = Arena.ofConfined()) {
@@ -115,5 +134,6 @@ public final class ModelFingerprint {
         }
       }
     }
+    return digest.digest();
   }
 }

@@ -55,6 +55,32 @@ final class ModelFingerprintTest {
     assertThat(fingerprint(folder)).isNotEqualTo(one);
   }
 
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "text_encoder/config.json",
+        "text_encoder/tokenizer.json",
+        "text_encoder/model.onnx",
+      })
+  void shouldBeAnotherTextEncoderWhenAnyOfItsFilesDiffers(String file) throws IOException {
+    copyDemo();
+    String before = ModelFingerprint.of(ModelFolder.open(folder)).textEncoder();
+    Files.writeString(folder.resolve(file), " ", StandardOpenOption.APPEND);
+
+    assertThat(ModelFingerprint.of(ModelFolder.open(folder)).textEncoder())
+        .matches("[0-9a-f]{64}")
+        .isNotEqualTo(before);
+  }
+
+  @Test
+  void shouldBeTheSameTextEncoderWhenTheTransformerDiffers() throws IOException {
+    copyDemo();
+    String before = ModelFingerprint.of(ModelFolder.open(folder)).textEncoder();
+    Files.writeString(folder.resolve("dit/config.json"), " ", StandardOpenOption.APPEND);
+
+    assertThat(ModelFingerprint.of(ModelFolder.open(folder)).textEncoder()).isEqualTo(before);
+  }
+
   @Test
   void shouldStayEqualWhenUnusedFileChanges() throws IOException {
     copyDemo();
@@ -102,7 +128,7 @@ final class ModelFingerprintTest {
   }
 
   private static String fingerprint(Path root) {
-    return ModelFingerprint.of(ModelFolder.open(root));
+    return ModelFingerprint.of(ModelFolder.open(root)).model();
   }
 
   private void copyDemo() throws IOException {

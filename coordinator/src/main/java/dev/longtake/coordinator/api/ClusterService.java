@@ -11,6 +11,7 @@ import dev.longtake.coordinator.jobs.PlanningInputs;
 import dev.longtake.coordinator.planner.ClusterView;
 import dev.longtake.coordinator.planner.PlanChoice;
 import dev.longtake.coordinator.planner.Workload;
+import dev.longtake.v1.CacheStatus;
 import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.ClusterStatus;
 import dev.longtake.v1.ExplainRequest;
@@ -33,12 +34,14 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
 
   private final Fleet fleet;
   private final Supplier<JobCounts> jobs;
+  private final Supplier<CacheStatus> embeddings;
   private final Planning planning;
   private final RequestValidator validator;
   private final String version;
 
   /**
    * @param jobs asked for each status
+   * @param embeddings asked for each status
    * @param planning explains
    * @param seeds for explained requests without one
    * @param version of the coordinator
@@ -46,11 +49,13 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
   public ClusterService(
       Fleet fleet,
       Supplier<JobCounts> jobs,
+      Supplier<CacheStatus> embeddings,
       Planning planning,
       RandomGenerator seeds,
       String version) {
     this.fleet = fleet;
     this.jobs = jobs;
+    this.embeddings = embeddings;
     this.planning = planning;
     this.validator = new RequestValidator(seeds);
     this.version = version;
@@ -70,7 +75,8 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
             .addAllWorkers(fleet.statuses())
             .setQueuedJobs(counts.queued())
             .setRunningJobs(counts.running())
-            .addAllLinks(fleet.links().all());
+            .addAllLinks(fleet.links().all())
+            .setEmbeddingCache(embeddings.get());
     fleet.model().ifPresent(status::setModel);
     response.onNext(status.build());
     response.onCompleted();
@@ -134,6 +140,9 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
       }
       if (member != null) {
         fleet.heartbeat(member);
+        if (report.hasConditionCache()) {
+          member.reported(report.getConditionCache());
+        }
         return;
       }
       try {

@@ -2,6 +2,7 @@ package dev.longtake.coordinator.api;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.coordinator.cache.EmbeddingCache;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.jobs.EncodedPrompt;
 import dev.longtake.coordinator.jobs.JobEntry;
@@ -52,6 +53,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
    * @param planning checks plans that were asked for
    * @param traces of jobs that are done
    * @param encodeTimeout for a worker to encode a prompt
+   * @param embeddings of prompts that were encoded before
    * @param seeds for requests without a seed
    * @param nanoTime a monotonic clock
    * @param executor sends events to watchers
@@ -62,6 +64,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
       Planning planning,
       TraceFiles traces,
       Duration encodeTimeout,
+      EmbeddingCache embeddings,
       RandomGenerator seeds,
       LongSupplier nanoTime,
       Executor executor) {
@@ -70,7 +73,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
     this.planning = planning;
     this.traces = traces;
     this.validator = new RequestValidator(seeds);
-    this.encoder = new PromptEncoder(fleet, encodeTimeout);
+    this.encoder = new PromptEncoder(fleet, encodeTimeout, embeddings);
     this.nanoTime = nanoTime;
     this.executor = executor;
   }

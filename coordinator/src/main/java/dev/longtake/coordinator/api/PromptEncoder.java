@@ -3,10 +3,13 @@ package dev.longtake.coordinator.api;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.GrpcErrors;
+import dev.longtake.coordinator.cache.EmbeddingCache;
+import dev.longtake.coordinator.cache.EmbeddingKey;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.fleet.Member;
 import dev.longtake.coordinator.jobs.EncodedPrompt;
 import dev.longtake.v1.EncodeTextRequest;
+import dev.longtake.v1.EncodeTextResponse;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Tensor;
 import dev.longtake.v1.WorkerGrpc;
@@ -16,22 +19,28 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 
-/** Has a worker turn a prompt into its embedding; another worker is asked when one can't be reached. Thread-safe. */
+/**
+ * Has a worker turn a prompt into its embedding, unless the cache has it; another worker is asked when one can't be reached.
+ * Thread-safe.
+ */
 final class PromptEncoder {
   /** Encodings under way at once; each may hold an embedding of several MiB. */
   private static final int MAX_CONCURRENT = 16;
 
   private final Fleet fleet;
   private final Duration timeout;
+  private final EmbeddingCache cache;
   private final Semaphore permits = new Semaphore(MAX_CONCURRENT);
 
   /**
    * @param timeout for one worker's answer
    */
-  PromptEncoder(Fleet fleet, Duration timeout) {
+  PromptEncoder(Fleet fleet, Duration timeout, EmbeddingCache cache) {
     this.fleet = fleet;
     this.timeout = timeout;
+    this.cache = cache;
   }
 
   /**
@@ -48,30 +57,26 @@ final class PromptEncoder {
               .formatted(MAX_CONCURRENT));
     }
     try {
+      AtomicInteger runs = new AtomicInteger();
       List<Member> members = fleet.members();
-      Tensor embedding =
-          encodeOnAny(EncodeTextRequest.newBuilder().setPrompt(prompt).build(), members);
-      return new EncodedPrompt(
-          embedding,
+      EncodedPrompt.Text text = encodeOnAny(prompt, card, members, runs);
+      Optional<EncodedPrompt.Text> nullText =
           card.getEncodesNullText()
-              ? Optional.of(
-                  encodeOnAny(EncodeTextRequest.newBuilder().setNullText(true).build(), members))
-              : Optional.empty());
+              ? Optional.of(encodeOnAny(/* prompt= */ "", card, members, runs))
+              : Optional.empty();
+      return new EncodedPrompt(text, nullText, runs.get());
     } finally {
       permits.release();
     }
   }
 
-  private Tensor encodeOnAny(EncodeTextRequest request, List<Member> members) {
+  private EncodedPrompt.Text encodeOnAny(
+      String prompt, ModelCard card, List<Member> members, AtomicInteger runs) {
     Optional<LongtakeException> last = Optional.empty();
     for (Member member : members) {
       try {
-        return WorkerGrpc.newBlockingStub(member.channel())
-            .withDeadlineAfter(timeout.toNanos(), TimeUnit.NANOSECONDS)
-            .encodeText(request)
-            .getEmbedding();
-      } catch (StatusRuntimeException e) {
-        LongtakeException failure = GrpcErrors.fromStatus(e, member.toString());
+        return encode(prompt, card, member, runs);
+      } catch (LongtakeException failure) {
         if (failure.code() == ErrorCode.INVALID_REQUEST) {
           throw LongtakeException.invalidField("prompt", failure.getMessage());
         }
@@ -90,6 +95,51 @@ final class PromptEncoder {
                     .formatted(members.size(), failure.getMessage()),
                 failure))
         .orElseGet(PromptEncoder::noWorkers);
+  }
+
+  /** Finds the token ids first, since they and not the words are what the text encoder sees. */
+  private EncodedPrompt.Text encode(
+      String prompt, ModelCard card, Member member, AtomicInteger runs) {
+    if (!cache.isOn()) {
+      runs.incrementAndGet();
+      EncodeTextResponse encoded = call(member, prompt, /* tokensOnly= */ false);
+      return new EncodedPrompt.Text(encoded.getTokenIdsList(), encoded.getEmbedding());
+    }
+    String encoder = encoder(card, member);
+    List<Integer> ids =
+        cache.tokens(
+            encoder, prompt, () -> call(member, prompt, /* tokensOnly= */ true).getTokenIdsList());
+    Tensor embedding =
+        cache.get(
+            new EmbeddingKey(encoder, ids),
+            /* isNullText= */ prompt.isEmpty(),
+            () -> {
+              runs.incrementAndGet();
+              return call(member, prompt, /* tokensOnly= */ false).getEmbedding();
+            });
+    return new EncodedPrompt.Text(ids, embedding);
+  }
+
+  /** The number of threads may change the last bits of what the text encoder's runtime computes. */
+  private static String encoder(ModelCard card, Member member) {
+    String revision =
+        card.getEncoderRevision().isEmpty() ? card.getFingerprint() : card.getEncoderRevision();
+    return revision + " on " + member.description().getThreads() + " threads";
+  }
+
+  private EncodeTextResponse call(Member member, String prompt, boolean tokensOnly) {
+    try {
+      return WorkerGrpc.newBlockingStub(member.channel())
+          .withDeadlineAfter(timeout.toNanos(), TimeUnit.NANOSECONDS)
+          .encodeText(
+              EncodeTextRequest.newBuilder()
+                  .setPrompt(prompt)
+                  .setNullText(prompt.isEmpty())
+                  .setTokensOnly(tokensOnly)
+                  .build());
+    } catch (StatusRuntimeException e) {
+      throw GrpcErrors.fromStatus(e, member.toString());
+    }
   }
 
   /** The failure of a request that finds an empty cluster. */

@@ -300,6 +300,7 @@ public final class Fleet implements AutoCloseable {
         .times(Precision.PRECISION_F32)
         .or(() -> member.times(Precision.PRECISION_BF16))
         .ifPresent(status::setBlockTimes);
+    member.conditionCache().ifPresent(status::setConditionCache);
     return status.build();
   }
 

@@ -2,6 +2,7 @@ package dev.longtake.coordinator.fleet;
 
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.BlockTimes;
+import dev.longtake.v1.CacheStatus;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.WorkerDescription;
 import io.grpc.ManagedChannel;
@@ -28,6 +29,7 @@ public final class Member {
   int doubts;
 
   private volatile @Nullable String lossReason;
+  private volatile @Nullable CacheStatus conditionCache;
   private volatile Map<Precision, BlockTimes> times = Map.of();
 
   Member(
@@ -80,6 +82,16 @@ public final class Member {
   /** What was measured in this precision. Any thread. */
   public Optional<BlockTimes> times(Precision precision) {
     return Optional.ofNullable(times.get(precision));
+  }
+
+  /** What its cache of prepared texts did, as of the last heartbeat that said so. Any thread. */
+  public Optional<CacheStatus> conditionCache() {
+    return Optional.ofNullable(conditionCache);
+  }
+
+  /** A heartbeat said this. Any thread. */
+  public void reported(CacheStatus status) {
+    conditionCache = status;
   }
 
   /** Replaces what was measured before in this precision. Any thread. */

@@ -8,6 +8,7 @@ import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Plan;
+import dev.longtake.v1.Reuse;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -28,6 +29,7 @@ public final class JobEntry {
   private final InstantSource clock;
   private final ModelCard card;
   private final Duration textEncoderTime;
+  private final Reuse embeddingReuse;
   private final long submittedNanos;
   private final List<Runnable> watchers = new CopyOnWriteArrayList<>();
 
@@ -43,6 +45,11 @@ public final class JobEntry {
     this.card = submitted.card();
     this.prompt = submitted.prompt();
     this.textEncoderTime = submitted.textEncoderTime();
+    this.embeddingReuse =
+        Reuse.newBuilder()
+            .setEmbeddingsReused(submitted.prompt().reused())
+            .setEncoderRuns(submitted.prompt().encoderRuns())
+            .build();
     this.submittedNanos = nowNanos;
     this.job =
         Job.newBuilder()
@@ -108,6 +115,11 @@ public final class JobEntry {
     return Optional.ofNullable(prompt);
   }
 
+  /** What of the text encoder's work was done before; the rest is empty. */
+  Reuse embeddingReuse() {
+    return embeddingReuse;
+  }
+
   Duration textEncoderTime() {
     return textEncoderTime;
   }
@@ -169,7 +181,8 @@ public final class JobEntry {
             job.toBuilder()
                 .setVideo(done.video())
                 .addAllStageTimes(done.stageTimes())
-                .addAllRankTimes(done.rankTimes());
+                .addAllRankTimes(done.rankTimes())
+                .setReuse(done.reuse());
       }
       case Outcome.Failed failed -> {
         if (!moveTo(JobState.JOB_STATE_FAILED)) {

@@ -136,7 +136,8 @@ public final class JobRunner {
           video,
           file.path(),
           Reports.stageTimes(entry.textEncoderTime(), reports, waitedNanos, writeNanos),
-          Reports.rankTimes(gang.workerIds(), reports));
+          Reports.rankTimes(gang.workerIds(), reports),
+          Reports.reuse(entry.embeddingReuse(), reports));
     }
   }
 

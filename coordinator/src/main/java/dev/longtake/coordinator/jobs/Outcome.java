@@ -3,6 +3,7 @@ package dev.longtake.coordinator.jobs;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.RankTime;
+import dev.longtake.v1.Reuse;
 import dev.longtake.v1.StageTime;
 import dev.longtake.v1.Video;
 import java.nio.file.Path;
@@ -11,7 +12,8 @@ import java.util.List;
 /** How a job ended. */
 public sealed interface Outcome {
   /** The video is in {@code file}. */
-  record Done(Video video, Path file, List<StageTime> stageTimes, List<RankTime> rankTimes)
+  record Done(
+      Video video, Path file, List<StageTime> stageTimes, List<RankTime> rankTimes, Reuse reuse)
       implements Outcome {
     public Done {
       rankTimes = List.copyOf(rankTimes);

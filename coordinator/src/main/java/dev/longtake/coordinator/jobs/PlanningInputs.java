@@ -13,7 +13,6 @@ import dev.longtake.v1.BlockTimes;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Precision;
-import dev.longtake.v1.Tensor;
 import dev.longtake.v1.WorkerDescription;
 import java.util.List;
 import java.util.Optional;
@@ -50,11 +49,7 @@ public final class PlanningInputs {
   /** Tokens of the longest row. */
   public static int textTokens(EncodedPrompt prompt) {
     return Math.max(
-        tokens(prompt.embedding()), prompt.nullText().map(PlanningInputs::tokens).orElse(0));
-  }
-
-  private static int tokens(Tensor embedding) {
-    return embedding.getShapeCount() == 0 ? 0 : Math.toIntExact(embedding.getShape(0));
+        prompt.prompt().tokens(), prompt.nullText().map(EncodedPrompt.Text::tokens).orElse(0));
   }
 
   private static boolean learnsVariance(ModelCard card) {

@@ -3,7 +3,9 @@ package dev.longtake.coordinator.jobs;
 import com.google.protobuf.Duration;
 import com.google.protobuf.util.Durations;
 import dev.longtake.v1.RankTime;
+import dev.longtake.v1.Reuse;
 import dev.longtake.v1.StageTime;
+import dev.longtake.v1.TextWork;
 import dev.longtake.v1.WorkFinished;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -27,6 +29,7 @@ final class Reports {
     times.add(stage("text encoder", Durations.fromNanos(textEncoder.toNanos())));
     times.add(stage("waiting for workers", Durations.fromNanos(waitedNanos)));
     times.add(stage("loading weights", busiest.getLoad()));
+    times.add(stage("preparing texts", busiest.getTexts().getTime()));
     times.add(stage("sampling: compute", busiest.getCompute()));
     times.add(stage("sampling: exchange", busiest.getExchange()));
     times.add(stage("sampling: idle", busiest.getIdle()));
@@ -65,6 +68,23 @@ final class Reports {
               .build());
     }
     return times;
+  }
+
+  /**
+   * What the job found made, and what was made for it.
+   *
+   * @param embeddings the text encoder's part of it
+   */
+  static Reuse reuse(Reuse embeddings, List<WorkFinished> reports) {
+    Reuse.Builder reuse = embeddings.toBuilder();
+    for (WorkFinished report : reports) {
+      TextWork texts = report.getTexts();
+      reuse
+          .setConditionsReused(reuse.getConditionsReused() + texts.getReused())
+          .setConditionsPrepared(reuse.getConditionsPrepared() + texts.getPrepared())
+          .setConditionProjections(reuse.getConditionProjections() + texts.getProjections());
+    }
+    return reuse.build();
   }
 
   /** Of one step, in which the rank that waited longest for bytes waited for them. */

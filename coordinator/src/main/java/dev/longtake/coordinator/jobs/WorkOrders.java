@@ -37,17 +37,14 @@ final class WorkOrders {
     SamplingTask.Builder task =
         Schedules.schedule(entry.card(), request.getSteps())
             .setGeometry(Clips.geometry(entry.card(), request))
-            .addPrompts(RowCondition.newBuilder().setEmbedding(prompt.embedding()))
+            .addPrompts(row(prompt.prompt()))
             .setGuidance(
                 Guidance.newBuilder()
                     .setStrength(request.getGuidance())
                     .setGuidedChannels(entry.card().getGuidedChannels()))
             .setSeed(request.getSeed())
             .setDecode(true);
-    prompt
-        .nullText()
-        .ifPresent(
-            nullText -> task.addNullConditions(RowCondition.newBuilder().setEmbedding(nullText)));
+    prompt.nullText().ifPresent(nullText -> task.addNullConditions(row(nullText)));
     return WorkOrder.newBuilder()
         .setJobId(job.getId())
         .setAttempt(ATTEMPT)
@@ -58,6 +55,13 @@ final class WorkOrders {
         .setPrecision(request.getPrecision())
         .setExchangeTimeout(Durations.fromNanos(exchangeTimeout.toNanos()))
         .setSampling(task)
+        .build();
+  }
+
+  private static RowCondition row(EncodedPrompt.Text text) {
+    return RowCondition.newBuilder()
+        .setEmbedding(text.embedding())
+        .addAllTokenIds(text.tokenIds())
         .build();
   }
 }

@@ -28,7 +28,10 @@ final class EventStreamTest {
         new NewJob(
             GenerationRequest.getDefaultInstance(),
             ModelCard.getDefaultInstance(),
-            new EncodedPrompt(Tensor.getDefaultInstance(), Optional.empty()),
+            new EncodedPrompt(
+                new EncodedPrompt.Text(List.of(), Tensor.getDefaultInstance()),
+                Optional.empty(),
+                /* encoderRuns= */ 1),
             Duration.ZERO));
   }
 

@@ -11,6 +11,7 @@ import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Plan;
+import dev.longtake.v1.Reuse;
 import dev.longtake.v1.Tensor;
 import dev.longtake.v1.Video;
 import java.nio.file.Files;
@@ -36,7 +37,10 @@ final class JobStoreTest {
         new NewJob(
             GenerationRequest.getDefaultInstance(),
             ModelCard.getDefaultInstance(),
-            new EncodedPrompt(Tensor.getDefaultInstance(), Optional.empty()),
+            new EncodedPrompt(
+                new EncodedPrompt.Text(List.of(), Tensor.getDefaultInstance()),
+                Optional.empty(),
+                /* encoderRuns= */ 1),
             Duration.ZERO));
   }
 
@@ -91,7 +95,12 @@ final class JobStoreTest {
   void shouldRefuseIllegalChanges() {
     JobEntry queued = submit();
     Outcome done =
-        new Outcome.Done(Video.getDefaultInstance(), folder.resolve("x"), List.of(), List.of());
+        new Outcome.Done(
+            Video.getDefaultInstance(),
+            folder.resolve("x"),
+            List.of(),
+            List.of(),
+            Reuse.getDefaultInstance());
 
     assertThatThrownBy(() -> store.end(queued, done)).isInstanceOf(IllegalStateException.class);
     JobEntry running = running();
@@ -105,7 +114,10 @@ final class JobStoreTest {
   void shouldForgetTheOldestAndItsVideoWhenTheHistoryIsFull() throws Exception {
     JobEntry oldest = running();
     Path video = Files.writeString(folder.resolve("oldest.mp4"), "x");
-    store.end(oldest, new Outcome.Done(Video.getDefaultInstance(), video, List.of(), List.of()));
+    store.end(
+        oldest,
+        new Outcome.Done(
+            Video.getDefaultInstance(), video, List.of(), List.of(), Reuse.getDefaultInstance()));
     for (int i = 1; i < JobStore.HISTORY_JOBS; i++) {
       store.cancel(submit().id());
     }

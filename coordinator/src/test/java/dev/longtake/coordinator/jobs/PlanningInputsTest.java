@@ -42,8 +42,9 @@ final class PlanningInputsTest {
         .learnedVariance();
   }
 
-  private static Tensor tokens(long count) {
-    return Tensor.newBuilder().addShape(count).addShape(2).build();
+  private static EncodedPrompt.Text text(long count) {
+    return new EncodedPrompt.Text(
+        List.of(), Tensor.newBuilder().addShape(count).addShape(2).build());
   }
 
   @Test
@@ -57,9 +58,9 @@ final class PlanningInputsTest {
 
   @Test
   void shouldCountTheTokensOfTheLongestRow() {
-    assertThat(PlanningInputs.textTokens(new EncodedPrompt(tokens(5), Optional.empty())))
+    assertThat(PlanningInputs.textTokens(new EncodedPrompt(text(5), Optional.empty(), 1)))
         .isEqualTo(5);
-    assertThat(PlanningInputs.textTokens(new EncodedPrompt(tokens(5), Optional.of(tokens(9)))))
+    assertThat(PlanningInputs.textTokens(new EncodedPrompt(text(5), Optional.of(text(9)), 2)))
         .isEqualTo(9);
   }
 

@@ -3,6 +3,7 @@ package dev.longtake.worker.conformance;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkOrder;
+import dev.longtake.worker.cache.ConditionCache;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.cpu.CpuDevice;
 import dev.longtake.worker.engine.GangExchange;
@@ -29,7 +30,12 @@ final class LocalGang implements Gang {
     Device device = CpuDevice.open(Runtime.getRuntime().availableProcessors(), Long.MAX_VALUE);
     EngineOrderRunner runner =
         new EngineOrderRunner(
-            device, model.description(), model.weights(), () -> null, InstantSource.system());
+            device,
+            model.description(),
+            model.weights(),
+            ConditionCache.off(device.memory()),
+            () -> null,
+            InstantSource.system());
     return new LocalGang(model, device, runner);
   }
 

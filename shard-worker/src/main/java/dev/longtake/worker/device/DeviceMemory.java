@@ -13,6 +13,16 @@ public interface DeviceMemory {
    */
   DeviceBuffer allocate(long sizeBytes, String tag);
 
+  /**
+   * Whom to ask before an allocation fails; replaces who was asked before.
+   *
+   * @param pressure asked once for each allocation that finds no room, which is then tried again
+   */
+  void onPressure(MemoryPressure pressure);
+
+  /** What all buffers together may have. */
+  long limitBytes();
+
   /** Bytes allocated now. */
   long usedBytes();
 

@@ -10,6 +10,7 @@ import dev.longtake.worker.engine.exec.Condition;
 import dev.longtake.worker.engine.exec.Geometry;
 import dev.longtake.worker.engine.exec.Neighbours;
 import dev.longtake.worker.engine.exec.Network;
+import dev.longtake.worker.engine.exec.PreparedTexts;
 import dev.longtake.worker.engine.exec.StepInput;
 import dev.longtake.worker.engine.exec.Tap;
 import dev.longtake.worker.engine.exec.TextRow;
@@ -64,6 +65,7 @@ final class MeasuredRun implements AutoCloseable {
             weights,
             geometry,
             condition(model),
+            PreparedTexts.UNSHARED,
             Neighbours.sequence(Exchange.solo()),
             Tap.NONE,
             trace.lane(0));

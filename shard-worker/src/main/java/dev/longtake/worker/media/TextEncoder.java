@@ -64,12 +64,35 @@ public final class TextEncoder implements AutoCloseable {
   }
 
   /**
-   * Encodes a prompt. Words that the tokenizer does not know become its unknown token.
+   * Encodes a prompt.
+   *
+   * @throws LongtakeException INVALID_REQUEST as {@link #tokenize}
+   */
+  public EncodedText encode(String prompt) {
+    return encode(tokenize(prompt));
+  }
+
+  /** Encodes the empty prompt, which is the null text of models without one of their own. */
+  public EncodedText encodeEmpty() {
+    return encode(tokenizeEmpty());
+  }
+
+  private EncodedText encode(int[] ids) {
+    return network.run((environment, session) -> encode(environment, session, ids));
+  }
+
+  /** Token ids of the empty prompt. */
+  public int[] tokenizeEmpty() {
+    return Arrays.stream(tokenizer.encode("")).mapToInt(Math::toIntExact).toArray();
+  }
+
+  /**
+   * Token ids of a prompt, without running the network. Words that the tokenizer does not know become its unknown token.
    *
    * @throws LongtakeException INVALID_REQUEST when the prompt is blank, is no valid text, or has more tokens than the
    *     model takes
    */
-  public EncodedText encode(String prompt) {
+  public int[] tokenize(String prompt) {
     if (prompt.isBlank()) {
       throw LongtakeException.invalidField(
           FIELD, "Expected a prompt, but it is empty; say what the video shows");
@@ -89,22 +112,13 @@ public final class TextEncoder implements AutoCloseable {
           "Expected a prompt of at most %d tokens (about one a word, and one for the end), but it has %d; shorten it"
               .formatted(maxTokens, ids.length));
     }
-    return encode(ids);
-  }
-
-  /** Encodes the empty prompt, which is the null text of models without one of their own. */
-  public EncodedText encodeEmpty() {
-    return encode(tokenizer.encode(""));
-  }
-
-  private EncodedText encode(long[] ids) {
-    return network.run((environment, session) -> encode(environment, session, ids));
+    return Arrays.stream(ids).mapToInt(Math::toIntExact).toArray();
   }
 
   /** Padded to the model's length, as in training; attention then ignores the padding. */
-  private EncodedText encode(OrtEnvironment environment, OrtSession session, long[] ids)
+  private EncodedText encode(OrtEnvironment environment, OrtSession session, int[] ids)
       throws OrtException {
-    long[] padded = Arrays.copyOf(ids, maxTokens);
+    long[] padded = Arrays.copyOf(Arrays.stream(ids).asLongStream().toArray(), maxTokens);
     Arrays.fill(padded, ids.length, maxTokens, padTokenId);
     long[] mask = new long[maxTokens];
     Arrays.fill(mask, 0, ids.length, 1);
@@ -118,8 +132,7 @@ public final class TextEncoder implements AutoCloseable {
       float[] embedding = new float[Math.multiplyExact(ids.length, channels)];
       FloatBuffer rows = output.getFloatBuffer();
       rows.get(embedding);
-      return new EncodedText(
-          Arrays.stream(ids).mapToInt(Math::toIntExact).toArray(), embedding, ids.length, channels);
+      return new EncodedText(ids, embedding, ids.length, channels);
     }
   }
 

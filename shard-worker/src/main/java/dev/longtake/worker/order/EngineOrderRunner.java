@@ -14,6 +14,9 @@ import dev.longtake.v1.Precision;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkFinished;
 import dev.longtake.v1.WorkOrder;
+import dev.longtake.v1.WorkerReport;
+import dev.longtake.worker.cache.ConditionCache;
+import dev.longtake.worker.cache.OrderTexts;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.engine.ComputeTurn;
 import dev.longtake.worker.engine.GangExchange;
@@ -33,7 +36,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Carries out orders on a device, several at once if asked: they take turns on it. The weights stay loaded from one order to the
- * next. Thread-safe. Owns the weights and the decoder, not the device or the checkpoint.
+ * next, and so do prepared texts. Thread-safe. Owns the weights, the texts and the decoder, not the device or the checkpoint.
  */
 public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
   private final Device device;
@@ -42,12 +45,14 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
   private final Checkpoint checkpoint;
   private final WeightStore weights;
   private final DecoderSlot decoder;
+  private final ConditionCache texts;
   private final InstantSource clock;
   private final ComputeTurn turn = new ComputeTurn();
 
   /**
    * A runner for one model.
    *
+   * @param texts kept from order to order; owned by the runner from then on
    * @param decoders opens the frame decoder when it is first needed; gives null where the model has none
    * @param clock for traces
    */
@@ -55,6 +60,7 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
       Device device,
       ModelDescription model,
       Checkpoint checkpoint,
+      ConditionCache texts,
       Supplier<@Nullable FrameDecoder> decoders,
       InstantSource clock) {
     this.device = device;
@@ -62,6 +68,7 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
     this.profile = ModelProfiles.of(model);
     this.checkpoint = checkpoint;
     this.weights = new WeightStore(device, checkpoint);
+    this.texts = texts;
     this.decoder = new DecoderSlot(decoders);
     this.clock = clock;
   }
@@ -115,13 +122,24 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
     try (WeightStore.Lease lease = lease(program, blockType(order.getPrecision()))) {
       RankTrace trace = new RankTrace(plan.microBatches() + 1);
       Traces traces = new Traces(exchange.rank(), trace, clock.instant());
+      OrderTexts orderTexts = texts.forOrder(turn);
       OrderWork work =
           new OrderWork(
-              device, program, lease.weights(), plan, turn, exchange, trace, events, canceled);
+              device,
+              program,
+              lease.weights(),
+              plan,
+              orderTexts,
+              turn,
+              exchange,
+              trace,
+              events,
+              canceled);
       WorkFinished.Builder finished = WorkFinished.newBuilder();
       finished.setDecode(Durations.fromNanos(carryOut(order, work, finished, start)));
       events.accept(WorkEvent.newBuilder().setTrace(traces.message()).build());
       traces.report(finished);
+      finished.setTexts(orderTexts.work());
       events.accept(finished(finished, exchange));
     }
   }
@@ -210,7 +228,13 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
   }
 
   @Override
+  public WorkerReport report() {
+    return WorkerReport.newBuilder().setConditionCache(texts.status()).build();
+  }
+
+  @Override
   public void close() {
+    texts.close();
     weights.close();
     decoder.close();
   }

@@ -10,6 +10,7 @@ import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.model.NullText;
 import dev.longtake.worker.engine.model.PooledInput;
 import dev.longtake.worker.engine.model.TextInput;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** What rows are conditioned on, checked against the model. */
@@ -18,7 +19,22 @@ final class OrderConditions {
 
   static Branch branch(
       int sample, RowCondition condition, Branch.Scalars scalars, ModelDescription model) {
-    TextRow text = text(condition, model.text());
+    return branch(sample, condition, scalars, model, /* unconditional= */ false);
+  }
+
+  /** A null condition that the order gives. */
+  static Branch givenNullBranch(
+      int sample, RowCondition condition, Branch.Scalars scalars, ModelDescription model) {
+    return branch(sample, condition, scalars, model, /* unconditional= */ true);
+  }
+
+  private static Branch branch(
+      int sample,
+      RowCondition condition,
+      Branch.Scalars scalars,
+      ModelDescription model,
+      boolean unconditional) {
+    TextRow text = text(condition, model.text(), unconditional);
     require(
         condition.getPaddedTokens() >= 0 && condition.getPaddedSequence() >= 0,
         "padded_tokens",
@@ -56,7 +72,8 @@ final class OrderConditions {
         of.paddedSequence());
   }
 
-  private static TextRow text(RowCondition condition, @Nullable TextInput input) {
+  private static TextRow text(
+      RowCondition condition, @Nullable TextInput input, boolean unconditional) {
     if (input == null) {
       require(
           condition.getTextCase() == RowCondition.TextCase.TEXT_NOT_SET,
@@ -68,8 +85,17 @@ final class OrderConditions {
       case EMBEDDING -> {
         var embedding = condition.getEmbedding();
         int tokens = tokens(embedding.getShapeCount() == 0 ? 0 : embedding.getShape(0), input);
+        List<Integer> ids = condition.getTokenIdsList();
+        require(
+            ids.isEmpty() || ids.size() == tokens,
+            "token_ids",
+            "Expected the ids of all %d tokens of the embedding or none, but got %d"
+                .formatted(tokens, ids.size()));
         yield new TextRow.Encoded(
-            ProtoTensors.floats(embedding, "embedding", tokens, input.channels()), tokens);
+            ProtoTensors.floats(embedding, "embedding", tokens, input.channels()),
+            tokens,
+            ids,
+            unconditional);
       }
       case NULL_TOKENS -> {
         require(

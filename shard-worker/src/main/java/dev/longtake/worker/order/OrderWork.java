@@ -9,6 +9,7 @@ import dev.longtake.worker.engine.ComputeTurn;
 import dev.longtake.worker.engine.GangExchange;
 import dev.longtake.worker.engine.exec.Condition;
 import dev.longtake.worker.engine.exec.Geometry;
+import dev.longtake.worker.engine.exec.PreparedTexts;
 import dev.longtake.worker.engine.exec.Tap;
 import dev.longtake.worker.engine.exec.Weights;
 import dev.longtake.worker.engine.gang.RankShare;
@@ -26,6 +27,7 @@ import java.util.function.Function;
  * What carrying out any order needs. Owns nothing.
  *
  * @param plan of the order
+ * @param texts where prepared texts come from
  * @param events takes events of several threads at once
  */
 record OrderWork(
@@ -33,6 +35,7 @@ record OrderWork(
     Program program,
     Weights weights,
     ExecutionPlan plan,
+    PreparedTexts texts,
     ComputeTurn turn,
     GangExchange exchange,
     RankTrace trace,
@@ -54,7 +57,7 @@ record OrderWork(
         "Expected at most as many branch groups as the batch has rows, %d, but got %d"
             .formatted(geometry.branches(), plan.branchGroups()));
     RankShare share = new RankShare(plan, exchange.rank(), geometry, condition);
-    return new RankWork(device, program, weights, share, turn, exchange, trace);
+    return new RankWork(device, program, weights, share, texts, turn, exchange, trace);
   }
 
   /** For captured tensors of the network. */

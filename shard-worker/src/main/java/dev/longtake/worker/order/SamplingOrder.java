@@ -142,7 +142,8 @@ final class SamplingOrder {
         branches.add(
             given == 0
                 ? OrderConditions.nullBranch(branches.get(sample), model)
-                : OrderConditions.branch(sample, task.getNullConditions(sample), scalars, model));
+                : OrderConditions.givenNullBranch(
+                    sample, task.getNullConditions(sample), scalars, model));
       }
     }
     return new Condition(branches, task.hasFrameMask());

@@ -94,10 +94,10 @@ final class SliceTap implements Tap {
   }
 
   @Override
-  public void takeWholeText(String name, Matrix value) {
+  public void takeWholeText(String name, Matrix value, int firstToken) {
     if (geometry.rank() == 0) {
       List<Long> shape = List.of((long) value.rows(), (long) value.columns());
-      Range tokens = ofAll(new Range(0, value.rows()));
+      Range tokens = ofAll(new Range(firstToken, firstToken + value.rows()));
       send(name, floats(value), shape, Split.SPLIT_TEXT, tokens, ALL_ROWS);
     }
   }

@@ -7,6 +7,7 @@ import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.common.tls.TlsFailures;
 import dev.longtake.common.tls.TlsIdentity;
 import dev.longtake.v1.WorkerDescription;
+import dev.longtake.v1.WorkerReport;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import java.time.Duration;
@@ -15,6 +16,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -37,6 +39,7 @@ public final class ClusterMembership implements AutoCloseable {
   private final String coordinator;
   private final @Nullable TlsIdentity tls;
   private final WorkerDescription description;
+  private final Supplier<WorkerReport> reports;
   private final MembershipSettings settings;
   private final RandomGenerator random;
   private final CompletableFuture<Void> joined = new CompletableFuture<>();
@@ -49,11 +52,13 @@ public final class ClusterMembership implements AutoCloseable {
       String coordinator,
       @Nullable TlsIdentity tls,
       WorkerDescription description,
+      Supplier<WorkerReport> reports,
       MembershipSettings settings,
       RandomGenerator random) {
     this.coordinator = coordinator;
     this.tls = tls;
     this.description = description;
+    this.reports = reports;
     this.settings = settings;
     this.random = random;
     this.thread = Thread.ofPlatform().name("lt-membership").daemon().unstarted(this::keepJoined);
@@ -64,6 +69,7 @@ public final class ClusterMembership implements AutoCloseable {
    *
    * @param coordinator {@code host:port}
    * @param tls null for plain text
+   * @param reports asked for what each heartbeat says, by the membership's thread
    * @throws LongtakeException UNREACHABLE when nothing answered in time, or TLS with what answers failed; MODEL_MISMATCH, BUILD_MISMATCH,
    *     WORKER_ID_IN_USE or INVALID_REQUEST when the coordinator refuses the worker
    */
@@ -71,10 +77,12 @@ public final class ClusterMembership implements AutoCloseable {
       String coordinator,
       @Nullable TlsIdentity tls,
       WorkerDescription description,
+      Supplier<WorkerReport> reports,
       MembershipSettings settings,
       RandomGenerator random) {
     Endpoints.requireAddress(coordinator);
-    var membership = new ClusterMembership(coordinator, tls, description, settings, random);
+    var membership =
+        new ClusterMembership(coordinator, tls, description, reports, settings, random);
     membership.thread.start();
     try {
       // Bounded: the thread completes it when the time for the first join is over.
@@ -151,7 +159,7 @@ public final class ClusterMembership implements AutoCloseable {
       }
       LOG.info("Joined the cluster of {} as {}", place(), description.getId());
       joined.complete(null);
-      join.heartbeatUntilEnd(heartbeat(interval));
+      join.heartbeatUntilEnd(heartbeat(interval), reports);
       return new Outcome(true, join.error());
     } finally {
       stream = null;

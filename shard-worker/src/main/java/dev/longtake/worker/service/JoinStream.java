@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** One Join call: from the first report to its end. Driven by the membership's thread. */
@@ -44,7 +45,8 @@ final class JoinStream implements ClientResponseObserver<WorkerReport, JoinReply
   }
 
   /** Reports once per interval until the stream ends or {@link #leave} is called. */
-  void heartbeatUntilEnd(Duration interval) throws InterruptedException {
+  void heartbeatUntilEnd(Duration interval, Supplier<WorkerReport> reports)
+      throws InterruptedException {
     while (true) {
       lock.lock();
       try {
@@ -58,7 +60,7 @@ final class JoinStream implements ClientResponseObserver<WorkerReport, JoinReply
       } finally {
         lock.unlock();
       }
-      report(WorkerReport.getDefaultInstance());
+      report(reports.get());
     }
   }
 

@@ -3,6 +3,7 @@ package dev.longtake.worker.service;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkOrder;
+import dev.longtake.v1.WorkerReport;
 import dev.longtake.worker.engine.GangExchange;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -22,4 +23,9 @@ public interface OrderRunner {
    */
   void run(
       WorkOrder order, GangExchange exchange, Consumer<WorkEvent> events, BooleanSupplier canceled);
+
+  /** What the coordinator is told with every heartbeat. Any thread; at once. */
+  default WorkerReport report() {
+    return WorkerReport.getDefaultInstance();
+  }
 }

@@ -6,6 +6,7 @@ import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.v1.ExchangeGrpc;
 import dev.longtake.v1.WorkerDescription;
 import dev.longtake.v1.WorkerGrpc;
+import dev.longtake.v1.WorkerReport;
 import dev.longtake.worker.exchange.ExchangeHub;
 import io.grpc.Server;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
@@ -122,6 +123,11 @@ public final class WorkerServer implements AutoCloseable {
   /** What the worker tells a coordinator about itself. */
   public WorkerDescription description() {
     return description;
+  }
+
+  /** What it tells a coordinator with every heartbeat. */
+  public WorkerReport report() {
+    return node.runner().report();
   }
 
   /** Ends the order that runs, if any, and frees everything; a second call does nothing. */

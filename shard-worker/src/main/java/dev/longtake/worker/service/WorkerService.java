@@ -103,7 +103,7 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
         throw LongtakeException.invalidField(
             "prompt", "Expected a prompt that says what the video shows, but it is empty");
       }
-      encoding.execute(() -> encode(encoder, request.getPrompt(), response));
+      encoding.execute(() -> encode(encoder, request, response));
     } catch (RejectedExecutionException e) {
       response.onError(
           CallFailures.status(
@@ -120,10 +120,15 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
   }
 
   private static void encode(
-      PromptEncoder encoder, String prompt, StreamObserver<EncodeTextResponse> response) {
+      PromptEncoder encoder,
+      EncodeTextRequest request,
+      StreamObserver<EncodeTextResponse> response) {
     EncodeTextResponse encoded;
     try {
-      encoded = encoder.encode(prompt);
+      encoded =
+          request.getTokensOnly()
+              ? encoder.tokenize(request.getPrompt())
+              : encoder.encode(request.getPrompt());
     } catch (RuntimeException | Error e) {
       response.onError(CallFailures.status("EncodeText", e));
       return;

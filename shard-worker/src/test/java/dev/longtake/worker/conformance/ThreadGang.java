@@ -1,14 +1,18 @@
 package dev.longtake.worker.conformance;
 
+import dev.longtake.common.metrics.CacheMeters;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.common.plan.Plans;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkOrder;
+import dev.longtake.worker.cache.ConditionCache;
+import dev.longtake.worker.cache.ConditionCacheSettings;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.cpu.CpuDevice;
 import dev.longtake.worker.engine.loading.OpenModel;
 import dev.longtake.worker.order.EngineOrderRunner;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -22,11 +26,17 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 
-/** Ranks as threads of this process, each with its own device and weights, that hand each other memory. */
+/**
+ * Ranks as threads of this process, each with its own device, weights and cache of texts, that hand each other memory. A later task finds
+ * the texts of earlier ones prepared, on some ranks or on all.
+ */
 final class ThreadGang implements Gang {
   private static final Set<String> KEPT = Set.of("weights", "scratch");
+  private static final ConditionCacheSettings CACHE =
+      new ConditionCacheSettings(1 << 26, /* expiry= */ null);
 
   private final List<Device> devices = new ArrayList<>();
+  private final List<ConditionCache> caches = new ArrayList<>();
   private final List<OpenModel> models = new ArrayList<>();
   private final List<EngineOrderRunner> runners = new ArrayList<>();
   private final ExecutorService threads = Executors.newCachedThreadPool();
@@ -36,11 +46,23 @@ final class ThreadGang implements Gang {
     for (int rank = 0; rank < ranks; rank++) {
       Device device = CpuDevice.open(threadsPerRank, 1L << 32);
       OpenModel open = OpenModel.open(model);
+      ConditionCache cache =
+          new ConditionCache(
+              device.memory(),
+              "revision",
+              CACHE,
+              new CacheMeters(new SimpleMeterRegistry(), ConditionCache.TIER, "test"));
       devices.add(device);
+      caches.add(cache);
       models.add(open);
       runners.add(
           new EngineOrderRunner(
-              device, open.description(), open.weights(), () -> null, InstantSource.system()));
+              device,
+              open.description(),
+              open.weights(),
+              cache,
+              () -> null,
+              InstantSource.system()));
     }
   }
 
@@ -100,9 +122,14 @@ final class ThreadGang implements Gang {
     }
   }
 
-  /** Device bytes held by everything but the weights and the device's own scratch; zero between orders. */
+  /** Texts that orders found prepared. */
+  long reusedTexts() {
+    return caches.stream().mapToLong(cache -> cache.status().getHits()).sum();
+  }
+
+  /** Device bytes held by everything but the weights, cached texts and the device's own scratch; zero between orders. */
   long activationBytes() {
-    long bytes = 0;
+    long bytes = -caches.stream().mapToLong(cache -> cache.status().getBytes()).sum();
     for (Device device : devices) {
       for (var use : device.memory().usedBytesByTag().entrySet()) {
         bytes += KEPT.contains(use.getKey()) ? 0 : use.getValue();

@@ -23,6 +23,7 @@ import dev.longtake.v1.TraceSpan;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkFinished;
 import dev.longtake.v1.WorkOrder;
+import dev.longtake.worker.cache.ConditionCache;
 import dev.longtake.worker.device.cpu.CpuDevice;
 import dev.longtake.worker.engine.GangExchange;
 import dev.longtake.worker.engine.model.ModelCatalog;
@@ -61,6 +62,7 @@ class EngineOrderRunnerTest {
         ModelCatalog.describe(ModelFolder.open(demoModel()).dit(), checkpoint.names())
             .description(),
         checkpoint,
+        ConditionCache.off(device.memory()),
         () -> null,
         InstantSource.system());
   }

@@ -134,6 +134,7 @@ final class ClusterMembershipTest {
         address,
         /* tls= */ null,
         ME,
+        WorkerReport::getDefaultInstance,
         new MembershipSettings(firstJoinTimeout, Duration.ofMillis(10), Duration.ofMillis(100)),
         new Random(7));
   }

@@ -9,6 +9,7 @@ import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.tls.PrivateAuthority;
 import dev.longtake.common.tls.TlsIdentity;
 import dev.longtake.v1.WorkerDescription;
+import dev.longtake.v1.WorkerReport;
 import io.grpc.Server;
 import io.grpc.protobuf.services.HealthStatusManager;
 import java.nio.file.Path;
@@ -55,6 +56,7 @@ final class JoiningWithTlsTest {
                       address,
                       worker,
                       WorkerDescription.getDefaultInstance(),
+                      WorkerReport::getDefaultInstance,
                       PATIENT,
                       new Random(7)));
       assertThat(failure.code()).isEqualTo(ErrorCode.UNREACHABLE);

@@ -1,7 +1,7 @@
 package dev.longtake.ops.model;
 
+import dev.longtake.common.options.ByteSize;
 import dev.longtake.common.tensor.DType;
-import dev.longtake.worker.ByteSize;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Locale;

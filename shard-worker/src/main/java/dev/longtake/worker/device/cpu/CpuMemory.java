@@ -4,6 +4,7 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.worker.device.DeviceBuffer;
 import dev.longtake.worker.device.DeviceMemory;
+import dev.longtake.worker.device.MemoryPressure;
 import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashSet;
 import java.util.Map;
@@ -16,6 +17,7 @@ final class CpuMemory implements DeviceMemory {
   static final int ALIGNMENT_BYTES = 64;
 
   private final long limitBytes;
+  private volatile MemoryPressure pressure = _ -> {};
   // All below are guarded by this.
   private final Set<CpuBuffer> open = new LinkedHashSet<>();
   private final Map<String, Long> usedBytesByTag = new TreeMap<>();
@@ -31,10 +33,23 @@ final class CpuMemory implements DeviceMemory {
   }
 
   @Override
-  public synchronized CpuBuffer allocate(long sizeBytes, String tag) {
+  public CpuBuffer allocate(long sizeBytes, String tag) {
     if (sizeBytes < 0) {
       throw new IllegalArgumentException("Expected a size of 0 or more, but got " + sizeBytes);
     }
+    long missingBytes = sizeBytes - freeBytes();
+    if (missingBytes > 0) {
+      // Without the lock: whoever gives memory back comes in here by other threads too.
+      pressure.release(missingBytes);
+    }
+    return allocateNow(sizeBytes, tag);
+  }
+
+  private synchronized long freeBytes() {
+    return limitBytes - usedBytes;
+  }
+
+  private synchronized CpuBuffer allocateNow(long sizeBytes, String tag) {
     long freeBytes = limitBytes - usedBytes;
     if (sizeBytes > freeBytes) {
       throw outOfMemory(sizeBytes, tag, freeBytes + " of " + limitBytes + " are free");
@@ -95,6 +110,16 @@ final class CpuMemory implements DeviceMemory {
           "Expected a buffer of this device, but got " + buffer.getClass().getSimpleName());
     }
     return own.segment();
+  }
+
+  @Override
+  public void onPressure(MemoryPressure listener) {
+    pressure = listener;
+  }
+
+  @Override
+  public long limitBytes() {
+    return limitBytes;
   }
 
   @Override

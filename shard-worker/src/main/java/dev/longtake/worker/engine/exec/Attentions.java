@@ -28,7 +28,7 @@ final class Attentions {
   private final Weights weights;
   private final Geometry geometry;
   private final Buffers buffers;
-  private final Vectors vectors;
+  private final LaneTexts texts;
   private final Positions positions;
   private final JointSequence sequence;
   private final int headCount;
@@ -40,7 +40,7 @@ final class Attentions {
       Weights weights,
       Geometry geometry,
       Buffers buffers,
-      Vectors vectors,
+      LaneTexts texts,
       Positions positions,
       JointSequence sequence,
       Taps taps) {
@@ -49,7 +49,7 @@ final class Attentions {
     this.weights = weights;
     this.geometry = geometry;
     this.buffers = buffers;
-    this.vectors = vectors;
+    this.texts = texts;
     this.positions = positions;
     this.sequence = sequence;
     this.headCount = geometry.headRange(model.heads(), geometry.rank()).size();
@@ -243,18 +243,29 @@ final class Attentions {
     return buffers.hidden(layout.rows(), weights.blockType()).columns(0, model.channels());
   }
 
+  /** Branch by branch, since each text has memory of its own. */
   void attendText(String keyValueLayer, TokenLayout layout) {
     int channels = model.channels();
-    Matrix keyValue = buffers.small(Value.keyValue(keyValueLayer));
-    device.attention(
-        buffers.wide(layout.rows(), channels, DType.F32),
-        keyValue.columns(0, channels),
-        keyValue.columns(channels, 2 * channels),
-        buffers.narrow(layout.rows(), weights.blockType()),
-        model.heads(),
-        layout.branchSequences(Stream.PATCHES),
-        vectors.textSequences(),
-        scale());
+    Matrix queries = buffers.wide(layout.rows(), channels, DType.F32);
+    Matrix result = buffers.narrow(layout.rows(), weights.blockType());
+    for (int branch = 0; branch < layout.branches(); branch++) {
+      Matrix keyValue = texts.get(branch, Value.keyValue(keyValueLayer));
+      Range patches = layout.patchRows(branch);
+      device.attention(
+          rows(queries, patches),
+          keyValue.columns(0, channels),
+          keyValue.columns(channels, 2 * channels),
+          rows(result, patches),
+          model.heads(),
+          whole(patches.size()),
+          whole(keyValue.rows()),
+          scale());
+    }
+  }
+
+  /** All rows as one sequence. */
+  private static Sequences whole(int rows) {
+    return new Sequences(new int[] {0}, new int[] {rows}, 1);
   }
 
   private float scale() {

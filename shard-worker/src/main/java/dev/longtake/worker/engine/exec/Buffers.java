@@ -16,7 +16,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * All device memory of one lane of a job on one rank besides the weights, allocated before the first step. Token buffers are sized
+ * All device memory of one lane of a job on one rank besides weights and prepared texts, allocated before the first step. Token buffers are sized
  * for the larger of the splits: {@code 4 bytes * tokens * (3C + max(3C, MLP width))} and twice the prediction, with a gather of keys
  * and values {@code 4 bytes * 2C} more for each token of the clip, with an exchange of heads 4 times the rank's share of C; so linear
  * in tokens.
@@ -111,11 +111,6 @@ final class Buffers implements AutoCloseable {
     List<Instruction> all = new ArrayList<>(program.condition());
     all.addAll(program.step());
     int rows = condition.vectorRows();
-    int tokens = condition.textTokens();
-    var text = model.text();
-    if (text != null && all.stream().anyMatch(i -> i instanceof Instruction.ProjectText)) {
-      small.put(Value.ENCODED_TEXT, matrix(tokens, text.channels(), "condition"));
-    }
     var pooled = model.pooledText();
     if (pooled != null && all.stream().anyMatch(Buffers::readsPooledText)) {
       small.put(Value.POOLED_TEXT, matrix(rows, pooled.channels(), "condition"));
@@ -123,14 +118,6 @@ final class Buffers implements AutoCloseable {
     for (Instruction instruction : all) {
       Value value = instruction.writes();
       switch (instruction) {
-        case Instruction.ProjectText project ->
-            small.put(
-                value,
-                project.layers().isEmpty()
-                    ? small(Value.ENCODED_TEXT)
-                    : matrix(tokens, model.channels(), "condition"));
-        case Instruction.ProjectKeyValue _ ->
-            small.put(value, matrix(tokens, 2 * model.channels(), "condition"));
         case Instruction.ComputeVector vector ->
             small.put(
                 value, matrix(rows, VectorWidths.columns(model, vector.op().output()), "vectors"));
@@ -144,6 +131,9 @@ final class Buffers implements AutoCloseable {
             Instruction.ReceiveTokens _,
             Instruction.SendTokens _,
             Instruction.OnTokens _ -> {}
+        case Instruction.ProjectText _, Instruction.ProjectKeyValue _ ->
+            throw new IllegalStateException(
+                "Expected texts to be prepared, but got " + instruction);
       }
     }
   }

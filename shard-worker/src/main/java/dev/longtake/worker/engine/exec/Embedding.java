@@ -19,6 +19,7 @@ final class Embedding {
   private final Geometry geometry;
   private final Condition condition;
   private final Buffers buffers;
+  private final LaneTexts texts;
 
   Embedding(
       Device device,
@@ -26,13 +27,15 @@ final class Embedding {
       Weights weights,
       Geometry geometry,
       Condition condition,
-      Buffers buffers) {
+      Buffers buffers,
+      LaneTexts texts) {
     this.device = device;
     this.model = model;
     this.weights = weights;
     this.geometry = geometry;
     this.condition = condition;
     this.buffers = buffers;
+    this.texts = texts;
   }
 
   /**
@@ -86,15 +89,12 @@ final class Embedding {
 
   /** The rank's share of the projected text to its rows of the residual stream. */
   void text(Matrix residual, TokenLayout layout) {
-    Matrix text = buffers.small(Value.TEXT);
-    int first = 0;
     for (int branch = 0; branch < condition.count(); branch++) {
       Range tokens = layout.text().get(branch);
       Range rows = layout.textRows(branch);
       device.copy(
-          text.rows(first + tokens.start(), first + tokens.end()),
+          texts.get(branch, Value.TEXT).rows(tokens.start(), tokens.end()),
           residual.rows(rows.start(), rows.end()));
-      first += condition.branches().get(branch).text().tokens();
     }
   }
 }

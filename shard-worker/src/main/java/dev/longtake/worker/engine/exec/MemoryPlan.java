@@ -3,13 +3,14 @@ package dev.longtake.worker.engine.exec;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.DeviceBuffer;
 import dev.longtake.worker.device.DeviceMemory;
+import dev.longtake.worker.device.MemoryPressure;
 import dev.longtake.worker.engine.program.Program;
 import java.util.Map;
 import java.util.TreeMap;
 
 /**
  * What one rank needs for a job, found out by the executor's own arithmetic without allocating it. Position tables, latents and a
- * device's scratch come on top; they are small beside the rest.
+ * device's scratch come on top; they are small beside the rest. Texts are counted as if no other job shared them.
  *
  * @param weightBytes of all weights, packed layouts' padding left out
  * @param activationBytes of everything per token, and of texts and vectors
@@ -23,8 +24,12 @@ public record MemoryPlan(long weightBytes, long activationBytes, long stagingByt
     JobRows job = new JobRows(program, geometry, condition);
     Counted memory = new Counted();
     new Buffers(memory, program, job, condition).close();
+    long textBytes =
+        condition.branches().stream()
+            .mapToLong(branch -> PreparedText.sizeBytes(program, branch.text().tokens()))
+            .sum();
     return new MemoryPlan(
-        program.weightBytes(blockType), memory.usedBytes(), job.stage().totalBytes());
+        program.weightBytes(blockType), memory.usedBytes() + textBytes, job.stage().totalBytes());
   }
 
   /** The sum. */
@@ -46,6 +51,16 @@ public record MemoryPlan(long weightBytes, long activationBytes, long stagingByt
     public DeviceBuffer allocate(long sizeBytes, String tag) {
       bytesByTag.merge(tag, sizeBytes, Long::sum);
       return new Bytes(sizeBytes);
+    }
+
+    @Override
+    public void onPressure(MemoryPressure pressure) {
+      throw new UnsupportedOperationException("Memory that is only counted has no limit");
+    }
+
+    @Override
+    public long limitBytes() {
+      return Long.MAX_VALUE;
     }
 
     @Override

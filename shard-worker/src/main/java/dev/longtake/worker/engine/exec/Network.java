@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The executor: one rank's share of some rows of one job. It runs the program's condition part once and its step part for every
- * denoising step; there is no other executor, for one worker or for many. One thread at a time, which has the device to itself
+ * denoising step, and its text part where no job before has left what that makes; there is no other executor, for one worker or for many. One thread at a time, which has the device to itself
  * except during exchanges. Owns its buffers, not the weights, the device or the exchange.
  */
 public final class Network implements AutoCloseable {
@@ -31,7 +31,9 @@ public final class Network implements AutoCloseable {
   private final ModelDescription model;
   private final Weights weights;
   private final Condition condition;
+  private final Tap tap;
   private final Taps taps;
+  private final LaneTexts texts;
   private final Buffers buffers;
   private final Vectors vectors;
   private final Modulators modulators;
@@ -55,6 +57,7 @@ public final class Network implements AutoCloseable {
   /**
    * Allocates everything the job needs, so that a job that does not fit fails before its first step.
    *
+   * @param texts where prepared texts come from
    * @param neighbours whose exchanges let others compute, see {@link dev.longtake.worker.engine.LaneExchange}
    * @param trace hears of every instruction
    */
@@ -64,6 +67,7 @@ public final class Network implements AutoCloseable {
       Weights weights,
       Geometry geometry,
       Condition condition,
+      PreparedTexts texts,
       Neighbours neighbours,
       Tap tap,
       LaneTrace trace) {
@@ -79,16 +83,19 @@ public final class Network implements AutoCloseable {
     sequence = job.sequence();
     split = program.start();
     layout = job.layout(split);
+    this.tap = tap;
     taps = new Taps(tap, sequence.packedText(geometry.rank()));
+    this.texts =
+        new LaneTexts(condition, texts, new TextProjector(device, program, weights, trace));
     buffers = new Buffers(device.memory(), program, job, condition);
     try {
       vectors = new Vectors(device, weights, buffers, condition, model, tap);
       modulators = new Modulators(device, model, buffers, vectors);
-      embedding = new Embedding(device, model, weights, geometry, condition, buffers);
+      embedding = new Embedding(device, model, weights, geometry, condition, buffers, this.texts);
       positions = new Positions(device, model, weights, geometry, condition, buffers);
       attentions =
           new Attentions(
-              device, model, weights, geometry, buffers, vectors, positions, sequence, taps);
+              device, model, weights, geometry, buffers, this.texts, positions, sequence, taps);
       staging = new Staging(job.stage());
     } catch (Throwable e) {
       buffers.close();
@@ -104,8 +111,10 @@ public final class Network implements AutoCloseable {
     link = new TokenLink(device, neighbours, wire, staging);
   }
 
-  /** Runs what depends on the condition alone. Call once, before the first step. */
+  /** Gets the texts, and runs what else depends on the condition alone. Call once, before the first step. */
   public void prepare() {
+    texts.prepare();
+    texts.offerTo(tap);
     vectors.uploadConditions();
     vectors.begin(new float[condition.count()]);
     run(program.condition(), conditionLabels, /* step= */ null, "condition");
@@ -143,8 +152,8 @@ public final class Network implements AutoCloseable {
 
   private void execute(Instruction instruction, @Nullable StepInput step, String place) {
     switch (instruction) {
-      case Instruction.ProjectText text -> vectors.projectText(text);
-      case Instruction.ProjectKeyValue keyValue -> vectors.projectKeyValue(keyValue);
+      case Instruction.ProjectText _, Instruction.ProjectKeyValue _ ->
+          throw new IllegalStateException("Expected texts to be prepared, but got " + instruction);
       case Instruction.ComputeVector vector -> vectors.compute(vector.op());
       case Instruction.AddTable table -> vectors.addTable(table);
       case Instruction.SwitchSplit change -> switchSplit(change, place);
@@ -398,6 +407,7 @@ public final class Network implements AutoCloseable {
   @Override
   public void close() {
     staging.close();
+    texts.close();
     buffers.close();
   }
 }

@@ -22,7 +22,7 @@ public interface Tap {
         public void takeText(String name, Matrix value, List<Range> tokens) {}
 
         @Override
-        public void takeWholeText(String name, Matrix value) {}
+        public void takeWholeText(String name, Matrix value, int firstToken) {}
       };
 
   boolean wants(String name);
@@ -46,7 +46,8 @@ public interface Tap {
   /**
    * The same for text tokens that every rank holds.
    *
-   * @param value rows of all branches' text tokens, packed
+   * @param value rows of one branch's text tokens
+   * @param firstToken where they begin in the text tokens of all branches, packed behind each other
    */
-  void takeWholeText(String name, Matrix value);
+  void takeWholeText(String name, Matrix value, int firstToken);
 }

@@ -5,13 +5,9 @@ import dev.longtake.worker.device.Activation;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.DeviceBuffer;
 import dev.longtake.worker.device.Matrix;
-import dev.longtake.worker.device.PackedLinear;
 import dev.longtake.worker.device.RowVectors;
-import dev.longtake.worker.device.Sequences;
 import dev.longtake.worker.engine.model.ModelDescription;
-import dev.longtake.worker.engine.model.NullText;
 import dev.longtake.worker.engine.model.PooledInput;
-import dev.longtake.worker.engine.model.TextInput;
 import dev.longtake.worker.engine.model.VectorOp;
 import dev.longtake.worker.engine.program.Instruction;
 import dev.longtake.worker.engine.program.Value;
@@ -21,7 +17,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The instructions that work on a few rows and not on tokens: text and modulating vectors. Every rank computes them whole. Vector
+ * The instructions that work on a row a branch and not on tokens: modulating vectors. Every rank computes them whole. Vector
  * row b belongs to branch b at its timestep; where frames may be masked, row {@code branches + b} is branch b at t = 0.
  */
 final class Vectors {
@@ -61,30 +57,11 @@ final class Vectors {
     generated = generatedFrames;
   }
 
-  /** What the branches are conditioned on to the device: texts packed behind each other, one pooled vector per row. */
+  /** What the branches are conditioned on beside texts to the device: one pooled vector per row. */
   void uploadConditions() {
-    TextInput text = model.text();
-    if (text != null && buffers.has(Value.ENCODED_TEXT)) {
-      uploadText(text);
-    }
     PooledInput pooled = model.pooledText();
     if (pooled != null && buffers.has(Value.POOLED_TEXT)) {
       uploadPooled(pooled);
-    }
-  }
-
-  private void uploadText(TextInput input) {
-    Matrix target = buffers.small(Value.ENCODED_TEXT);
-    int at = 0;
-    for (Branch branch : condition.branches()) {
-      TextRow text = branch.text();
-      Matrix rows = target.rows(at, at + text.tokens());
-      switch (text) {
-        case TextRow.Encoded(float[] values, int _) -> Floats.upload(device, values, rows);
-        case TextRow.Null(int tokens) -> uploadNull(input.nullText(), tokens, rows);
-        case TextRow.None() -> {}
-      }
-      at += text.tokens();
     }
   }
 
@@ -96,81 +73,14 @@ final class Vectors {
       if (given != null) {
         Floats.upload(device, given, one);
       } else {
-        uploadNull(input.nullText(), 1, one);
+        NullTexts.upload(device, weights, input.nullText(), 1, one);
       }
-    }
-  }
-
-  private void uploadNull(NullText nullText, int tokens, Matrix rows) {
-    switch (nullText) {
-      case NullText.Stored(String tensor) ->
-          device.copy(weights.tensor(tensor).rows(0, tokens), rows);
-      case NullText.Zeros() -> Floats.upload(device, new float[rows.rows() * rows.columns()], rows);
-      case NullText.Encoded() -> throw new IllegalStateException("Expected an encoded null text");
     }
   }
 
   /** The branch of a vector row; those for t = 0 come behind all others. */
   private Branch branch(int vectorRow) {
     return condition.branches().get(vectorRow % condition.count());
-  }
-
-  void projectText(Instruction.ProjectText instruction) {
-    if (!instruction.layers().isEmpty()) {
-      mlp(
-          instruction.layers(),
-          Activation.GELU_TANH,
-          buffers.small(Value.ENCODED_TEXT),
-          buffers.small(Value.TEXT),
-          "condition");
-    }
-    if (tap.wants("y_packed")) {
-      tap.takeWholeText("y_packed", buffers.small(Value.TEXT));
-    }
-  }
-
-  /** One layer, or two with an activation between them; always in float32. */
-  private void mlp(List<String> layers, Activation between, Matrix in, Matrix out, String tag) {
-    if (layers.size() == 1) {
-      device.linear(weights.linear(layers.getFirst()), in, out, Activation.NONE);
-      return;
-    }
-    PackedLinear first = weights.linear(layers.get(0));
-    try (DeviceBuffer scratch =
-        device.memory().allocate(4L * in.rows() * first.outputColumns(), tag)) {
-      Matrix hidden = Matrix.dense(scratch, in.rows(), first.outputColumns(), DType.F32);
-      device.linear(first, in, hidden, between);
-      device.linear(weights.linear(layers.get(1)), hidden, out, Activation.NONE);
-    }
-  }
-
-  void projectKeyValue(Instruction.ProjectKeyValue instruction) {
-    PackedLinear layer = weights.linear(instruction.layer());
-    Matrix text = buffers.small(Value.TEXT);
-    Matrix out = buffers.small(Value.keyValue(instruction.layer()));
-    if (layer.inputType() == DType.F32) {
-      device.linear(layer, text, out, Activation.NONE);
-      return;
-    }
-    long bytes = (long) layer.inputType().sizeBytes() * text.rows() * text.columns();
-    try (DeviceBuffer scratch = device.memory().allocate(bytes, "condition")) {
-      Matrix cast = Matrix.dense(scratch, text.rows(), text.columns(), layer.inputType());
-      device.activate(text, cast, Activation.NONE);
-      device.linear(layer, cast, out, Activation.NONE);
-    }
-  }
-
-  /** Keys of each branch within the packed text. */
-  Sequences textSequences() {
-    int[] first = new int[condition.count()];
-    int[] length = new int[condition.count()];
-    int at = 0;
-    for (int branch = 0; branch < first.length; branch++) {
-      first[branch] = at;
-      length[branch] = condition.branches().get(branch).text().tokens();
-      at += length[branch];
-    }
-    return new Sequences(first, length, 1);
   }
 
   void compute(VectorOp op) {
@@ -213,9 +123,13 @@ final class Vectors {
         }
       }
       case VectorOp.PooledText text ->
-          mlp(text.layers(), text.between(), buffers.small(Value.POOLED_TEXT), out, "vectors");
+          mlp(text.layers(), text.between(), buffers.small(Value.POOLED_TEXT), out);
     }
     takeVector(op.output(), out);
+  }
+
+  private void mlp(List<String> layers, Activation between, Matrix in, Matrix out) {
+    Mlp.run(device, weights, layers, between, in, out, "vectors");
   }
 
   private Matrix vector(String name) {
@@ -231,7 +145,7 @@ final class Vectors {
         device.memory().allocate(4L * scalars.length * SINUSOIDS, "vectors")) {
       Matrix table = Matrix.dense(scratch, scalars.length, SINUSOIDS, DType.F32);
       Floats.upload(device, Tables.sinusoids(scalars, SINUSOIDS, op.lastFrequencyReached()), table);
-      mlp(List.of(op.first(), op.second()), Activation.SILU, table, out, "vectors");
+      mlp(List.of(op.first(), op.second()), Activation.SILU, table, out);
     }
   }
 

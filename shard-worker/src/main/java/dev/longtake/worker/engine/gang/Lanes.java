@@ -54,6 +54,7 @@ public final class Lanes implements AutoCloseable {
                     work.weights(),
                     share.geometry().withBranches(rows.size()),
                     share.condition().ofBranches(rows),
+                    work.texts(),
                     share.neighbours(work.exchange(lane)),
                     taps.apply(rows),
                     work.trace().lane(lane))));

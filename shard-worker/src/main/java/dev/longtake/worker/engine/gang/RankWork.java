@@ -4,6 +4,7 @@ import dev.longtake.worker.device.Device;
 import dev.longtake.worker.engine.ComputeTurn;
 import dev.longtake.worker.engine.GangExchange;
 import dev.longtake.worker.engine.LaneExchange;
+import dev.longtake.worker.engine.exec.PreparedTexts;
 import dev.longtake.worker.engine.exec.Weights;
 import dev.longtake.worker.engine.program.Program;
 import dev.longtake.worker.engine.trace.LaneTrace;
@@ -12,6 +13,7 @@ import dev.longtake.worker.engine.trace.RankTrace;
 /**
  * What a rank works with. Owns none of it.
  *
+ * @param texts where prepared texts come from
  * @param turn whoever computes on the device has it
  * @param exchange with a lane for each micro-batch, and behind them one for the job itself
  * @param trace with as many lanes
@@ -21,6 +23,7 @@ public record RankWork(
     Program program,
     Weights weights,
     RankShare share,
+    PreparedTexts texts,
     ComputeTurn turn,
     GangExchange exchange,
     RankTrace trace) {

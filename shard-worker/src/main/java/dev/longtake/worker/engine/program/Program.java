@@ -3,12 +3,14 @@ package dev.longtake.worker.engine.program;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.engine.model.ModelDescription;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * What one rank runs.
  *
  * @param start the split that tokens come in: that of the latents, or that in which the stage before leaves them
- * @param condition once per job: all that depends on neither latents nor timestep
+ * @param text once per text: all that depends on the text alone, so that jobs with the same text may share it
+ * @param condition once per job: all else that depends on neither latents nor timestep
  * @param step once per denoising step
  * @param linears layers that must be loaded
  * @param tensors other weights that must be loaded
@@ -16,11 +18,13 @@ import java.util.List;
 public record Program(
     ModelDescription model,
     Split start,
+    List<Instruction> text,
     List<Instruction> condition,
     List<Instruction> step,
     List<LinearSpec> linears,
     List<TensorSpec> tensors) {
   public Program {
+    text = List.copyOf(text);
     condition = List.copyOf(condition);
     step = List.copyOf(step);
     linears = List.copyOf(linears);
@@ -40,10 +44,16 @@ public record Program(
     return new Program(
         model,
         sharded.start(),
+        parts.text(),
         parts.condition(),
         parts.step(),
         lowering.linears(),
         lowering.tensors());
+  }
+
+  /** All that does not run in every step, in order. */
+  public List<Instruction> hoisted() {
+    return Stream.concat(text.stream(), condition.stream()).toList();
   }
 
   /** Whether it makes the model's prediction, being the last stage. */

@@ -11,6 +11,7 @@ import dev.longtake.worker.device.Patching;
 import dev.longtake.worker.device.cpu.CpuDevice;
 import dev.longtake.worker.engine.Exchange;
 import dev.longtake.worker.engine.loading.OpenModel;
+import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.model.PatchSize;
 import dev.longtake.worker.engine.program.Program;
 import dev.longtake.worker.engine.trace.RankTrace;
@@ -35,10 +36,23 @@ class MemoryPlanTest {
     }
   }
 
-  private static Condition condition(int tokens) {
-    TextRow text = tokens == 0 ? new TextRow.None() : new TextRow.Null(tokens);
+  /** Two texts of so many tokens, or of as many as the model has. */
+  private static Condition condition(ModelDescription model, int tokens) {
+    var text = model.text();
+    var pooled = model.pooledText();
+    TextRow row =
+        text == null
+            ? new TextRow.None()
+            : new TextRow.Encoded(new float[tokens * text.channels()], tokens);
     Branch branch =
-        new Branch(0, text, null, null, new Branch.Scalars(0, 0, 0, 0, 0, 0), tokens, 0);
+        new Branch(
+            0,
+            row,
+            pooled == null ? null : new float[pooled.channels()],
+            null,
+            new Branch.Scalars(0, 0, 0, 0, 0, 0),
+            row.tokens(),
+            0);
     return new Condition(Collections.nCopies(2, branch), /* frameMasks= */ true);
   }
 
@@ -75,7 +89,7 @@ class MemoryPlanTest {
               ranks - 1,
               ranks);
       var text = model.description().text();
-      Condition condition = condition(text == null ? 0 : text.maxTokens());
+      Condition condition = condition(model.description(), text == null ? 0 : text.maxTokens());
       MemoryPlan plan = MemoryPlan.of(program, DType.F32, geometry, condition);
 
       try (Weights weights = Weights.load(device, model.weights(), program, DType.F32)) {
@@ -83,16 +97,19 @@ class MemoryPlanTest {
         assertThat(device.memory().usedBytesByTag().getOrDefault("weights", 0L))
             .isGreaterThanOrEqualTo(plan.weightBytes());
         long before = held(device);
-        try (Network _ =
+        try (Network network =
             new Network(
                 device,
                 program,
                 weights,
                 geometry,
                 condition,
+                PreparedTexts.UNSHARED,
                 Neighbours.sequence(Exchange.solo()),
                 Tap.NONE,
                 new RankTrace(1).lane(0))) {
+          network.prepare();
+
           assertThat(plan.activationBytes()).isEqualTo(held(device) - before);
         }
         assertThat(plan.stagingBytes() > 0).isEqualTo(ranks > 1);
@@ -112,7 +129,7 @@ class MemoryPlanTest {
       Program program = Program.compile(model.description(), 1);
       Geometry geometry =
           new Geometry(1, new Patching(1, 8, 8, 1, 2, 2), 64, 64, 1, /* rank= */ 0, 1);
-      MemoryPlan plan = MemoryPlan.of(program, type, geometry, condition(8));
+      MemoryPlan plan = MemoryPlan.of(program, type, geometry, condition(model.description(), 8));
 
       try (Weights _ = Weights.load(device, model.weights(), program, type)) {
         double loaded = (double) device.memory().usedBytesByTag().getOrDefault("weights", 0L);

@@ -18,8 +18,8 @@ class ProgramTest {
   void shouldHoistWhatDependsOnTheConditionAlone() {
     Program program = Program.compile(TestModels.stdit3(2), 2);
 
-    assertThat(program.condition()).hasSize(1 + 1 + 4);
-    assertThat(program.condition())
+    assertThat(program.hoisted()).hasSize(1 + 1 + 4);
+    assertThat(program.hoisted())
         .allMatch(instruction ->
             instruction instanceof Instruction.ProjectText
                 || instruction instanceof Instruction.ProjectKeyValue
@@ -37,7 +37,7 @@ class ProgramTest {
       for (int ranks : new int[] {1, 3}) {
         Program program = Program.compile(model, ranks);
         Set<Value> written = new HashSet<>(GIVEN_ONCE);
-        for (Instruction instruction : program.condition()) {
+        for (Instruction instruction : program.hoisted()) {
           assertThat(written).as("%s", instruction).containsAll(instruction.reads());
           written.add(instruction.writes());
         }
@@ -56,7 +56,7 @@ class ProgramTest {
     for (ModelDescription model : TestModels.all()) {
       Program program = Program.compile(model, 3);
       Set<Value> hoisted = new HashSet<>();
-      program.condition().forEach(instruction -> hoisted.add(instruction.writes()));
+      program.hoisted().forEach(instruction -> hoisted.add(instruction.writes()));
 
       // Else the second step would find what the first one left.
       assertThat(program.step()).noneMatch(instruction -> hoisted.contains(instruction.writes()));

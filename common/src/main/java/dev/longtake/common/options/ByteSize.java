@@ -1,4 +1,4 @@
-package dev.longtake.worker;
+package dev.longtake.common.options;
 
 import java.util.Locale;
 import java.util.regex.Matcher;

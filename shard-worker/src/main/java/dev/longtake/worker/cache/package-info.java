@@ -1,0 +1,5 @@
+/** Texts prepared for the blocks, kept on the device for the jobs to come. */
+@NullMarked
+package dev.longtake.worker.cache;
+
+import org.jspecify.annotations.NullMarked;

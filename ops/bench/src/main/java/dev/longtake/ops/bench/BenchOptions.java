@@ -15,11 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param notes gets what a figure can't say, a sentence at a time: what was left out and why, what was chosen
  */
 public record BenchOptions(
-    List<Integer> tokens,
-    int channels,
-    @Nullable Path model,
-    int seconds,
-    Consumer<String> notes) {
+    List<Integer> tokens, int channels, @Nullable Path model, int seconds, Consumer<String> notes) {
   /** Nothing told. */
   public static final BenchOptions NONE = new BenchOptions(List.of(), 0, null);
 

@@ -61,8 +61,7 @@ final class CacheSavings {
     Program full = RandomModel.stdit3Full().program();
     figures.addAll(of("saving.stdit3_full", full, FULL_TOKENS, /* model= */ null));
     double share = flops(full, FULL_TOKENS) / stepFlops(full);
-    figures.add(
-        figure("saving.stdit3_full.percent_of_720p_step", 100 * share, "%", Goal.none()));
+    figures.add(figure("saving.stdit3_full.percent_of_720p_step", 100 * share, "%", Goal.none()));
     notes.accept(
         String.format(
             Locale.ROOT,
@@ -86,8 +85,7 @@ final class CacheSavings {
                 model == null ? new RandomCheckpoint(text) : model.weights(),
                 text,
                 DType.F32)) {
-      TextProjector projector =
-          new TextProjector(device, text, weights, new RankTrace(1).lane(0));
+      TextProjector projector = new TextProjector(device, text, weights, new RankTrace(1).lane(0));
       TextRow row = new TextRow.Encoded(new float[tokens * textChannels(text)], tokens);
       millis = millis(() -> projector.prepare(row).close());
     }

@@ -61,8 +61,8 @@ final class CachedWorker implements AutoCloseable {
         .filter(WorkEvent::hasTensor)
         .map(event -> event.getTensor().getTensor())
         .findFirst()
-        .orElseThrow(() ->
-            new LongtakeException(ErrorCode.INTERNAL, "Expected latents, but got none"));
+        .orElseThrow(
+            () -> new LongtakeException(ErrorCode.INTERNAL, "Expected latents, but got none"));
   }
 
   CacheStatus status() {

@@ -165,7 +165,6 @@ final class RepeatedPrompts {
           "Expected a video of '%s', but the job is %s: %s"
               .formatted(prompt, job.getState(), job.getError().getMessage()));
     }
-    return new Run(
-        job, firstStep.get() / 1e9 - Run.seconds(job, "waiting for workers"));
+    return new Run(job, firstStep.get() / 1e9 - Run.seconds(job, "waiting for workers"));
   }
 }

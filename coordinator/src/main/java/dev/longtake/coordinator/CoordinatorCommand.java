@@ -64,12 +64,11 @@ public final class CoordinatorCommand implements Callable<Integer> {
   @Option(
       names = "--embedding-cache",
       paramLabel = "SIZE",
-      defaultValue = "64M",
       converter = ByteSize.Converter.class,
       description =
           "Heap for encoded prompts, so that the text encoder runs once for each; 0 turns it off"
-              + " (default: ${DEFAULT-VALUE}).")
-  private ByteSize embeddingCache = new ByteSize(EmbeddingCacheSettings.DEFAULT_BYTES);
+              + " (default: 64M, or an eighth of a small heap).")
+  private @Nullable ByteSize embeddingCache;
 
   @Option(
       names = "--embedding-disk",
@@ -118,7 +117,7 @@ public final class CoordinatorCommand implements Callable<Integer> {
               data,
               queueLimit,
               new EmbeddingCacheSettings(
-                  embeddingCache.bytes(), embeddingDisk.bytes(), embeddingCacheExpiry),
+                  embeddingCacheBytes(), embeddingDisk.bytes(), embeddingCacheExpiry),
               exchangeTimeout,
               CoordinatorConfig.DEFAULT_HEARTBEAT_INTERVAL,
               CoordinatorConfig.DEFAULT_ENCODE_TIMEOUT,
@@ -138,5 +137,9 @@ public final class CoordinatorCommand implements Callable<Integer> {
       spec.commandLine().getErr().println("longtake coordinator: " + e.getMessage());
       return e.code().category() == ErrorCode.Category.USER ? ExitCode.USAGE : ExitCode.SOFTWARE;
     }
+  }
+
+  private long embeddingCacheBytes() {
+    return embeddingCache == null ? EmbeddingCacheSettings.defaultBytes() : embeddingCache.bytes();
   }
 }

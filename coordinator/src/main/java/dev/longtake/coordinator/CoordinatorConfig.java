@@ -73,7 +73,7 @@ public record CoordinatorConfig(
         null,
         dataFolder,
         DEFAULT_QUEUE_LIMIT,
-        EmbeddingCacheSettings.DEFAULT,
+        EmbeddingCacheSettings.defaults(),
         DEFAULT_EXCHANGE_TIMEOUT,
         DEFAULT_HEARTBEAT_INTERVAL,
         DEFAULT_ENCODE_TIMEOUT,

@@ -94,7 +94,7 @@ final class TestCluster implements AutoCloseable {
   }
 
   static CoordinatorConfig config(Path data, int queueLimit) {
-    return config(data, queueLimit, EmbeddingCacheSettings.DEFAULT);
+    return config(data, queueLimit, EmbeddingCacheSettings.defaults());
   }
 
   private static CoordinatorConfig config(

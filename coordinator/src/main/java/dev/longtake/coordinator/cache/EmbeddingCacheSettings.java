@@ -13,10 +13,19 @@ import org.jspecify.annotations.Nullable;
  */
 public record EmbeddingCacheSettings(long limitBytes, long diskBytes, @Nullable Duration expiry) {
   /** Of T5-XXL's texts at 300 tokens, 5 MB each, this holds 13. */
-  public static final long DEFAULT_BYTES = 64L << 20;
+  private static final long DEFAULT_BYTES = 64L << 20;
 
-  public static final EmbeddingCacheSettings DEFAULT =
-      new EmbeddingCacheSettings(DEFAULT_BYTES, 0, null);
+  private static final int DEFAULT_SHARE = 8;
+
+  /** 64 MiB, or an eighth of a small heap. */
+  public static long defaultBytes() {
+    return Math.min(DEFAULT_BYTES, Runtime.getRuntime().maxMemory() / DEFAULT_SHARE);
+  }
+
+  /** As many bytes, no disk, no expiry. */
+  public static EmbeddingCacheSettings defaults() {
+    return new EmbeddingCacheSettings(defaultBytes(), 0, null);
+  }
 
   public EmbeddingCacheSettings {
     long heapBytes = Runtime.getRuntime().maxMemory();

@@ -55,8 +55,15 @@ public final class BenchCommand implements Callable<Integer> {
       paramLabel = "DIR",
       description =
           "For load: a model's folder (default: one is made, which takes 5 GB). For plan: the"
-              + " folder whose text encoder and autoencoder are used (default: the demo model).")
+              + " folder whose text encoder and autoencoder are used (default: the demo model). For"
+              + " cache: a whole model (default: the demo model).")
   @Nullable Path model;
+
+  @Option(
+      names = "--seconds",
+      paramLabel = "N",
+      description = "For cache: how long the random load takes (default: 180).")
+  int seconds;
 
   private final List<Benchmark> benchmarks;
 
@@ -84,7 +91,8 @@ public final class BenchCommand implements Callable<Integer> {
     } else {
       Benchmark benchmark = find(command);
       List<String> notes = new ArrayList<>();
-      List<Figure> figures = benchmark.run(new BenchOptions(tokens, channels, model, notes::add));
+      List<Figure> figures =
+          benchmark.run(new BenchOptions(tokens, channels, model, seconds, notes::add));
       var report = new Report(benchmark.name(), Machine.current(), figures, notes);
       out.print(isJson ? report.json() : report.text());
     }

@@ -11,10 +11,11 @@ import org.jspecify.annotations.Nullable;
  * @param tokens lengths to measure, ascending; empty for the benchmark's own
  * @param channels of the model; 0 for the benchmark's own
  * @param model a folder; null to make one
+ * @param seconds of load; 0 for the benchmark's own
  * @param notes gets what a figure can't say, a sentence at a time: what was left out and why, what was chosen
  */
 public record BenchOptions(
-    List<Integer> tokens, int channels, @Nullable Path model, Consumer<String> notes) {
+    List<Integer> tokens, int channels, @Nullable Path model, int seconds, Consumer<String> notes) {
   /** Nothing told. */
   public static final BenchOptions NONE = new BenchOptions(List.of(), 0, null);
 
@@ -24,6 +25,6 @@ public record BenchOptions(
 
   /** Without an ear for notes. */
   public BenchOptions(List<Integer> tokens, int channels, @Nullable Path model) {
-    this(tokens, channels, model, _ -> {});
+    this(tokens, channels, model, /* seconds= */ 0, _ -> {});
   }
 }

@@ -14,6 +14,7 @@ final class Benchmarks {
         new LoadBenchmark(),
         new ScalingBenchmark(),
         new PlanBenchmark(),
-        new ExchangeBenchmark());
+        new ExchangeBenchmark(),
+        new CacheBenchmark());
   }
 }

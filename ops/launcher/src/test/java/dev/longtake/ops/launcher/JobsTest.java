@@ -9,6 +9,8 @@ import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
+import dev.longtake.v1.Plan;
+import dev.longtake.v1.Reuse;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Path;
@@ -114,5 +116,35 @@ class JobsTest {
     assertThat(jobs.get(0).getVideo().getSha256()).isNotEqualTo(jobs.get(1).getVideo().getSha256());
     assertThat(client.list(2)).extracting(Job::getId).containsExactly(ids.get(1), ids.get(0));
     assertThat(client.clusterStatus().getRunningJobs()).isZero();
+  }
+
+  @Test
+  void shouldNeitherEncodeNorProjectAPromptThatComesAgain() {
+    LongtakeClient client = cluster.client();
+    GenerationRequest.Builder request =
+        request(2).setPrompt("a yellow star growing on a gray background");
+    Plan ranks = Plan.newBuilder().setSequenceRanks(2).build();
+    Plan branches = Plan.newBuilder().setSequenceRanks(1).setBranchGroups(2).build();
+
+    Job first = end(client, request.setPlan(ranks));
+    Job again = end(client, request.setPlan(ranks));
+    Job divided = end(client, request.setPlan(branches));
+
+    assertThat(first.getReuse().getEncoderRuns()).isEqualTo(1);
+    // On each of two workers; the null caption may be there already.
+    assertThat(first.getReuse().getConditionsPrepared()).isBetween(2, 4);
+    for (Job later : List.of(again, divided)) {
+      assertThat(later.getReuse())
+          .returns(0, Reuse::getEncoderRuns)
+          .returns(0, Reuse::getConditionsPrepared)
+          .returns(0L, Reuse::getConditionProjections);
+      assertThat(later.getVideo().getSha256()).isEqualTo(first.getVideo().getSha256());
+    }
+  }
+
+  private static Job end(LongtakeClient client, GenerationRequest.Builder request) {
+    Job job = client.watch(client.submit(request.build()).getId(), event -> {});
+    assertThat(job.getState()).as("%s", job).isEqualTo(JobState.JOB_STATE_DONE);
+    return job;
   }
 }

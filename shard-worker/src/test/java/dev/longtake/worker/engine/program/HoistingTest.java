@@ -3,6 +3,7 @@ package dev.longtake.worker.engine.program;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longtake.worker.device.Activation;
+import dev.longtake.worker.engine.model.Axis;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.model.Stream;
 import java.util.List;
@@ -81,6 +82,20 @@ class HoistingTest {
 
     assertThat(parts.text()).containsExactly(project, keys);
     assertThat(parts.step()).containsExactly(latents, query, attend);
+  }
+
+  @Test
+  void shouldComputeKeysInEveryStepWhenTheTimestepGetsIntoTheText() {
+    var latents = new Instruction.EmbedPatches("proj");
+    var query = new Instruction.Project("qkv", Stream.PATCHES, Value.RESIDUAL, Activation.NONE);
+    var mix = new Instruction.Attend("mix", Axis.FULL, Stream.PATCHES, Value.WIDE, 1, Value.TEXT);
+    var keys = new Instruction.ProjectKeyValue("a");
+
+    Hoisting.Parts parts = Hoisting.split(List.of(latents, query, mix, keys));
+
+    assertThat(parts.text()).isEmpty();
+    assertThat(parts.condition()).isEmpty();
+    assertThat(parts.step()).containsExactly(latents, query, mix, keys);
   }
 
   @Test

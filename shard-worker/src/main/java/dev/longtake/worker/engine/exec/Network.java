@@ -22,8 +22,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The executor: one rank's share of some rows of one job. It runs the program's condition part once and its step part for every
- * denoising step, and its text part where no job before has left what that makes; there is no other executor, for one worker or for many. One thread at a time, which has the device to itself
- * except during exchanges. Owns its buffers, not the weights, the device or the exchange.
+ * denoising step, and its text part where no job before has left what that makes; there is no other executor, for one worker or for many.
+ * One thread at a time, which has the device to itself except during exchanges. Owns its buffers, not the weights, the device or the
+ * exchange.
  */
 public final class Network implements AutoCloseable {
   private final Device device;

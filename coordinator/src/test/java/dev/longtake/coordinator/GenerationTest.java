@@ -148,9 +148,9 @@ final class GenerationTest {
             "writing the MP4");
     // Rank 1 loads and computes longer, and waits less; all times are its own.
     assertThat(done.getStageTimes(2).getDuration()).isEqualTo(Durations.fromMillis(11));
-    assertThat(done.getStageTimes(3).getDuration()).isEqualTo(Durations.fromMillis(21));
-    assertThat(done.getStageTimes(4).getDuration()).isEqualTo(Durations.fromMillis(29));
-    assertThat(done.getStageTimes(5).getDuration()).isEqualTo(Durations.fromMillis(6));
+    assertThat(done.getStageTimes(4).getDuration()).isEqualTo(Durations.fromMillis(21));
+    assertThat(done.getStageTimes(5).getDuration()).isEqualTo(Durations.fromMillis(29));
+    assertThat(done.getStageTimes(6).getDuration()).isEqualTo(Durations.fromMillis(6));
     assertThat(done.getRankTimesList())
         .extracting(RankTime::getWorkerId, RankTime::getSentBytes)
         .containsExactly(tuple("w0", 700L), tuple("w1", 701L));

@@ -7,12 +7,13 @@ import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.coordinator.api.ClusterService;
 import dev.longtake.coordinator.api.ErrorMappingInterceptor;
 import dev.longtake.coordinator.api.GenerationService;
+import dev.longtake.coordinator.artifacts.JobArtifacts;
 import dev.longtake.coordinator.cache.EmbeddingCache;
 import dev.longtake.coordinator.cache.EmbeddingCacheSettings;
 import dev.longtake.coordinator.cache.EmbeddingFiles;
+import dev.longtake.coordinator.database.JobDatabase;
+import dev.longtake.coordinator.database.SqlJobDatabase;
 import dev.longtake.coordinator.fleet.Fleet;
-import dev.longtake.coordinator.fleet.FleetListener;
-import dev.longtake.coordinator.fleet.Member;
 import dev.longtake.coordinator.jobs.JobRunner;
 import dev.longtake.coordinator.jobs.JobScheduler;
 import dev.longtake.coordinator.jobs.JobStore;
@@ -20,11 +21,8 @@ import dev.longtake.coordinator.jobs.Planning;
 import dev.longtake.coordinator.jobs.RunSettings;
 import dev.longtake.coordinator.measure.Measurer;
 import dev.longtake.coordinator.trace.TraceFiles;
-import dev.longtake.v1.ClusterGrpc;
-import dev.longtake.v1.GenerationGrpc;
 import io.grpc.BindableService;
 import io.grpc.Server;
-import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.protobuf.services.HealthStatusManager;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
@@ -47,6 +45,9 @@ public final class Coordinator implements AutoCloseable {
 
   /** A frozen worker is removed after three or four intervals; then its own loss is known to be the cause. */
   private static final int CAUSE_GRACE_HEARTBEATS = Fleet.MISSED_HEARTBEATS + 2;
+
+  /** What fails again and again with no step done is not the cluster's weather. */
+  private static final int MAX_FRUITLESS_ATTEMPTS = 10;
 
   private final Startup startup;
   private final String address;
@@ -133,10 +134,13 @@ public final class Coordinator implements AutoCloseable {
             "job threads",
             () -> Executors.newThreadPerTaskExecutor(Thread.ofPlatform().name("job-", 1).factory()),
             executor -> stop("jobs", executor, stopNanos));
+    JobArtifacts artifacts = new JobArtifacts(data.jobs(), data.videos());
     JobStore jobs =
         startup.step(
             "job store",
-            () -> new JobStore(config.queueLimit(), clock, nanoTime, random),
+            () ->
+                JobStore.open(
+                    database(config, data), artifacts, config.queueLimit(), clock, random),
             JobStore::close);
     Measurer measurer =
         startup.step(
@@ -150,11 +154,12 @@ public final class Coordinator implements AutoCloseable {
     RunSettings settings =
         new RunSettings(
             data.spool(),
-            data.videos(),
+            config.checkpointEvery(),
+            MAX_FRUITLESS_ATTEMPTS,
             config.exchangeTimeout(),
             config.stallTimeout(),
             config.heartbeatInterval().multipliedBy(CAUSE_GRACE_HEARTBEATS));
-    JobRunner runner = new JobRunner(jobs, fleet, measurer, traces, settings, nanoTime, timer);
+    JobRunner runner = new JobRunner(jobs, artifacts, fleet, measurer, traces, settings, nanoTime, timer);
     startup.step(
         "scheduler",
         () -> {
@@ -165,7 +170,7 @@ public final class Coordinator implements AutoCloseable {
         JobScheduler::close);
     EmbeddingCache embeddings = embeddings(config, data, registry, nanoTime);
     HealthStatusManager health = new HealthStatusManager();
-    watchHealth(fleet, health);
+    startup.step("health", () -> Health.watch(fleet, jobs, health, timer), Health::close);
     Server server =
         startup.step(
             "server",
@@ -176,7 +181,16 @@ public final class Coordinator implements AutoCloseable {
                     calls,
                     health,
                     services(
-                        config, fleet, jobs, planning, traces, embeddings, random, nanoTime, calls),
+                        config,
+                        fleet,
+                        jobs,
+                        artifacts,
+                        planning,
+                        traces,
+                        embeddings,
+                        random,
+                        nanoTime,
+                        calls),
                     config.tls()),
             started -> {
               health.enterTerminalState();
@@ -205,6 +219,7 @@ public final class Coordinator implements AutoCloseable {
       CoordinatorConfig config,
       Fleet fleet,
       JobStore jobs,
+      JobArtifacts artifacts,
       Planning planning,
       TraceFiles traces,
       EmbeddingCache embeddings,
@@ -216,6 +231,7 @@ public final class Coordinator implements AutoCloseable {
             fleet,
             jobs,
             planning,
+            artifacts,
             traces,
             config.encodeTimeout(),
             embeddings,
@@ -234,32 +250,12 @@ public final class Coordinator implements AutoCloseable {
         Thread.ofPlatform().name("coord-timer").daemon().factory());
   }
 
-  private static void watchHealth(Fleet fleet, HealthStatusManager health) {
-    health.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, ServingStatus.SERVING);
-    health.setStatus(ClusterGrpc.SERVICE_NAME, ServingStatus.SERVING);
-    health.setStatus(GenerationGrpc.SERVICE_NAME, ServingStatus.NOT_SERVING);
-    fleet.addListener(
-        new FleetListener() {
-          @Override
-          public void joined(Member member) {
-            update();
-          }
-
-          @Override
-          public void left(Member member, String reason) {
-            update();
-          }
-
-          // One at a time, so that the last one sees the last state.
-          private synchronized void update() {
-            health.setStatus(
-                GenerationGrpc.SERVICE_NAME,
-                fleet.model().isPresent() ? ServingStatus.SERVING : ServingStatus.NOT_SERVING);
-          }
-        });
+  private static JobDatabase database(CoordinatorConfig config, DataFolder data) {
+    String url = config.database();
+    return url == null ? SqlJobDatabase.sqlite(data.database()) : SqlJobDatabase.postgresql(url);
   }
 
-  /** Watchers have had their terminal event and workers their reason; a bounded while lets those messages leave. */
+  /** Watchers have been told to come back and workers their reason; a bounded while lets those messages leave. */
   private static void stop(Server server, Duration timeout) {
     server.shutdown();
     try {
@@ -298,8 +294,8 @@ public final class Coordinator implements AutoCloseable {
   }
 
   /**
-   * Stops in bounded time: jobs that haven't ended fail with a reason, watchers and workers are told, then the port is
-   * free. Closing twice has no effect.
+   * Stops in bounded time: jobs that haven't ended are kept and go on when a coordinator is started with the same data, watchers and
+   * workers are told, then the port is free. Closing twice has no effect.
    */
   @Override
   public synchronized void close() {

@@ -51,8 +51,24 @@ public final class CoordinatorCommand implements Callable<Integer> {
       names = "--data",
       paramLabel = "DIR",
       defaultValue = "${sys:user.home}/.local/share/longtake",
-      description = "Folder for videos and frames under way (default: ${DEFAULT-VALUE}).")
+      description = "Folder for jobs and their videos (default: ${DEFAULT-VALUE}).")
   private Path data = Path.of("");
+
+  @Option(
+      names = "--database",
+      paramLabel = "URL",
+      description =
+          "jdbc:postgresql://HOST:PORT/DATABASE?user=...&password=... to store jobs in (default: a SQLite"
+              + " file in the data folder).")
+  private @Nullable String database;
+
+  @Option(
+      names = "--checkpoint-every",
+      paramLabel = "STEPS",
+      defaultValue = "" + CoordinatorConfig.DEFAULT_CHECKPOINT_EVERY,
+      description =
+          "Keep what a job has computed after every so many steps, 0: never (default: ${DEFAULT-VALUE}).")
+  private int checkpointEvery;
 
   @Option(
       names = "--queue-limit",
@@ -115,6 +131,8 @@ public final class CoordinatorCommand implements Callable<Integer> {
               port,
               tls.identity(),
               data,
+              database,
+              checkpointEvery,
               queueLimit,
               new EmbeddingCacheSettings(
                   embeddingCacheBytes(), embeddingDisk.bytes(), embeddingCacheExpiry),

@@ -14,6 +14,8 @@ import org.jspecify.annotations.Nullable;
  * @param port 0 for any free one
  * @param tls for every connection; null for plain text
  * @param dataFolder for videos and frames under way; made when it is missing, used by one coordinator at a time
+ * @param database a JDBC URL of PostgreSQL, where jobs are stored; null for a file in the data folder
+ * @param checkpointEvery steps from one checkpoint of a job to the next, 0: none
  * @param queueLimit most jobs that wait, at least 1
  * @param embeddings how much is kept of what text encoders made
  * @param exchangeTimeout how long a worker waits for a peer
@@ -27,6 +29,8 @@ public record CoordinatorConfig(
     int port,
     @Nullable TlsIdentity tls,
     Path dataFolder,
+    @Nullable String database,
+    int checkpointEvery,
     int queueLimit,
     EmbeddingCacheSettings embeddings,
     Duration exchangeTimeout,
@@ -44,6 +48,9 @@ public record CoordinatorConfig(
 
   public static final Duration DEFAULT_SHUTDOWN_TIMEOUT = Duration.ofSeconds(10);
 
+  /** A checkpoint is small against what a step computes. */
+  public static final int DEFAULT_CHECKPOINT_EVERY = 1;
+
   private static final int MAX_PORT = 65_535;
   private static final int MAX_QUEUE_LIMIT = 10_000;
 
@@ -57,6 +64,11 @@ public record CoordinatorConfig(
           "queue-limit",
           "Expected --queue-limit to be 1 to %d, but got %d"
               .formatted(MAX_QUEUE_LIMIT, queueLimit));
+    }
+    if (checkpointEvery < 0) {
+      throw LongtakeException.invalidField(
+          "checkpoint-every",
+          "Expected --checkpoint-every to be at least 0, but got %d".formatted(checkpointEvery));
     }
     requirePositive("exchange-timeout", exchangeTimeout);
     requirePositive("heartbeat-interval", heartbeatInterval);
@@ -72,6 +84,8 @@ public record CoordinatorConfig(
         port,
         null,
         dataFolder,
+        null,
+        DEFAULT_CHECKPOINT_EVERY,
         DEFAULT_QUEUE_LIMIT,
         EmbeddingCacheSettings.defaults(),
         DEFAULT_EXCHANGE_TIMEOUT,

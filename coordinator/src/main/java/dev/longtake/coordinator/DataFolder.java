@@ -17,8 +17,9 @@ import java.nio.file.StandardOpenOption;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The coordinator's folder: {@code videos/}, {@code traces/}, {@code spool/}, {@code embeddings/} if wanted, and a lock, because two coordinators would delete each other's
- * files under way. Left-overs of a killed coordinator are removed when it is opened.
+ * The coordinator's folder: {@code jobs.db}, {@code jobs/}, {@code videos/}, {@code traces/}, {@code spool/}, {@code embeddings/} if
+ * wanted, and a lock, because two coordinators would delete each other's files under way. What a killed coordinator was writing is removed
+ * when it is opened.
  */
 final class DataFolder implements AutoCloseable {
   private final Path folder;
@@ -37,6 +38,7 @@ final class DataFolder implements AutoCloseable {
       DataFolder data = new DataFolder(folder, lock(folder));
       try {
         Files.createDirectories(data.videos());
+        Files.createDirectories(data.jobs());
         Files.createDirectories(data.traces());
         Files.createDirectories(data.spool());
         deleteAll(data.videos(), "*" + Mp4Writer.PART_SUFFIX);
@@ -82,6 +84,16 @@ final class DataFolder implements AutoCloseable {
         Files.deleteIfExists(file);
       }
     }
+  }
+
+  /** A folder for each job that has not ended. */
+  Path jobs() {
+    return folder.resolve("jobs");
+  }
+
+  /** Where jobs are stored, unless another database is. */
+  Path database() {
+    return folder.resolve("jobs.db");
   }
 
   Path videos() {

@@ -6,6 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.coordinator.TestCluster.Failure;
+import dev.longtake.v1.WorkerReport;
+import dev.longtake.v1.GetJobRequest;
+import dev.longtake.v1.GenerationGrpc;
+import dev.longtake.v1.DrainRequest;
 import dev.longtake.v1.ClusterStatus;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
@@ -186,6 +190,57 @@ final class ClusterTest {
   }
 
   @Test
+  void shouldGiveADrainedWorkerNoWorkAndTellItToLeaveWhenItIsDone() throws Exception {
+    try (TestCluster cluster = new TestCluster(folder)) {
+      FakeWorker drained = cluster.joined("w0");
+      drained.behaviour = FakeWorker.Behaviour.HOLD;
+      String running = cluster.submit().getId();
+      cluster.awaitEvent(running, JobEvent::hasStepDone);
+      DrainRequest drain = DrainRequest.newBuilder().setWorkerId("w0").build();
+
+      assertThat(cluster.cluster().drain(drain).getDraining()).isTrue();
+      assertThat(cluster.cluster().drain(drain).getJobId()).isEqualTo(running);
+      FakeWorker other = cluster.joined("w1");
+      assertThat(cluster.end(cluster.submit().getId()).getWorkerIdsList()).containsExactly("w1");
+      assertThat(drained.toldToLeave.getCount()).as("it works").isEqualTo(1);
+      drained.finish(running);
+
+      assertThat(drained.toldToLeave.await(30, TimeUnit.SECONDS)).isTrue();
+      assertThat(cluster.end(running).getState()).isEqualTo(JobState.JOB_STATE_DONE);
+      assertThat(other.toldToLeave.getCount()).isEqualTo(1);
+      Failure unknown =
+          TestCluster.failure(() ->
+              cluster.cluster().drain(DrainRequest.newBuilder().setWorkerId("w7").build()));
+      assertThat(unknown.status()).isEqualTo(Status.Code.NOT_FOUND);
+      assertThat(unknown.message()).contains("w7", "longtake status");
+    }
+  }
+
+  @Test
+  void shouldGiveAFaultyWorkerNoWorkAndSaySo() throws Exception {
+    try (TestCluster cluster = new TestCluster(folder)) {
+      FakeWorker worker = cluster.joined("w0");
+      worker.report(WorkerReport.newBuilder().setFault("its check gave other bits").build());
+      cluster.awaitStatus(status -> !status.getWorkers(0).getFault().isEmpty());
+      assertThat(health(cluster)).isEqualTo(ServingStatus.NOT_SERVING);
+      String waits = cluster.submit().getId();
+
+      worker.heartbeat();
+
+      assertThat(cluster.end(waits).getState()).isEqualTo(JobState.JOB_STATE_DONE);
+      assertThat(health(cluster)).isEqualTo(ServingStatus.SERVING);
+    }
+  }
+
+  private static ServingStatus health(TestCluster cluster) {
+    return HealthGrpc.newBlockingStub(cluster.channel())
+        .withDeadlineAfter(30, TimeUnit.SECONDS)
+        .check(
+            HealthCheckRequest.newBuilder().setService(GenerationGrpc.SERVICE_NAME).build())
+        .getStatus();
+  }
+
+  @Test
   void shouldRemoveAWorkerWhenItMissesThreeHeartbeats() throws Exception {
     ManualTimer timer = new ManualTimer();
     Duration beat = TestCluster.heartbeat();
@@ -206,9 +261,14 @@ final class ClusterTest {
       assertThat(failure.status()).isEqualTo(Status.Code.DEADLINE_EXCEEDED);
       assertThat(failure.message()).contains("silent", "missed 3");
       assertThat(status(cluster).getWorkersCount()).isZero();
-      Job failed = cluster.end(job);
-      assertThat(failed.getError().getReason()).isEqualTo("WORKER_LOST");
-      assertThat(failed.getError().getMessage()).contains("worker silent", "missed 3 heartbeats");
+      cluster.awaitEvent(job, JobEvent::hasRequeued);
+      Job waiting =
+          cluster.generation().get(GetJobRequest.newBuilder().setJobId(job).build());
+      assertThat(waiting.getState()).isEqualTo(JobState.JOB_STATE_QUEUED);
+      assertThat(waiting.getHistory(2).getReason())
+          .contains("worker silent", "missed 3 heartbeats");
+      cluster.joined("another");
+      assertThat(cluster.end(job).getState()).isEqualTo(JobState.JOB_STATE_DONE);
     }
   }
 

@@ -20,8 +20,10 @@ import dev.longtake.v1.JoinReply;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.RankTrace;
 import dev.longtake.v1.SamplingTask;
+import dev.longtake.v1.StatePart;
 import dev.longtake.v1.StepFinished;
 import dev.longtake.v1.Tensor;
+import dev.longtake.v1.TensorSlice;
 import dev.longtake.v1.TraceKind;
 import dev.longtake.v1.TraceSpan;
 import dev.longtake.v1.WorkEvent;
@@ -35,11 +37,13 @@ import io.grpc.Server;
 import io.grpc.protobuf.services.HealthStatusManager;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -76,6 +80,7 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
   final BlockingQueue<WorkOrder> orders = new LinkedBlockingQueue<>();
   final BlockingQueue<String> cancelled = new LinkedBlockingQueue<>();
   final CompletableFuture<Throwable> joinEnded = new CompletableFuture<>();
+  final CountDownLatch toldToLeave = new CountDownLatch(1);
   final FakeMeasurements measuring = new FakeMeasurements();
   final AtomicInteger mostJobsAtOnce = new AtomicInteger();
   volatile Behaviour behaviour = Behaviour.FINISH;
@@ -156,6 +161,9 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
                   @Override
                   public void onNext(JoinReply reply) {
                     welcome.complete(reply);
+                    if (reply.getLeave()) {
+                      toldToLeave.countDown();
+                    }
                   }
 
                   @Override
@@ -176,8 +184,12 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
   }
 
   void heartbeat() {
+    report(WorkerReport.getDefaultInstance());
+  }
+
+  void report(WorkerReport report) {
     if (reports != null) {
-      reports.onNext(WorkerReport.getDefaultInstance());
+      reports.onNext(report);
     }
   }
 
@@ -265,10 +277,10 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
     SamplingTask task = order.getSampling();
     switch (behaviour) {
       case FINISH, BUSY_ONCE -> {
-        steps(order, response, 1, task.getRectifiedFlow().getSteps());
+        steps(order, response, task.getRectifiedFlow().getSteps());
         complete(order, response);
       }
-      case HOLD -> steps(order, response, 1, 1);
+      case HOLD -> steps(order, response, task.getResume().getStepsDone() + 1);
       case LOSE_PEER ->
           response.onError(
               GrpcErrors.toStatus(
@@ -312,17 +324,42 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
             .build());
   }
 
-  private static void steps(
-      WorkOrder order, StreamObserver<WorkEvent> response, int first, int last) {
+  /** Those after the state to resume from, with the states that are asked for. */
+  private static void steps(WorkOrder order, StreamObserver<WorkEvent> response, int last) {
+    SamplingTask task = order.getSampling();
     if (order.getRank() == 0) {
-      int steps = order.getSampling().getRectifiedFlow().getSteps();
-      for (int step = first; step <= last; step++) {
+      int steps = task.getRectifiedFlow().getSteps();
+      for (int step = task.getResume().getStepsDone() + 1; step <= last; step++) {
+        if (task.getCheckpointEvery() > 0 && step < steps) {
+          response.onNext(state(task, step));
+        }
         response.onNext(
             WorkEvent.newBuilder()
                 .setStepFinished(StepFinished.newBuilder().setStep(step).setSteps(steps))
                 .build());
       }
     }
+  }
+
+  /** All latents, each byte being the step. */
+  private static WorkEvent state(SamplingTask task, int step) {
+    var geometry = task.getGeometry();
+    byte[] latents =
+        new byte
+            [card().getLatentChannels()
+                * geometry.getLatentFrames()
+                * geometry.getLatentHeight()
+                * geometry.getLatentWidth()
+                * Float.BYTES];
+    Arrays.fill(latents, (byte) step);
+    return WorkEvent.newBuilder()
+        .setState(
+            StatePart.newBuilder()
+                .setStepsDone(step)
+                .setLatents(
+                    TensorSlice.newBuilder()
+                        .setTensor(Tensor.newBuilder().setData(ByteString.copyFrom(latents)))))
+        .build();
   }
 
   /** Its range of frames, last one first. */

@@ -18,6 +18,7 @@ import dev.longtake.v1.GetJobRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
+import dev.longtake.v1.JobTransition;
 import dev.longtake.v1.ListJobsRequest;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.RankTime;
@@ -25,6 +26,7 @@ import dev.longtake.v1.StageTime;
 import dev.longtake.v1.VideoChunk;
 import dev.longtake.v1.WatchRequest;
 import dev.longtake.v1.WireFormat;
+import dev.longtake.v1.SamplerState;
 import dev.longtake.v1.WorkOrder;
 import io.grpc.Status;
 import io.grpc.stub.ClientCallStreamObserver;
@@ -39,6 +41,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.LongStream;
+import org.assertj.core.api.Assertions;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -320,28 +323,61 @@ final class GenerationTest {
   }
 
   @Test
-  void shouldNameTheWorkerAndGoOnWhenOneDiesDuringAJob() throws Exception {
+  void shouldGoOnWithWhoIsLeftWhenAWorkerDiesDuringAJob() throws Exception {
     FakeWorker w0 = cluster.joined("w0");
     FakeWorker w1 = cluster.joined("w1");
     w0.behaviour = FakeWorker.Behaviour.HOLD;
     w1.behaviour = FakeWorker.Behaviour.HOLD;
     String id = cluster.submit().getId();
     cluster.awaitEvent(id, JobEvent::hasStepDone);
-    assertThat(w1.orders.poll(WAIT_SECONDS, TimeUnit.SECONDS)).isNotNull();
+    WorkOrder first = w1.orders.poll(WAIT_SECONDS, TimeUnit.SECONDS);
+    assertThat(first).isNotNull();
+    w0.behaviour = FakeWorker.Behaviour.FINISH;
 
     w1.kill();
-    Job failed = cluster.end(id);
+    List<JobEvent> events = cluster.watch(id);
 
-    assertThat(failed.getState()).isEqualTo(JobState.JOB_STATE_FAILED);
-    assertThat(failed.getError().getReason()).isEqualTo("WORKER_LOST");
-    assertThat(failed.getError().getMessage())
+    Job done = events.getLast().getEnded();
+    assertThat(done.getState()).as(done.getError().getMessage()).isEqualTo(JobState.JOB_STATE_DONE);
+    assertThat(done.getAttempt()).isEqualTo(2);
+    assertThat(done.getWorkerIdsList()).containsExactly("w0");
+    JobEvent.Requeued lost =
+        events.stream().filter(JobEvent::hasRequeued).findFirst().orElseThrow().getRequeued();
+    assertThat(lost.getReason())
         .contains("worker w1 at " + w1.description().getAddress())
         .doesNotContain("\n");
+    assertThat(lost.getStepsDone()).isEqualTo(1);
+    assertThat(done.getHistoryList())
+        .extracting(JobTransition::getState)
+        .containsExactly(
+            JobState.JOB_STATE_QUEUED,
+            JobState.JOB_STATE_RUNNING,
+            JobState.JOB_STATE_QUEUED,
+            JobState.JOB_STATE_RUNNING,
+            JobState.JOB_STATE_DONE);
     assertThat(w0.cancelled.poll(WAIT_SECONDS, TimeUnit.SECONDS)).isEqualTo(id);
-    w0.behaviour = FakeWorker.Behaviour.FINISH;
-    Job next = cluster.end(cluster.submit().getId());
-    assertThat(next.getState()).as(next.getError().getMessage()).isEqualTo(JobState.JOB_STATE_DONE);
-    assertThat(next.getWorkerIdsList()).containsExactly("w0");
+    WorkOrder second = w0.orders.stream().toList().get(1);
+    assertThat(second.getAttempt()).isEqualTo(2);
+    SamplerState state = second.getSampling().getResume();
+    assertThat(state.getStepsDone()).isEqualTo(1);
+    assertThat(state.getLatents().getShapeList()).containsExactly(1L, 4L, 6L, 6L, 8L);
+    assertThat(state.getLatents().getData().toByteArray()).containsOnly(1);
+    assertThat(second.getSampling().getSeed()).isEqualTo(first.getSampling().getSeed());
+    assertThat(second.getSampling().getPrompts(0)).isEqualTo(first.getSampling().getPrompts(0));
+  }
+
+  @Test
+  void shouldFailWhenEveryAttemptIsInVain() throws Exception {
+    FakeWorker worker = cluster.joined("w0");
+    worker.behaviour = FakeWorker.Behaviour.LOSE_PEER;
+
+    Job failed = cluster.end(cluster.submit().getId());
+
+    assertThat(failed.getState()).isEqualTo(JobState.JOB_STATE_FAILED);
+    assertThat(failed.getError().getReason()).isEqualTo("PEER_LOST");
+    assertThat(failed.getAttempt()).isEqualTo(10);
+    worker.behaviour = FakeWorker.Behaviour.FINISH;
+    assertThat(cluster.end(cluster.submit().getId()).getState()).isEqualTo(JobState.JOB_STATE_DONE);
   }
 
   @Test
@@ -356,7 +392,7 @@ final class GenerationTest {
 
     w1.kill();
 
-    assertThat(cluster.end(id).getError().getMessage()).contains("worker w1");
+    assertThat(cluster.end(id).getHistory(2).getReason()).contains("worker w1");
   }
 
   @Test
@@ -520,20 +556,33 @@ final class GenerationTest {
   }
 
   @Test
-  void shouldTellWatchersWhyWhenTheCoordinatorStops() throws Exception {
+  void shouldGoOnWhenTheCoordinatorIsStartedAgain() throws Exception {
     FakeWorker worker = cluster.joined("w0");
     worker.behaviour = FakeWorker.Behaviour.HOLD;
     String id = cluster.submit().getId();
+    String waiting = cluster.submit().getId();
     cluster.awaitEvent(id, JobEvent::hasStepDone);
-    CompletableFuture<Job> end = CompletableFuture.supplyAsync(() -> cluster.end(id));
+    CompletableFuture<Throwable> watch =
+        CompletableFuture.supplyAsync(() -> Assertions.catchThrowable(() -> cluster.end(id)));
 
     cluster.coordinator.close();
 
-    Job failed = end.get(WAIT_SECONDS, TimeUnit.SECONDS);
-    assertThat(failed.getState()).isEqualTo(JobState.JOB_STATE_FAILED);
-    assertThat(failed.getError().getMessage()).contains("coordinator shut down");
+    assertThat(Failure.of(watch.get(WAIT_SECONDS, TimeUnit.SECONDS)).message())
+        .contains("shutting down", "watch the job again");
     assertThat(worker.cancelled.poll(WAIT_SECONDS, TimeUnit.SECONDS)).isEqualTo(id);
     assertThat(Failure.of(worker.joinEnded.get(WAIT_SECONDS, TimeUnit.SECONDS)).status())
         .isEqualTo(Status.Code.UNAVAILABLE);
+    try (TestCluster again = new TestCluster(folder.resolve("data"))) {
+      again.joined("w1");
+      List<JobEvent> events = again.watch(id);
+      Job done = events.getLast().getEnded();
+      assertThat(done.getState())
+          .as(done.getError().getMessage())
+          .isEqualTo(JobState.JOB_STATE_DONE);
+      assertThat(events)
+          .extracting(JobEvent::getSequence)
+          .isEqualTo(LongStream.rangeClosed(1, events.size()).boxed().toList());
+      assertThat(again.end(waiting).getState()).isEqualTo(JobState.JOB_STATE_DONE);
+    }
   }
 }

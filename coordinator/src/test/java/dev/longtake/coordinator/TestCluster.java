@@ -104,6 +104,8 @@ final class TestCluster implements AutoCloseable {
         0,
         null,
         data,
+        null,
+        CoordinatorConfig.DEFAULT_CHECKPOINT_EVERY,
         queueLimit,
         embeddings,
         CoordinatorConfig.DEFAULT_EXCHANGE_TIMEOUT,

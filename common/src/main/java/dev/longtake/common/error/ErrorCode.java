@@ -13,6 +13,8 @@ public enum ErrorCode {
   INVALID_MODEL(Category.USER, Status.Code.FAILED_PRECONDITION),
   /** A checkpoint is truncated, or a tensor in it is missing, misnamed or of the wrong shape. */
   INVALID_CHECKPOINT(Category.USER, Status.Code.FAILED_PRECONDITION),
+  /** No worker has this id. */
+  NO_SUCH_WORKER(Category.USER, Status.Code.NOT_FOUND),
   /** No job has this id. */
   NO_SUCH_JOB(Category.USER, Status.Code.NOT_FOUND),
   /** The job is in a state in which the call makes no sense. */
@@ -32,6 +34,8 @@ public enum ErrorCode {
 
   /** The queue holds as many jobs as it may. */
   QUEUE_FULL(Category.RESOURCES, Status.Code.RESOURCE_EXHAUSTED),
+  /** The database or the folder of the coordinator does not take what must be stored. */
+  STORAGE_UNAVAILABLE(Category.RESOURCES, Status.Code.UNAVAILABLE),
   /** No worker has joined the cluster. */
   NO_WORKERS(Category.RESOURCES, Status.Code.UNAVAILABLE),
   /** The worker runs another order. */

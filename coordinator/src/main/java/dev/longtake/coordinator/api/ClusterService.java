@@ -14,6 +14,7 @@ import dev.longtake.coordinator.planner.Workload;
 import dev.longtake.v1.CacheStatus;
 import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.ClusterStatus;
+import dev.longtake.v1.DrainRequest;
 import dev.longtake.v1.ExplainRequest;
 import dev.longtake.v1.ExplainResponse;
 import dev.longtake.v1.GenerationRequest;
@@ -21,6 +22,7 @@ import dev.longtake.v1.JoinReply;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.StatusRequest;
 import dev.longtake.v1.WorkerReport;
+import dev.longtake.v1.WorkerStatus;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
 import java.util.List;
@@ -116,6 +118,12 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
     response.onCompleted();
   }
 
+  @Override
+  public void drain(DrainRequest request, StreamObserver<WorkerStatus> response) {
+    response.onNext(fleet.drain(request.getWorkerId()));
+    response.onCompleted();
+  }
+
   private static LongtakeException noModel() {
     return new LongtakeException(
         ErrorCode.WRONG_STATE,
@@ -139,7 +147,7 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
         return;
       }
       if (member != null) {
-        fleet.heartbeat(member);
+        fleet.heartbeat(member, report.getLeaving(), report.getFault());
         if (report.hasConditionCache()) {
           member.reported(report.getConditionCache());
         }
@@ -151,7 +159,7 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
               "description",
               "Expected the worker's description in its first report, but there is none");
         }
-        member = fleet.join(report.getDescription(), this::end);
+        member = fleet.join(report.getDescription(), this::end, this::tellToLeave);
         reply(
             JoinReply.newBuilder()
                 .setHeartbeatInterval(Durations.fromNanos(fleet.heartbeatInterval().toNanos()))
@@ -184,6 +192,10 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
       if (member != null) {
         fleet.leave(member, reason);
       }
+    }
+
+    private void tellToLeave() {
+      reply(JoinReply.newBuilder().setLeave(true).build());
     }
 
     private synchronized boolean isEnded() {

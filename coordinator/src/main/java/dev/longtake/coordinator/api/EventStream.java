@@ -1,5 +1,7 @@
 package dev.longtake.coordinator.api;
 
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
 import dev.longtake.coordinator.jobs.JobEntry;
 import dev.longtake.v1.JobEvent;
 import io.grpc.stub.ServerCallStreamObserver;
@@ -71,8 +73,11 @@ final class EventStream {
       Optional<JobEvent> next = job.eventAfter(sequence);
       if (next.isEmpty()) {
         // A cursor beyond the last event of a job that has ended waits for nothing.
-        if (job.isTerminal() && job.eventAfter(sequence).isEmpty()) {
+        if (job.isComplete() && job.eventAfter(sequence).isEmpty()) {
           complete();
+        } else if (job.isClosed() && job.eventAfter(sequence).isEmpty()) {
+          completed = true;
+          out.onError(stopping());
         }
         return;
       }
@@ -82,6 +87,12 @@ final class EventStream {
         complete();
       }
     }
+  }
+
+  private static LongtakeException stopping() {
+    return new LongtakeException(
+        ErrorCode.UNREACHABLE,
+        "The coordinator is shutting down; watch the job again when it is back, after the last sequence that came");
   }
 
   private void complete() {

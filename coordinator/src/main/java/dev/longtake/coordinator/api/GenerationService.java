@@ -2,6 +2,7 @@ package dev.longtake.coordinator.api;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.coordinator.artifacts.JobArtifacts;
 import dev.longtake.coordinator.cache.EmbeddingCache;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.jobs.EncodedPrompt;
@@ -19,6 +20,7 @@ import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.GetJobRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
+import dev.longtake.v1.JobState;
 import dev.longtake.v1.ListJobsRequest;
 import dev.longtake.v1.ListJobsResponse;
 import dev.longtake.v1.ModelCard;
@@ -29,8 +31,10 @@ import dev.longtake.v1.VideoChunk;
 import dev.longtake.v1.WatchRequest;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.Executor;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
@@ -43,6 +47,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
   private final Fleet fleet;
   private final JobStore jobs;
   private final Planning planning;
+  private final JobArtifacts artifacts;
   private final TraceFiles traces;
   private final RequestValidator validator;
   private final PromptEncoder encoder;
@@ -51,6 +56,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
 
   /**
    * @param planning checks plans that were asked for
+   * @param artifacts videos
    * @param traces of jobs that are done
    * @param encodeTimeout for a worker to encode a prompt
    * @param embeddings of prompts that were encoded before
@@ -62,6 +68,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
       Fleet fleet,
       JobStore jobs,
       Planning planning,
+      JobArtifacts artifacts,
       TraceFiles traces,
       Duration encodeTimeout,
       EmbeddingCache embeddings,
@@ -71,6 +78,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
     this.fleet = fleet;
     this.jobs = jobs;
     this.planning = planning;
+    this.artifacts = artifacts;
     this.traces = traces;
     this.validator = new RequestValidator(seeds);
     this.encoder = new PromptEncoder(fleet, encodeTimeout, embeddings);
@@ -80,17 +88,24 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
 
   @Override
   public void submit(SubmitRequest request, StreamObserver<Job> response) {
+    NewJob.Terms terms = SubmitTerms.of(request);
+    // A retry is answered even where the same request would be refused by now.
+    Optional<JobEntry> same = jobs.find(terms.key(), terms.requestDigest());
+    JobEntry entry = same.isPresent() ? same.get() : queue(request.getRequest(), terms);
+    response.onNext(entry.snapshot());
+    response.onCompleted();
+  }
+
+  private JobEntry queue(GenerationRequest request, NewJob.Terms terms) {
     ModelCard card = fleet.model().orElseThrow(PromptEncoder::noWorkers);
-    GenerationRequest complete = validator.complete(request.getRequest(), card);
+    GenerationRequest complete = validator.complete(request, card);
     requireEnoughWorkers(complete, card);
     jobs.requireRoom();
     long startNanos = nanoTime.getAsLong();
     EncodedPrompt prompt = encoder.encode(complete.getPrompt(), card);
     Duration encoding = Duration.ofNanos(nanoTime.getAsLong() - startNanos);
     requirePlanFits(complete, card, prompt);
-    JobEntry entry = jobs.submit(new NewJob(complete, card, prompt, encoding));
-    response.onNext(entry.snapshot());
-    response.onCompleted();
+    return jobs.submit(new NewJob(complete, card, prompt, encoding, terms));
   }
 
   /** Before a prompt is encoded for nothing. */
@@ -151,7 +166,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
   @Override
   public void download(DownloadRequest request, StreamObserver<VideoChunk> response) {
     JobEntry entry = jobs.get(request.getJobId());
-    Path video = entry.videoFile().orElseThrow(() -> notDone(entry));
+    Path video = requireVideo(entry);
     FileStream.start(
         video,
         "video",
@@ -163,9 +178,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
   @Override
   public void trace(TraceRequest request, StreamObserver<TraceChunk> response) {
     JobEntry entry = jobs.get(request.getJobId());
-    if (entry.videoFile().isEmpty()) {
-      throw notDone(entry);
-    }
+    requireDone(entry);
     Path trace =
         traces
             .find(entry.id())
@@ -182,10 +195,25 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
         (ServerCallStreamObserver<TraceChunk>) response);
   }
 
-  private static LongtakeException notDone(JobEntry entry) {
-    return new LongtakeException(
-        ErrorCode.WRONG_STATE,
-        "Expected a job that is done, but job %s is %s; watch it until it has ended"
-            .formatted(entry.id(), JobStates.name(entry.snapshot().getState())));
+  private Path requireVideo(JobEntry entry) {
+    requireDone(entry);
+    Path video = artifacts.video(entry.id());
+    if (!Files.isRegularFile(video)) {
+      throw new LongtakeException(
+          ErrorCode.WRONG_STATE,
+          "Expected the video of job %s at %s, but somebody deleted it; submit the job's request again, which makes the same video"
+              .formatted(entry.id(), video));
+    }
+    return video;
+  }
+
+  private static void requireDone(JobEntry entry) {
+    JobState state = entry.snapshot().getState();
+    if (state != JobState.JOB_STATE_DONE) {
+      throw new LongtakeException(
+          ErrorCode.WRONG_STATE,
+          "Expected a job that is done, but job %s is %s; watch it until it has ended"
+              .formatted(entry.id(), JobStates.name(state)));
+    }
   }
 }

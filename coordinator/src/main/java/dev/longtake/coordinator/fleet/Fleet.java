@@ -3,6 +3,7 @@ package dev.longtake.coordinator.fleet;
 import com.google.protobuf.util.Durations;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.error.Quoted;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.tls.TlsIdentity;
 import dev.longtake.v1.ModelCard;
@@ -99,9 +100,11 @@ public final class Fleet implements AutoCloseable {
    * Admits a worker, after calling it back at its address (blocks for up to five seconds).
    *
    * @param onRemoved told when the fleet, not the caller, ends the membership
+   * @param onLeave told when the worker has been drained, so that it may leave
    * @throws LongtakeException INVALID_REQUEST, BUILD_MISMATCH, MODEL_MISMATCH or WORKER_ID_IN_USE
    */
-  public Member join(WorkerDescription worker, Consumer<LongtakeException> onRemoved) {
+  public Member join(
+      WorkerDescription worker, Consumer<LongtakeException> onRemoved, Runnable onLeave) {
     Admission.requireComplete(worker);
     Admission.requireBuild(worker, build);
     lock.lock();
@@ -111,7 +114,7 @@ public final class Fleet implements AutoCloseable {
       lock.unlock();
     }
     ManagedChannel channel = Endpoints.connect(worker.getAddress(), tls);
-    Member member = new Member(worker, channel, onRemoved, nanoTime.getAsLong());
+    Member member = new Member(worker, channel, onRemoved, onLeave, nanoTime.getAsLong());
     boolean joined = false;
     try {
       Admission.requireReachable(worker, channel);
@@ -153,12 +156,23 @@ public final class Fleet implements AutoCloseable {
     }
   }
 
-  /** A heartbeat has come. */
-  public void heartbeat(Member member) {
+  /**
+   * A heartbeat has come.
+   *
+   * @param leaving the worker wants to leave
+   * @param fault why it can't compute; empty: it can
+   */
+  public void heartbeat(Member member, boolean leaving, String fault) {
     boolean trusted = false;
+    boolean faultChanged = false;
     lock.lock();
     try {
       member.lastHeartbeatNanos = nanoTime.getAsLong();
+      faultChanged = !member.fault.equals(fault);
+      if (faultChanged) {
+        member.fault = fault;
+        changed();
+      }
       if (member.doubts > 0) {
         member.doubts--;
         trusted = member.doubts == 0;
@@ -167,8 +181,64 @@ public final class Fleet implements AutoCloseable {
     } finally {
       lock.unlock();
     }
-    if (trusted) {
+    if (faultChanged) {
+      log.warn("{} {}", member, fault.isEmpty() ? "can compute again" : "can't compute: " + fault);
+      listeners.forEach(FleetListener::usabilityChanged);
+    }
+    if (trusted || (faultChanged && fault.isEmpty())) {
       listeners.forEach(FleetListener::freed);
+    }
+    if (leaving) {
+      drain(member);
+    }
+  }
+
+  /**
+   * Gives a worker no new work, and tells it to leave when it has none.
+   *
+   * @return the worker as it is then
+   * @throws LongtakeException NO_SUCH_WORKER
+   */
+  public WorkerStatus drain(String workerId) {
+    Member member;
+    lock.lock();
+    try {
+      member = members.get(workerId);
+    } finally {
+      lock.unlock();
+    }
+    if (member == null) {
+      throw new LongtakeException(
+          ErrorCode.NO_SUCH_WORKER,
+          "Expected the id of a worker in the cluster, but %s is none; see 'longtake status'"
+              .formatted(Quoted.of(workerId)));
+    }
+    drain(member);
+    lock.lock();
+    try {
+      return status(member, nanoTime.getAsLong());
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void drain(Member member) {
+    boolean idle;
+    lock.lock();
+    try {
+      if (member.draining) {
+        return;
+      }
+      member.draining = true;
+      idle = member.jobIds.isEmpty();
+      changed();
+    } finally {
+      lock.unlock();
+    }
+    log.info("Drains: {}", member);
+    listeners.forEach(FleetListener::usabilityChanged);
+    if (idle) {
+      member.tellToLeave();
     }
   }
 
@@ -253,6 +323,16 @@ public final class Fleet implements AutoCloseable {
     }
   }
 
+  /** Members that may get work, now or when they are done with what they have, by id. */
+  public List<Member> usable() {
+    lock.lock();
+    try {
+      return members.values().stream().filter(Member::isUsable).toList();
+    } finally {
+      lock.unlock();
+    }
+  }
+
   /** Members that a job can have, by id. */
   public List<Member> idle() {
     lock.lock();
@@ -295,6 +375,8 @@ public final class Fleet implements AutoCloseable {
             .setDescription(member.description())
             .setJobId(member.jobIds.stream().findFirst().orElse(""))
             .addAllJobIds(member.jobIds)
+            .setDraining(member.draining)
+            .setFault(member.fault)
             .setSinceLastHeartbeat(Durations.fromNanos(nowNanos - member.lastHeartbeatNanos));
     member
         .times(Precision.PRECISION_F32)
@@ -371,6 +453,7 @@ public final class Fleet implements AutoCloseable {
                     && ranks.stream()
                         .allMatch(member ->
                             member.doubts == 0
+                                && member.isUsable()
                                 && member.jobIds.size() < Math.min(maxJobs, member.maxOrders())));
     shared.ifPresent(gang -> {
       gang.markShared();
@@ -394,13 +477,20 @@ public final class Fleet implements AutoCloseable {
   }
 
   void release(String jobId, List<Member> released) {
+    List<Member> drained = new ArrayList<>();
     lock.lock();
     try {
-      released.forEach(member -> member.jobIds.remove(jobId));
+      for (Member member : released) {
+        boolean had = member.jobIds.remove(jobId);
+        if (had && member.draining && member.jobIds.isEmpty()) {
+          drained.add(member);
+        }
+      }
       changed();
     } finally {
       lock.unlock();
     }
+    drained.forEach(Member::tellToLeave);
     listeners.forEach(FleetListener::freed);
   }
 

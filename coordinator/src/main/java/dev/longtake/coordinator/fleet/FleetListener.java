@@ -14,4 +14,7 @@ public interface FleetListener {
 
   /** Some worker has ended a job, or is trusted again. */
   default void freed() {}
+
+  /** Some worker gets no new work from now on, or gets work again. */
+  default void usabilityChanged() {}
 }

@@ -19,8 +19,15 @@ public final class Member {
   private final WorkerDescription description;
   private final ManagedChannel channel;
   private final Consumer<LongtakeException> onRemoved;
+  private final Runnable onLeave;
 
   long lastHeartbeatNanos;
+
+  /** It gets no new work, and is told to leave when it has none. */
+  boolean draining;
+
+  /** Why it can't compute; empty: it can. */
+  String fault = "";
 
   /** Jobs and measurements that it works on, in order of their starts. */
   final Set<String> jobIds = new LinkedHashSet<>();
@@ -36,10 +43,12 @@ public final class Member {
       WorkerDescription description,
       ManagedChannel channel,
       Consumer<LongtakeException> onRemoved,
+      Runnable onLeave,
       long nowNanos) {
     this.description = description;
     this.channel = channel;
     this.onRemoved = onRemoved;
+    this.onLeave = onLeave;
     this.lastHeartbeatNanos = nowNanos;
   }
 
@@ -109,13 +118,22 @@ public final class Member {
   }
 
   boolean isReservable() {
-    return jobIds.isEmpty() && doubts == 0;
+    return jobIds.isEmpty() && isUsable() && doubts == 0;
+  }
+
+  /** Whether it may get work, now or when it is done with what it has. */
+  boolean isUsable() {
+    return !draining && fault.isEmpty();
   }
 
   /** Marks the loss and closes the channel, so that calls under way fail now. */
   void lose(String reason) {
     lossReason = reason;
     channel.shutdownNow();
+  }
+
+  void tellToLeave() {
+    onLeave.run();
   }
 
   void tellRemoved(LongtakeException why) {

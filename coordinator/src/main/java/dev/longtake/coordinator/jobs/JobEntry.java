@@ -1,67 +1,111 @@
 package dev.longtake.coordinator.jobs;
 
+import com.google.protobuf.ByteString;
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.util.Durations;
 import com.google.protobuf.util.Timestamps;
+import dev.longtake.coordinator.database.JobRow;
+import dev.longtake.coordinator.jobs.NewJob.IdempotencyKey;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobError;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
+import dev.longtake.v1.JobTransition;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Plan;
+import dev.longtake.v1.Priority;
 import dev.longtake.v1.Reuse;
-import java.nio.file.Path;
+import dev.longtake.v1.StoredJob;
 import java.time.Duration;
-import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
-import org.jspecify.annotations.Nullable;
+import java.util.concurrent.TimeUnit;
 
 /**
  * One job: its state, its events from the first on, and whoever wants to know of new ones. Events are kept here once, and
- * every watcher has a cursor of its own, so a slow watcher costs nothing.
+ * every watcher has a cursor of its own, so a slow watcher costs nothing. Watchers see an event when it is stored: one that was seen is
+ * never taken back, whatever is killed.
  *
- * <p>Thread-safe. Only {@link JobStore} changes an entry.
+ * <p>Thread-safe. Only {@link JobStore} and {@link Journal} change an entry.
  */
 public final class JobEntry {
   private final InstantSource clock;
-  private final ModelCard card;
-  private final Duration textEncoderTime;
-  private final Reuse embeddingReuse;
-  private final long submittedNanos;
   private final List<Runnable> watchers = new CopyOnWriteArrayList<>();
+  private final String id;
+  private final long submittedMillis;
 
   // Guarded by this.
-  private final List<JobEvent> events = new ArrayList<>();
+  private final List<JobEvent> events;
+  private final StoredJob.Builder record;
   private Job job;
-  private @Nullable EncodedPrompt prompt;
-  private @Nullable Path videoFile;
   private int queuePosition = -1;
 
-  JobEntry(String id, NewJob submitted, InstantSource clock, long nowNanos) {
+  /** Grows with every change; the change is stored when {@link #storedVersion} has reached it. */
+  private long version;
+
+  private long storedVersion;
+
+  /** What {@link #awaitStored} waits for; watchers have been told by then. */
+  private long announcedVersion;
+
+  private int storedEvents;
+  private int storedTransitions;
+  private boolean closed;
+
+  JobEntry(String id, NewJob submitted, InstantSource clock) {
     this.clock = clock;
-    this.card = submitted.card();
-    this.prompt = submitted.prompt();
-    this.textEncoderTime = submitted.textEncoderTime();
-    this.embeddingReuse =
-        Reuse.newBuilder()
-            .setEmbeddingsReused(submitted.prompt().reused())
-            .setEncoderRuns(submitted.prompt().encoderRuns())
-            .build();
-    this.submittedNanos = nowNanos;
-    this.job =
+    this.id = id;
+    this.submittedMillis = clock.millis();
+    this.events = new ArrayList<>();
+    this.record =
+        StoredJob.newBuilder()
+            .setCard(submitted.card())
+            .setTextTokens(PlanningInputs.textTokens(submitted.prompt()))
+            .setTextEncoderTime(Durations.fromNanos(submitted.textEncoderTime().toNanos()))
+            .setEmbeddingReuse(
+                Reuse.newBuilder()
+                    .setEmbeddingsReused(submitted.prompt().reused())
+                    .setEncoderRuns(submitted.prompt().encoderRuns()))
+            .setRequestDigest(submitted.terms().requestDigest())
+            .setIdempotencyKey(submitted.terms().key().value());
+    Job.Builder made =
         Job.newBuilder()
             .setId(id)
-            .setState(JobState.JOB_STATE_QUEUED)
             .setRequest(submitted.request())
-            .setSubmittedAt(timestamp(clock.instant()))
-            .build();
+            .setTenant(submitted.terms().key().tenant())
+            .setPriority(submitted.terms().priority())
+            .setSubmittedAt(Timestamps.fromMillis(submittedMillis));
+    submitted
+        .terms()
+        .deadline()
+        .ifPresent(deadline ->
+            made.setDeadlineAt(Timestamps.fromMillis(submittedMillis + deadline.toMillis())));
+    this.job = made.build();
+    moveTo(JobState.JOB_STATE_QUEUED, "submitted");
+  }
+
+  /** A job from disk, as it was stored. */
+  JobEntry(JobRow row, InstantSource clock) throws InvalidProtocolBufferException {
+    this.clock = clock;
+    StoredJob stored = StoredJob.parseFrom(row.record());
+    this.record = stored.toBuilder().clearJob();
+    this.job = stored.getJob();
+    this.id = job.getId();
+    this.submittedMillis = Timestamps.toMillis(job.getSubmittedAt());
+    this.events = new ArrayList<>();
+    for (JobRow.Event event : row.events()) {
+      events.add(JobEvent.parseFrom(event.bytes()));
+    }
+    this.storedEvents = events.size();
+    this.storedTransitions = job.getHistoryCount();
   }
 
   public String id() {
-    return snapshot().getId();
+    return id;
   }
 
   /** The job as it is now. */
@@ -75,8 +119,8 @@ public final class JobEntry {
   }
 
   /** Of the model that the request was checked against. */
-  public ModelCard card() {
-    return card;
+  public synchronized ModelCard card() {
+    return record.getCard();
   }
 
   /** Whether the job is done, failed or canceled. */
@@ -84,18 +128,18 @@ public final class JobEntry {
     return JobStates.isTerminal(snapshot().getState());
   }
 
-  /** The event after {@code sequence}; empty when it has not happened yet. */
-  public synchronized Optional<JobEvent> eventAfter(long sequence) {
-    return sequence < events.size() ? Optional.of(events.get((int) sequence)) : Optional.empty();
+  /** Whether no event will follow those that watchers can see. */
+  public synchronized boolean isComplete() {
+    return JobStates.isTerminal(job.getState()) && storedEvents == events.size();
   }
 
-  /** The finished video; empty unless the job is done. */
-  public synchronized Optional<Path> videoFile() {
-    return Optional.ofNullable(videoFile);
+  /** The event after {@code sequence}; empty when it has not happened yet, or is not stored. */
+  public synchronized Optional<JobEvent> eventAfter(long sequence) {
+    return sequence < storedEvents ? Optional.of(events.get((int) sequence)) : Optional.empty();
   }
 
   /**
-   * Calls {@code onEvent} after each new event, by the thread that caused it, which it must not block.
+   * Calls {@code onEvent} after each new event, by the thread that stored it, which it must not block.
    *
    * @return ends the subscription when closed
    */
@@ -110,127 +154,275 @@ public final class JobEntry {
     void close();
   }
 
-  /** Empty once the job is terminal: finished jobs keep no tensors. */
-  synchronized Optional<EncodedPrompt> prompt() {
-    return Optional.ofNullable(prompt);
+  String tenant() {
+    return snapshot().getTenant();
+  }
+
+  Priority priority() {
+    return snapshot().getPriority();
+  }
+
+  synchronized IdempotencyKey idempotencyKey() {
+    return new IdempotencyKey(job.getTenant(), record.getIdempotencyKey());
+  }
+
+  /** Whether the request came with the same digest. */
+  synchronized boolean isOf(ByteString requestDigest) {
+    return record.getRequestDigest().equals(requestDigest);
+  }
+
+  /** Since 1970. */
+  long submittedMillis() {
+    return submittedMillis;
+  }
+
+  /** Whether workers had it before. */
+  boolean wasStarted() {
+    return snapshot().getAttempt() > 0;
+  }
+
+  /** Of the longest row. */
+  synchronized int textTokens() {
+    return record.getTextTokens();
   }
 
   /** What of the text encoder's work was done before; the rest is empty. */
-  Reuse embeddingReuse() {
-    return embeddingReuse;
+  synchronized Reuse embeddingReuse() {
+    return record.getEmbeddingReuse();
   }
 
-  Duration textEncoderTime() {
-    return textEncoderTime;
-  }
-
-  /** When the job was submitted, on the store's monotonic clock. */
-  long submittedNanos() {
-    return submittedNanos;
+  synchronized Duration textEncoderTime() {
+    return Duration.ofNanos(Durations.toNanos(record.getTextEncoderTime()));
   }
 
   synchronized int eventCount() {
     return events.size();
   }
 
-  /** No effect when the position is known already. */
-  synchronized void queuedAt(int position) {
-    if (position != queuePosition) {
-      queuePosition = position;
-      append(JobEvent.newBuilder().setQueued(JobEvent.Queued.newBuilder().setPosition(position)));
+  /** Attempts in a row that kept no new step. */
+  synchronized int fruitlessAttempts() {
+    return record.getFruitlessAttempts();
+  }
+
+  /** Whether workers have the job, in this attempt. */
+  synchronized boolean isRunning(long attempt) {
+    return job.getState() == JobState.JOB_STATE_RUNNING && job.getAttempt() == attempt;
+  }
+
+  /** Tells its place in the queue; false when it is known already. */
+  synchronized boolean queuedAt(int position) {
+    if (position == queuePosition) {
+      return false;
+    }
+    queuePosition = position;
+    append(JobEvent.newBuilder().setQueued(JobEvent.Queued.newBuilder().setPosition(position)));
+    return true;
+  }
+
+  /** Says what a queued job waits for; kept in memory only, since it is found out again after a restart. */
+  synchronized void waitsFor(String reason) {
+    if (job.getState() == JobState.JOB_STATE_QUEUED && !job.getWaitingFor().equals(reason)) {
+      job = job.toBuilder().setWaitingFor(reason).build();
     }
   }
 
-  /** Sets it running; false when the job ended before. */
+  /** Sets it running, in a new attempt; false when the job ended before. */
   synchronized boolean start(Plan plan, List<String> workerIds) {
-    if (!moveTo(JobState.JOB_STATE_RUNNING)) {
+    if (JobStates.isTerminal(job.getState())) {
       return false;
     }
-    job = job.toBuilder().setPlan(plan).addAllWorkerIds(workerIds).build();
+    job = job.toBuilder().setAttempt(job.getAttempt() + 1).clearWaitingFor().build();
+    moveTo(JobState.JOB_STATE_RUNNING, "runs on " + String.join(", ", workerIds));
+    job = job.toBuilder().setPlan(plan).clearWorkerIds().addAllWorkerIds(workerIds).build();
     append(
         JobEvent.newBuilder()
             .setPlanned(JobEvent.Planned.newBuilder().setPlan(plan).addAllWorkerIds(workerIds)));
     return true;
   }
 
-  /** No effect when the job has ended. */
-  synchronized void progress(JobEvent.StepDone step) {
-    if (job.getState() == JobState.JOB_STATE_RUNNING) {
+  /**
+   * A running job lost its workers and waits again; false when it ended before.
+   *
+   * @param stepsKept that the next attempt need not do
+   * @param fruitless attempts in a row, this one included, that kept no new step
+   */
+  synchronized boolean requeue(String reason, int stepsKept, int fruitless) {
+    if (JobStates.isTerminal(job.getState())) {
+      return false;
+    }
+    moveTo(JobState.JOB_STATE_QUEUED, reason);
+    record.setFruitlessAttempts(fruitless);
+    job = job.toBuilder().setStepsDone(stepsKept).build();
+    queuePosition = -1;
+    append(
+        JobEvent.newBuilder()
+            .setRequeued(
+                JobEvent.Requeued.newBuilder().setReason(reason).setStepsDone(stepsKept)));
+    return true;
+  }
+
+  /** No effect when the attempt is not the running one. */
+  synchronized void progress(long attempt, JobEvent.StepDone step) {
+    if (isRunning(attempt)) {
       job = job.toBuilder().setStepsDone(step.getStep()).build();
       append(JobEvent.newBuilder().setStepDone(step));
     }
   }
 
-  /** No effect when the job has ended. */
-  synchronized void progress(JobEvent.FramesDecoded frames) {
-    if (job.getState() == JobState.JOB_STATE_RUNNING) {
+  /** No effect when the attempt is not the running one. */
+  synchronized void progress(long attempt, JobEvent.FramesDecoded frames) {
+    if (isRunning(attempt)) {
       append(JobEvent.newBuilder().setFramesDecoded(frames));
     }
   }
 
   /** Sets it terminal; false when the job ended before. */
   synchronized boolean end(Outcome outcome) {
-    Job.Builder ended;
+    if (JobStates.isTerminal(job.getState())) {
+      return false;
+    }
     switch (outcome) {
       case Outcome.Done done -> {
-        if (!moveTo(JobState.JOB_STATE_DONE)) {
-          return false;
-        }
-        videoFile = done.file();
-        ended =
+        moveTo(JobState.JOB_STATE_DONE, "its video is written");
+        job =
             job.toBuilder()
                 .setVideo(done.video())
                 .addAllStageTimes(done.stageTimes())
                 .addAllRankTimes(done.rankTimes())
-                .setReuse(done.reuse());
+                .setReuse(done.reuse())
+                .build();
       }
       case Outcome.Failed failed -> {
-        if (!moveTo(JobState.JOB_STATE_FAILED)) {
-          return false;
-        }
-        ended =
+        moveTo(JobState.JOB_STATE_FAILED, failed.message());
+        job =
             job.toBuilder()
                 .setError(
                     JobError.newBuilder()
                         .setReason(failed.code().name())
-                        .setMessage(failed.message()));
+                        .setMessage(failed.message()))
+                .build();
       }
-      case Outcome.Canceled() -> {
-        if (!moveTo(JobState.JOB_STATE_CANCELED)) {
-          return false;
-        }
-        ended = job.toBuilder();
-      }
+      case Outcome.Canceled() -> moveTo(JobState.JOB_STATE_CANCELED, "the user asked");
     }
-    job = ended.build();
-    prompt = null;
+    job = job.toBuilder().clearWaitingFor().build();
     append(JobEvent.newBuilder().setEnded(job));
     return true;
   }
 
-  /** Tells all watchers; called by the store when it holds no lock of an entry. */
+  /** The coordinator stops; watchers are told, and get no more events than are stored. */
+  void close() {
+    synchronized (this) {
+      closed = true;
+    }
+    tellWatchers();
+  }
+
+  /** Whether the coordinator stops, so that watchers must come back when it is there again. */
+  public synchronized boolean isClosed() {
+    return closed;
+  }
+
+  /** Tells all watchers; called by a thread that holds no lock of an entry. */
   void tellWatchers() {
     watchers.forEach(Runnable::run);
   }
 
-  private boolean moveTo(JobState state) {
-    JobState now = job.getState();
-    if (JobStates.isTerminal(now)) {
-      return false;
+  /** What is not stored yet, to be reported to {@link #stored}; empty when all is. */
+  synchronized Optional<Unstored> unstored() {
+    if (version == storedVersion) {
+      return Optional.empty();
     }
-    if (!JobStates.isLegal(now, state)) {
-      throw new IllegalStateException(
-          "Expected a legal change of job %s, but got %s to %s".formatted(job.getId(), now, state));
+    List<JobRow.Event> newEvents = new ArrayList<>();
+    for (JobEvent event : events.subList(storedEvents, events.size())) {
+      newEvents.add(new JobRow.Event(event.getSequence(), event.toByteArray()));
     }
-    job = job.toBuilder().setState(state).build();
+    List<JobRow.Transition> transitions = new ArrayList<>();
+    for (int i = storedTransitions; i < job.getHistoryCount(); i++) {
+      JobTransition transition = job.getHistory(i);
+      transitions.add(
+          new JobRow.Transition(
+              i + 1L,
+              Timestamps.toMillis(transition.getTime()),
+              JobStates.name(transition.getState()),
+              transition.getAttempt(),
+              transition.getReason()));
+    }
+    JobRow row =
+        new JobRow(
+            id,
+            JobStates.name(job.getState()),
+            job.getTenant(),
+            submittedMillis,
+            job.getAttempt(),
+            record.clone().setJob(job).build().toByteArray(),
+            newEvents,
+            transitions);
+    return Optional.of(new Unstored(row, version, events.size(), job.getHistoryCount()));
+  }
+
+  /** A change that is to be stored, and how far the entry had come. */
+  record Unstored(JobRow row, long version, int events, int transitions) {}
+
+  synchronized void stored(Unstored written) {
+    storedVersion = written.version;
+    storedEvents = written.events;
+    storedTransitions = written.transitions;
+  }
+
+  /** Watchers have been told of what is stored; whoever waits for it goes on. */
+  synchronized void announceStored() {
+    announcedVersion = storedVersion;
+    notifyAll();
+  }
+
+  /**
+   * Waits until everything up to now is stored, and watchers have been told.
+   *
+   * @return false when it took longer
+   */
+  synchronized boolean awaitStored(Duration patience) throws InterruptedException {
+    long wanted = version;
+    long deadline = System.nanoTime() + patience.toNanos();
+    while (announcedVersion < wanted) {
+      long leftNanos = deadline - System.nanoTime();
+      if (leftNanos <= 0) {
+        return false;
+      }
+      TimeUnit.NANOSECONDS.timedWait(this, leftNanos);
+    }
     return true;
   }
 
-  private void append(JobEvent.Builder event) {
-    events.add(event.setSequence(events.size() + 1L).setTime(timestamp(clock.instant())).build());
+  private void moveTo(JobState state, String reason) {
+    JobState now = job.getState();
+    if (!JobStates.isLegal(now, state)) {
+      throw new IllegalStateException(
+          "Expected a legal change of job %s, but got %s to %s".formatted(id, now, state));
+    }
+    job =
+        job.toBuilder()
+            .setState(state)
+            .addHistory(
+                JobTransition.newBuilder()
+                    .setTime(Timestamps.fromMillis(clock.millis()))
+                    .setState(state)
+                    .setReason(shortened(reason))
+                    .setAttempt(job.getAttempt()))
+            .build();
+    version++;
   }
 
-  private static com.google.protobuf.Timestamp timestamp(Instant instant) {
-    return Timestamps.fromMillis(instant.toEpochMilli());
+  /** As the database takes it. */
+  private static String shortened(String reason) {
+    return reason.length() <= JobRow.MAX_REASON ? reason : reason.substring(0, JobRow.MAX_REASON);
+  }
+
+  private void append(JobEvent.Builder event) {
+    events.add(
+        event
+            .setSequence(events.size() + 1L)
+            .setTime(Timestamps.fromMillis(clock.millis()))
+            .build());
+    version++;
   }
 }

@@ -4,8 +4,8 @@ import java.time.InstantSource;
 import java.util.random.RandomGenerator;
 
 /**
- * Ids that are short, sort by time and don't collide: the milliseconds since 1970 in nine characters and 25 random bits
- * in five, in lower-case base 32 without the letters that look like digits (i, l, o, u).
+ * Ids that are short, sort in the order in which they were made and don't collide: the milliseconds since 1970 in nine characters and 25
+ * bits, random or counted on, in five, in lower-case base 32 without the letters that look like digits (i, l, o, u). Not thread-safe.
  */
 final class JobIds {
   private static final String DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -15,9 +15,13 @@ final class JobIds {
   private static final int TIME_CHARS = 9;
 
   private static final int RANDOM_CHARS = 5;
+  private static final long LOW_MASK = (1L << (RANDOM_CHARS * BITS)) - 1;
 
   private final InstantSource clock;
   private final RandomGenerator random;
+
+  private long lastMillis;
+  private long lastLow;
 
   JobIds(InstantSource clock, RandomGenerator random) {
     this.clock = clock;
@@ -25,9 +29,18 @@ final class JobIds {
   }
 
   String next() {
+    long millis = clock.millis();
+    if (millis > lastMillis) {
+      lastMillis = millis;
+      // Half of the range is left for counting on.
+      lastLow = (random.nextLong() & LOW_MASK) >>> 1;
+    } else if (++lastLow > LOW_MASK) {
+      lastMillis++;
+      lastLow = 0;
+    }
     StringBuilder id = new StringBuilder(TIME_CHARS + RANDOM_CHARS);
-    append(id, clock.millis(), TIME_CHARS);
-    append(id, random.nextLong(), RANDOM_CHARS);
+    append(id, lastMillis, TIME_CHARS);
+    append(id, lastLow, RANDOM_CHARS);
     return id.toString();
   }
 

@@ -3,16 +3,19 @@ package dev.longtake.coordinator.jobs;
 import com.google.protobuf.util.Durations;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.coordinator.artifacts.JobArtifacts;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.fleet.Gang;
 import dev.longtake.coordinator.fleet.Member;
 import dev.longtake.coordinator.measure.Measurer;
 import dev.longtake.coordinator.measure.Observation;
+import dev.longtake.coordinator.planner.Clips;
 import dev.longtake.coordinator.trace.TraceFiles;
 import dev.longtake.coordinator.video.FrameSpool;
 import dev.longtake.coordinator.video.Mp4Writer;
 import dev.longtake.coordinator.video.VideoFile;
 import dev.longtake.coordinator.video.VideoFormat;
+import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.DecodedFrames;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
@@ -23,9 +26,7 @@ import dev.longtake.v1.StepFinished;
 import dev.longtake.v1.Video;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkFinished;
-import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
@@ -35,11 +36,15 @@ import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Runs a job that was started on its gang: orders out, progress and frames in, MP4 written, workers released. */
+/**
+ * Runs a job that was started on its gang: orders out, progress, checkpoints and frames in, MP4 written, workers released. A job that lost
+ * its workers goes back to the queue, and goes on from its last checkpoint.
+ */
 public final class JobRunner {
   private static final Logger log = LoggerFactory.getLogger(JobRunner.class);
 
   private final JobStore store;
+  private final JobArtifacts artifacts;
   private final Fleet fleet;
   private final Measurer measurer;
   private final TraceFiles traces;
@@ -48,6 +53,7 @@ public final class JobRunner {
   private final ScheduledExecutorService timer;
 
   /**
+   * @param artifacts keeps prompts, checkpoints and videos
    * @param measurer told how well predictions were met
    * @param traces gets the trace of each job
    * @param nanoTime a monotonic clock
@@ -55,6 +61,7 @@ public final class JobRunner {
    */
   public JobRunner(
       JobStore store,
+      JobArtifacts artifacts,
       Fleet fleet,
       Measurer measurer,
       TraceFiles traces,
@@ -62,6 +69,7 @@ public final class JobRunner {
       LongSupplier nanoTime,
       ScheduledExecutorService timer) {
     this.store = store;
+    this.artifacts = artifacts;
     this.fleet = fleet;
     this.measurer = measurer;
     this.traces = traces;
@@ -71,32 +79,31 @@ public final class JobRunner {
   }
 
   /**
-   * Runs the job to its end, blocking; whatever happens, the job ends and the gang is closed.
+   * Runs one attempt, blocking; whatever happens, the job ends or waits again, and the gang is closed.
    *
-   * @param waitedNanos from submission to start
+   * @param waitedNanos from submission to the first start
    */
   void run(JobEntry entry, Gang gang, long waitedNanos) {
+    long attempt = entry.snapshot().getAttempt();
+    Kept kept = new Kept();
     try (gang) {
-      Outcome outcome = generate(entry, gang, waitedNanos);
-      if (store.end(entry, outcome)) {
+      Outcome outcome = generate(entry, attempt, gang, waitedNanos, kept);
+      if (store.end(entry, attempt, outcome)) {
         log.info("Job {} is done", entry.id());
       } else {
-        discard(outcome);
+        artifacts.deleteVideo(entry.id());
       }
     } catch (LongtakeException e) {
-      if (store.end(entry, Outcome.Failed.of(e))) {
-        log.warn("Job {} failed, {}: {}", entry.id(), e.code(), e.getMessage());
-      }
+      gang.close();
+      retryOrFail(entry, attempt, kept, e);
     } catch (InterruptedException e) {
+      // The store has put the job back, or will do so when the coordinator is started again.
       Thread.currentThread().interrupt();
-      store.end(
-          entry,
-          new Outcome.Failed(
-              ErrorCode.CANCELED, "The coordinator shut down; submit the job again"));
     } catch (RuntimeException e) {
       log.error("Job {} failed by our mistake", entry.id(), e);
       store.end(
           entry,
+          attempt,
           new Outcome.Failed(
               ErrorCode.INTERNAL,
               "Internal error (%s); the coordinator's log has the details"
@@ -104,8 +111,73 @@ public final class JobRunner {
     }
   }
 
-  private Outcome generate(JobEntry entry, Gang gang, long waitedNanos)
+  /** Steps that need not be done again. */
+  private static final class Kept {
+    int before;
+    int now;
+  }
+
+  private void retryOrFail(JobEntry entry, long attempt, Kept kept, LongtakeException failure) {
+    int fruitless = kept.now > kept.before ? 0 : entry.fruitlessAttempts() + 1;
+    boolean again = isWorthAnother(failure.code()) && fruitless < settings.maxFruitlessAttempts();
+    if (again) {
+      if (store.requeue(entry, attempt, failure.getMessage(), kept.now, fruitless)) {
+        log.warn(
+            "Job {} waits again with {} steps kept, {}: {}",
+            entry.id(),
+            kept.now,
+            failure.code(),
+            failure.getMessage());
+      }
+    } else if (store.end(entry, attempt, Outcome.Failed.of(failure))) {
+      log.warn("Job {} failed, {}: {}", entry.id(), failure.code(), failure.getMessage());
+    }
+  }
+
+  /** Whether it was a process or a link that failed, not the job. */
+  private static boolean isWorthAnother(ErrorCode code) {
+    return switch (code) {
+      case WORKER_LOST,
+          PEER_LOST,
+          PROCESS_DIED,
+          STALE_ATTEMPT,
+          CHECKSUM_MISMATCH,
+          TIMED_OUT,
+          UNREACHABLE,
+          NO_WORKERS,
+          WORKER_BUSY,
+          WRONG_STATE,
+          STORAGE_UNAVAILABLE ->
+          true;
+      case INVALID_REQUEST,
+          INVALID_MODEL,
+          INVALID_CHECKPOINT,
+          NO_SUCH_WORKER,
+          NO_SUCH_JOB,
+          MODEL_MISMATCH,
+          BUILD_MISMATCH,
+          WORKER_ID_IN_USE,
+          PORT_IN_USE,
+          CANCELED,
+          QUEUE_FULL,
+          OUT_OF_MEMORY,
+          INTERNAL ->
+          false;
+    };
+  }
+
+  private Outcome generate(
+      JobEntry entry, long attempt, Gang gang, long waitedNanos, Kept kept)
       throws InterruptedException {
+    if (!store.awaitStored(entry, settings.stallTimeout())) {
+      throw new LongtakeException(
+          ErrorCode.STORAGE_UNAVAILABLE, "The database did not store that the job was started");
+    }
+    AttemptStart start =
+        new AttemptStart(
+            attempt, artifacts.readPrompt(entry.id()), artifacts.latestState(entry.id()));
+    kept.before = start.stepsKept();
+    kept.now = kept.before;
     GenerationRequest request = entry.request();
     VideoFormat format =
         new VideoFormat(
@@ -113,15 +185,25 @@ public final class JobRunner {
     try (FrameSpool spool =
         FrameSpool.open(
             settings.spoolFolder(), entry.id(), request.getFrames(), format.frameBytes())) {
-      Progress progress = new Progress(spool, new StepClock(nanoTime.getAsLong()));
-      List<WorkFinished> reports = sample(entry, gang, progress);
+      List<WorkFinished> reports;
+      Progress progress;
+      Checkpointer checkpointer =
+          Checkpointer.start(
+              artifacts, entry.id(), new StateCollector(latentShape(entry)), kept.before);
+      try (checkpointer) {
+        progress =
+            new Progress(attempt, spool, checkpointer, new StepClock(nanoTime.getAsLong()));
+        reports = sample(entry, start, gang, progress);
+      } finally {
+        kept.now = checkpointer.stepsKept();
+      }
       spool.requireComplete();
       // The workers have done their part: the next job may start while this one's video is written.
       gang.close();
       compareWithPrediction(entry, gang, progress.steps, reports);
       writeTrace(entry, progress.traces.values());
       long startNanos = nanoTime.getAsLong();
-      VideoFile file = writeVideo(entry, spool, format);
+      VideoFile file = writeVideo(entry, attempt, spool, format);
       long writeNanos = nanoTime.getAsLong() - startNanos;
       Video video =
           Video.newBuilder()
@@ -134,22 +216,36 @@ public final class JobRunner {
               .build();
       return new Outcome.Done(
           video,
-          file.path(),
           Reports.stageTimes(entry.textEncoderTime(), reports, waitedNanos, writeNanos),
           Reports.rankTimes(gang.workerIds(), reports),
           Reports.reuse(entry.embeddingReuse(), reports));
     }
   }
 
-  /** What comes in while a job runs: frames, the times of steps, and the ranks' traces in order of the ranks. */
+  private static List<Long> latentShape(JobEntry entry) {
+    ClipGeometry clip = Clips.geometry(entry.card(), entry.request());
+    return List.of(
+        1L,
+        (long) entry.card().getLatentChannels(),
+        (long) clip.getLatentFrames(),
+        (long) clip.getLatentHeight(),
+        (long) clip.getLatentWidth());
+  }
+
+  /** What comes in during an attempt: frames, states, the times of steps, and the ranks' traces in order of the ranks. */
   private record Progress(
-      FrameSpool spool, StepClock steps, ConcurrentSkipListMap<Integer, RankTrace> traces) {
-    Progress(FrameSpool spool, StepClock steps) {
-      this(spool, steps, new ConcurrentSkipListMap<>());
+      long attempt,
+      FrameSpool spool,
+      Checkpointer checkpointer,
+      StepClock steps,
+      ConcurrentSkipListMap<Integer, RankTrace> traces) {
+    Progress(long attempt, FrameSpool spool, Checkpointer checkpointer, StepClock steps) {
+      this(attempt, spool, checkpointer, steps, new ConcurrentSkipListMap<>());
     }
   }
 
-  private List<WorkFinished> sample(JobEntry entry, Gang gang, Progress progress)
+  private List<WorkFinished> sample(
+      JobEntry entry, AttemptStart start, Gang gang, Progress progress)
       throws InterruptedException {
     List<Member> members = gang.members();
     GangRun run =
@@ -158,7 +254,7 @@ public final class JobRunner {
             (rank, onEvent, onEnd) ->
                 new RankCall(
                     members.get(rank),
-                    WorkOrders.order(entry, members, rank, settings.exchangeTimeout()),
+                    WorkOrders.order(entry, start, members, rank, settings),
                     onEvent,
                     onEnd,
                     timer,
@@ -168,11 +264,11 @@ public final class JobRunner {
             nanoTime);
     try (JobEntry.Subscription _ =
         entry.subscribe(() -> {
-          if (entry.isTerminal()) {
+          if (!entry.isRunning(start.attempt())) {
             run.abort();
           }
         })) {
-      if (entry.isTerminal()) {
+      if (!entry.isRunning(start.attempt())) {
         throw new LongtakeException(
             ErrorCode.CANCELED, "The job ended before its workers were called");
       }
@@ -223,19 +319,21 @@ public final class JobRunner {
   /** One rank's events come one at a time; those of several ranks at once. One rank of a job reports its steps. */
   private void onEvent(JobEntry entry, int rank, WorkEvent event, Progress progress) {
     switch (event.getEventCase()) {
-      case STEP_FINISHED -> onStep(entry, event.getStepFinished(), progress.steps);
-      case FRAMES -> onFrames(entry, event.getFrames(), progress.spool);
+      case STEP_FINISHED -> onStep(entry, event.getStepFinished(), progress);
+      case FRAMES -> onFrames(entry, event.getFrames(), progress);
+      case STATE -> progress.checkpointer.add(event.getState());
       case TRACE -> progress.traces.put(rank, event.getTrace().toBuilder().setRank(rank).build());
       // A newer worker may say more than we asked for.
       case TENSOR, MEASURED, FINISHED, EVENT_NOT_SET -> {}
     }
   }
 
-  private void onStep(JobEntry entry, StepFinished finished, StepClock clock) {
+  private void onStep(JobEntry entry, StepFinished finished, Progress progress) {
     java.time.Duration remaining =
-        clock.remaining(finished.getStep(), finished.getSteps(), nanoTime.getAsLong());
+        progress.steps.remaining(finished.getStep(), finished.getSteps(), nanoTime.getAsLong());
     store.progress(
         entry,
+        progress.attempt,
         JobEvent.StepDone.newBuilder()
             .setStep(finished.getStep())
             .setSteps(finished.getSteps())
@@ -243,7 +341,7 @@ public final class JobRunner {
             .build());
   }
 
-  private void onFrames(JobEntry entry, DecodedFrames frames, FrameSpool spool) {
+  private void onFrames(JobEntry entry, DecodedFrames frames, Progress progress) {
     GenerationRequest request = entry.request();
     if (frames.getWidth() != request.getWidth() || frames.getHeight() != request.getHeight()) {
       throw new LongtakeException(
@@ -253,19 +351,24 @@ public final class JobRunner {
                   request.getWidth(), request.getHeight(), frames.getWidth(), frames.getHeight()));
     }
     int decoded =
-        spool.write(
+        progress.spool.write(
             frames.getFirstFrame(), frames.getFrames(), frames.getRgb().asReadOnlyByteBuffer());
     store.progress(
         entry,
-        JobEvent.FramesDecoded.newBuilder().setDecoded(decoded).setFrames(spool.frames()).build());
+        progress.attempt,
+        JobEvent.FramesDecoded.newBuilder()
+            .setDecoded(decoded)
+            .setFrames(progress.spool.frames())
+            .build());
   }
 
-  private VideoFile writeVideo(JobEntry entry, FrameSpool spool, VideoFormat format) {
-    Path target = settings.videoFolder().resolve(entry.id() + ".mp4");
+  private VideoFile writeVideo(
+      JobEntry entry, long attempt, FrameSpool spool, VideoFormat format) {
+    Path target = artifacts.video(entry.id());
     ByteBuffer frame = ByteBuffer.allocate(format.frameBytes());
     try (Mp4Writer writer = Mp4Writer.create(target, format)) {
       for (int i = 0; i < spool.frames(); i++) {
-        if (entry.isTerminal()) {
+        if (!entry.isRunning(attempt)) {
           throw new LongtakeException(
               ErrorCode.CANCELED, "The job ended while its video was written");
         }
@@ -273,17 +376,6 @@ public final class JobRunner {
         writer.write(frame.flip());
       }
       return writer.finish();
-    }
-  }
-
-  /** The job was canceled between the last frame and now. */
-  private static void discard(Outcome outcome) {
-    if (outcome instanceof Outcome.Done done) {
-      try {
-        Files.deleteIfExists(done.file());
-      } catch (IOException e) {
-        log.warn("Cannot delete {}, the video of a canceled job: {}", done.file(), e.toString());
-      }
     }
   }
 }

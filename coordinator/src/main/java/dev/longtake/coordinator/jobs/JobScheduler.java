@@ -15,7 +15,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * One thread that takes the next job, plans it over the idle workers, reserves those that the plan uses, and hands it to a thread
- * of its own. Jobs start in order of submission: one that must wait for workers holds up those behind it. While a job waits,
+ * of its own. Jobs start in the order of the {@link FairQueue}: one that must wait for workers holds up those behind it. While a job waits,
  * nothing is measured.
  */
 public final class JobScheduler implements AutoCloseable {
@@ -62,6 +62,7 @@ public final class JobScheduler implements AutoCloseable {
   private void schedule() {
     while (!stopping) {
       try {
+        store.expire();
         Optional<JobEntry> next = store.awaitNext(PATIENCE);
         if (next.isPresent()) {
           tryStart(next.get());
@@ -88,8 +89,10 @@ public final class JobScheduler implements AutoCloseable {
     try {
       placed = placer.place(entry, Math.max(0, store.counts().queued() - 1));
     } catch (LongtakeException e) {
-      store.end(entry, Outcome.Failed.of(e));
-      return;
+      if (!waitsForCapacity(entry, e)) {
+        store.end(entry, Outcome.Failed.of(e));
+        return;
+      }
     } catch (RuntimeException e) {
       failByOurMistake(entry, e);
       return;
@@ -98,6 +101,11 @@ public final class JobScheduler implements AutoCloseable {
       start(entry, placed.get());
       return;
     }
+    if (fleet.membersById().isEmpty()) {
+      entry.waitsFor("Waits for a worker to join the cluster");
+    } else if (entry.snapshot().getWaitingFor().isEmpty()) {
+      entry.waitsFor("Waits for workers that are busy");
+    }
     if (!waitingJobId.equals(entry.id())) {
       waitingJobId = entry.id();
       log.info("Job {} waits for workers", entry.id());
@@ -105,12 +113,24 @@ public final class JobScheduler implements AutoCloseable {
     fleet.awaitChange(seen, PATIENCE);
   }
 
+  /** A job that ran before had workers that could do it, and they may come back. */
+  private boolean waitsForCapacity(JobEntry entry, LongtakeException refusal) {
+    boolean waits =
+        entry.wasStarted()
+            && (refusal.code() == ErrorCode.OUT_OF_MEMORY
+                || refusal.code() == ErrorCode.INVALID_REQUEST);
+    if (waits) {
+      entry.waitsFor("Waits for more workers, since with those that are left: " + refusal.getMessage());
+    }
+    return waits;
+  }
+
   private void start(JobEntry entry, Placement placement) {
     Gang gang = placement.gang();
     boolean handedOver = false;
     try {
       List<String> ids = gang.workerIds();
-      long waitedNanos = store.ageNanos(entry);
+      long waitedNanos = store.waited(entry).toNanos();
       if (store.start(entry, placement.plan(), ids)) {
         log.info("Job {} starts on {}", entry.id(), ids);
         runs.execute(() -> runner.run(entry, gang, waitedNanos));

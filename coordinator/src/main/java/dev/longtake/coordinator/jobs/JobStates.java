@@ -2,7 +2,7 @@ package dev.longtake.coordinator.jobs;
 
 import dev.longtake.v1.JobState;
 
-/** The life of a job: queued, running, and one of three ends. */
+/** The life of a job: queued, running, queued again when its workers are lost, and one of three ends. */
 public final class JobStates {
   private JobStates() {}
 
@@ -20,13 +20,10 @@ public final class JobStates {
           to == JobState.JOB_STATE_RUNNING
               || to == JobState.JOB_STATE_FAILED
               || to == JobState.JOB_STATE_CANCELED;
-      case JOB_STATE_RUNNING -> isTerminal(to);
-      case JOB_STATE_DONE,
-          JOB_STATE_FAILED,
-          JOB_STATE_CANCELED,
-          JOB_STATE_UNSPECIFIED,
-          UNRECOGNIZED ->
-          false;
+      case JOB_STATE_RUNNING -> isTerminal(to) || to == JobState.JOB_STATE_QUEUED;
+      // Not there yet.
+      case JOB_STATE_UNSPECIFIED -> to == JobState.JOB_STATE_QUEUED;
+      case JOB_STATE_DONE, JOB_STATE_FAILED, JOB_STATE_CANCELED, UNRECOGNIZED -> false;
     };
   }
 

@@ -1,78 +1,206 @@
 package dev.longtake.coordinator.jobs;
 
+import com.google.protobuf.ByteString;
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.util.Timestamps;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.error.Quoted;
+import dev.longtake.coordinator.artifacts.JobArtifacts;
+import dev.longtake.coordinator.database.JobDatabase;
+import dev.longtake.coordinator.database.JobRow;
+import dev.longtake.coordinator.jobs.NewJob.IdempotencyKey;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
+import dev.longtake.v1.JobState;
 import dev.longtake.v1.Plan;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import dev.longtake.v1.SamplerState;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * All jobs, in memory: the bounded queue in order of submission, the running ones, and the most recent of those that
- * ended. Every change of a job goes through here. A job that leaves the history takes its video with it.
+ * All jobs: the bounded queue, the running ones, and the most recent of those that ended. Every change of a job goes through here, and is
+ * stored by the {@link Journal} soon after; a job that was acknowledged is stored. A job that leaves the history takes its video with it.
  *
  * <p>Thread-safe. The store's lock is taken before an entry's, never after it; watchers are told without either.
  */
-public final class JobStore {
+public final class JobStore implements AutoCloseable {
   /** Terminal jobs that are remembered. */
   static final int HISTORY_JOBS = 1000;
 
   /** Events of terminal jobs that are remembered: about 150 bytes each. */
   static final int HISTORY_EVENTS = 200_000;
 
+  /** Waiting jobs that are told their place whenever it changes. */
+  static final int TOLD_PLACES = 16;
+
   private static final Logger log = LoggerFactory.getLogger(JobStore.class);
 
+  /** How long a submission or a cancellation waits for the database. */
+  private static final Duration STORE_PATIENCE = Duration.ofSeconds(10);
+
+  private final JobDatabase database;
+  private final JobArtifacts artifacts;
   private final int queueLimit;
   private final InstantSource clock;
-  private final LongSupplier nanoTime;
   private final JobIds ids;
+  private final Journal journal;
+  private final RunTimes runTimes = new RunTimes();
 
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition queued = lock.newCondition();
   private final LinkedHashMap<String, JobEntry> byId = new LinkedHashMap<>();
-  private final ArrayDeque<JobEntry> queue = new ArrayDeque<>();
+  private final Map<IdempotencyKey, JobEntry> byKey = new HashMap<>();
+  private final FairQueue queue = new FairQueue();
+  private final Deadlines deadlines = new Deadlines();
   private final ArrayDeque<JobEntry> ended = new ArrayDeque<>();
   private int endedEvents;
   private int running;
   private boolean closed;
 
   /**
+   * A store of what the database holds.
+   *
+   * @param database the caller's, used by nobody else until the store is closed
    * @param queueLimit most jobs that wait
-   * @param clock for times that people see, and ids
-   * @param nanoTime a monotonic clock, for durations
+   * @param clock for times that people see, ids and deadlines
    * @param random for ids
+   * @throws LongtakeException STORAGE_UNAVAILABLE when jobs can't be read
    */
-  public JobStore(
-      int queueLimit, InstantSource clock, LongSupplier nanoTime, RandomGenerator random) {
+  public static JobStore open(
+      JobDatabase database,
+      JobArtifacts artifacts,
+      int queueLimit,
+      InstantSource clock,
+      RandomGenerator random) {
+    JobStore store = new JobStore(database, artifacts, queueLimit, clock, random);
+    try {
+      store.restore(database.load());
+    } catch (SQLException | InvalidProtocolBufferException e) {
+      throw new LongtakeException(
+          ErrorCode.STORAGE_UNAVAILABLE,
+          "Expected to read the jobs of the database, but it failed: " + e.getMessage(),
+          e);
+    }
+    store.journal.start();
+    return store;
+  }
+
+  private JobStore(
+      JobDatabase database,
+      JobArtifacts artifacts,
+      int queueLimit,
+      InstantSource clock,
+      RandomGenerator random) {
+    this.database = database;
+    this.artifacts = artifacts;
     this.queueLimit = queueLimit;
     this.clock = clock;
-    this.nanoTime = nanoTime;
     this.ids = new JobIds(clock, random);
+    this.journal = new Journal(database, this::onStored);
+  }
+
+  private void restore(List<JobRow> rows) throws InvalidProtocolBufferException {
+    for (JobRow row : rows) {
+      JobEntry entry = new JobEntry(row, clock);
+      byId.put(entry.id(), entry);
+      remember(entry);
+      if (entry.isTerminal()) {
+        ended.add(entry);
+        endedEvents += entry.eventCount();
+        continue;
+      }
+      if (entry.snapshot().getState() == JobState.JOB_STATE_RUNNING) {
+        // Its workers stopped when the coordinator's connections broke; a new attempt fences them.
+        int kept = artifacts.latestState(entry.id()).map(SamplerState::getStepsDone).orElse(0);
+        entry.requeue("the coordinator was started again", kept, entry.fruitlessAttempts());
+        journal.changed(entry);
+      }
+      queue.add(entry);
+      deadlines.add(entry);
+    }
+    forget(trimHistory());
+    artifacts.retainWork(
+        byId.values().stream()
+            .filter(entry -> !entry.isTerminal())
+            .map(JobEntry::id)
+            .collect(Collectors.toSet()));
+    if (queue.size() > 0) {
+      log.info("{} jobs go on that had not ended", queue.size());
+    }
+  }
+
+  /** A failed submission is no reason to refuse its retry. */
+  private void remember(JobEntry entry) {
+    boolean wasStored =
+        !entry.snapshot().getError().getReason().equals(ErrorCode.STORAGE_UNAVAILABLE.name());
+    if (!entry.idempotencyKey().value().isEmpty() && wasStored) {
+      byKey.put(entry.idempotencyKey(), entry);
+    }
   }
 
   /**
-   * Queues a job.
+   * The job that a retried submission made before.
    *
-   * @throws LongtakeException QUEUE_FULL, or UNREACHABLE when the coordinator shuts down
+   * @param requestDigest of the request as it came
+   * @return empty for a new one
+   * @throws LongtakeException INVALID_REQUEST when the key was used for another request
+   */
+  public Optional<JobEntry> find(IdempotencyKey key, ByteString requestDigest) {
+    lock.lock();
+    try {
+      Optional<JobEntry> found = Optional.ofNullable(byKey.get(key));
+      if (found.isPresent() && !found.get().isOf(requestDigest)) {
+        throw LongtakeException.invalidField(
+            "idempotency_key",
+            "Expected a key that was used for the same request, or a new one, but %s was used for another request, which is job %s"
+                .formatted(Quoted.of(key.value()), found.get().id()));
+      }
+      return found;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * Queues a job, and returns when it is stored; a job that its key made before is returned instead.
+   *
+   * @throws LongtakeException QUEUE_FULL, STORAGE_UNAVAILABLE, INVALID_REQUEST when the key was used for another request, UNREACHABLE
+   *     when the coordinator shuts down
    */
   public JobEntry submit(NewJob submitted) {
+    String id = freeId();
+    // Without the lock: a disk may be slow. The folder's fault, if there is one, makes no job.
+    artifacts.writePrompt(id, StoredPrompts.toProto(submitted.prompt()));
     JobEntry entry;
+    boolean isNew = false;
+    try {
+      entry = enqueue(id, submitted);
+      isNew = entry.id().equals(id);
+    } finally {
+      if (!isNew) {
+        artifacts.deleteWork(id);
+      }
+    }
+    requireStored(entry);
+    return entry;
+  }
+
+  private String freeId() {
     lock.lock();
     try {
       requireRoom();
@@ -80,21 +208,65 @@ public final class JobStore {
       while (byId.containsKey(id)) {
         id = ids.next();
       }
-      entry = new JobEntry(id, submitted, clock, nanoTime.getAsLong());
-      byId.put(id, entry);
-      entry.queuedAt(queue.size());
-      queue.add(entry);
-      queued.signalAll();
+      return id;
     } finally {
       lock.unlock();
     }
-    return entry;
+  }
+
+  private JobEntry enqueue(String id, NewJob submitted) {
+    lock.lock();
+    try {
+      NewJob.Terms terms = submitted.terms();
+      Optional<JobEntry> same = find(terms.key(), terms.requestDigest());
+      if (same.isPresent()) {
+        return same.get();
+      }
+      requireRoom();
+      JobEntry entry = new JobEntry(id, submitted, clock);
+      byId.put(id, entry);
+      remember(entry);
+      queue.add(entry);
+      deadlines.add(entry);
+      entry.queuedAt(queue.size() - 1);
+      tellPlaces();
+      journal.changed(entry);
+      queued.signalAll();
+      return entry;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** An unacknowledged job is ended, so that it can't surprise anybody when the database is back. */
+  private void requireStored(JobEntry entry) {
+    boolean stored = false;
+    try {
+      stored = entry.awaitStored(STORE_PATIENCE);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    if (!stored) {
+      LongtakeException failure =
+          new LongtakeException(
+              ErrorCode.STORAGE_UNAVAILABLE,
+              "Expected the database to store the job within %d s, but it did not; see the coordinator's log, then submit again"
+                  .formatted(STORE_PATIENCE.toSeconds()));
+      lock.lock();
+      try {
+        byKey.remove(entry.idempotencyKey(), entry);
+      } finally {
+        lock.unlock();
+      }
+      end(entry, Outcome.Failed.of(failure));
+      throw failure;
+    }
   }
 
   /**
    * Refuses early, before a prompt is encoded for nothing.
    *
-   * @throws LongtakeException QUEUE_FULL, or UNREACHABLE when the coordinator shuts down
+   * @throws LongtakeException QUEUE_FULL, STORAGE_UNAVAILABLE, or UNREACHABLE when the coordinator shuts down
    */
   public void requireRoom() {
     lock.lock();
@@ -104,11 +276,22 @@ public final class JobStore {
             ErrorCode.UNREACHABLE,
             "The coordinator is shutting down; submit again when it is back");
       }
+      if (journal.isFailing()) {
+        throw new LongtakeException(
+            ErrorCode.STORAGE_UNAVAILABLE,
+            "Expected a database that stores jobs, but it fails at the moment; see the coordinator's log, then submit again");
+      }
       if (queue.size() >= queueLimit) {
         throw new LongtakeException(
             ErrorCode.QUEUE_FULL,
-            "Expected room in the queue, but %d of %d jobs wait; submit again later or raise --queue-limit"
-                .formatted(queue.size(), queueLimit));
+            "Expected room in the queue, but %d of %d jobs wait%s; submit again later or raise --queue-limit"
+                .formatted(
+                    queue.size(),
+                    queueLimit,
+                    runTimes
+                        .estimate(1, running)
+                        .map(seconds -> ", and the next place is free in about %d s".formatted(seconds))
+                        .orElse("")));
       }
     } finally {
       lock.unlock();
@@ -158,6 +341,11 @@ public final class JobStore {
     }
   }
 
+  /** Whether changes of jobs reach the disk. */
+  public boolean isStoring() {
+    return !journal.isFailing();
+  }
+
   /**
    * The job to start next, which stays in the queue until it is started or ended.
    *
@@ -167,49 +355,123 @@ public final class JobStore {
     long remainingNanos = patience.toNanos();
     lock.lockInterruptibly();
     try {
-      while (queue.isEmpty() && remainingNanos > 0) {
+      while ((queue.size() == 0 || closed) && remainingNanos > 0) {
         remainingNanos = queued.awaitNanos(remainingNanos);
       }
-      return Optional.ofNullable(queue.peekFirst());
+      return closed ? Optional.empty() : queue.peek();
     } finally {
       lock.unlock();
     }
   }
 
-  /** Nanoseconds since the job was submitted. */
-  long ageNanos(JobEntry entry) {
-    return nanoTime.getAsLong() - entry.submittedNanos();
+  /** Ends those whose deadline is over. */
+  void expire() {
+    List<JobEntry> late;
+    lock.lock();
+    try {
+      late = deadlines.passed(clock.instant());
+    } finally {
+      lock.unlock();
+    }
+    for (JobEntry entry : late) {
+      end(
+          entry,
+          new Outcome.Failed(
+              ErrorCode.TIMED_OUT,
+              "Expected the job to end before its deadline, but after %d of %d steps it is over; submit it with a later one"
+                  .formatted(entry.snapshot().getStepsDone(), entry.request().getSteps())));
+    }
+  }
+
+  /** How long the job has waited since it was queued, the last time. */
+  Duration waited(JobEntry entry) {
+    Job job = entry.snapshot();
+    long sinceMillis = Timestamps.toMillis(job.getHistory(job.getHistoryCount() - 1).getTime());
+    // A clock that was put back has no say.
+    return Duration.ofMillis(Math.max(0, clock.millis() - sinceMillis));
   }
 
   /**
-   * Takes the job out of the queue and sets it running.
+   * Takes the job out of the queue and sets it running, in a new attempt.
    *
-   * @return false when it ended before
+   * @return false when it ended before, or the store is closed
    */
   boolean start(JobEntry entry, Plan plan, List<String> workerIds) {
-    List<JobEntry> changed;
     lock.lock();
     try {
-      if (!entry.start(plan, workerIds)) {
+      if (closed || entry.isTerminal()) {
         return false;
       }
+      queue.starting(entry);
+      queue.remove(entry);
+      entry.start(plan, workerIds);
       running++;
-      changed = dequeue(entry);
+      journal.changed(entry);
+      tellPlaces();
+      return true;
     } finally {
       lock.unlock();
     }
-    changed.forEach(JobEntry::tellWatchers);
-    return true;
   }
 
-  void progress(JobEntry entry, JobEvent.StepDone step) {
-    entry.progress(step);
-    entry.tellWatchers();
+  /**
+   * Waits until the job is stored as it is now; an attempt whose number is not stored might be made twice.
+   *
+   * @return false when the database failed for so long
+   */
+  boolean awaitStored(JobEntry entry, Duration patience) throws InterruptedException {
+    return entry.awaitStored(patience);
   }
 
-  void progress(JobEntry entry, JobEvent.FramesDecoded frames) {
-    entry.progress(frames);
-    entry.tellWatchers();
+  /** No effect when the attempt is not the running one. */
+  void progress(JobEntry entry, long attempt, JobEvent.StepDone step) {
+    entry.progress(attempt, step);
+    journal.changed(entry);
+  }
+
+  /** No effect when the attempt is not the running one. */
+  void progress(JobEntry entry, long attempt, JobEvent.FramesDecoded frames) {
+    entry.progress(attempt, frames);
+    journal.changed(entry);
+  }
+
+  /**
+   * Puts a running job back into the queue, in front.
+   *
+   * @param fruitless attempts in a row, this one included, that kept no new step
+   * @return false when the attempt is not the running one
+   */
+  boolean requeue(JobEntry entry, long attempt, String reason, int stepsKept, int fruitless) {
+    lock.lock();
+    try {
+      if (!entry.isRunning(attempt)) {
+        return false;
+      }
+      entry.requeue(reason, stepsKept, fruitless);
+      running--;
+      queue.add(entry);
+      queue.stopped(entry);
+      journal.changed(entry);
+      tellPlaces();
+      queued.signalAll();
+      return true;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * Ends a job by one of its attempts.
+   *
+   * @return false when the attempt is not the running one
+   */
+  boolean end(JobEntry entry, long attempt, Outcome outcome) {
+    lock.lock();
+    try {
+      return entry.isRunning(attempt) && end(entry, outcome);
+    } finally {
+      lock.unlock();
+    }
   }
 
   /**
@@ -218,41 +480,38 @@ public final class JobStore {
    * @return false when it ended before
    */
   boolean end(JobEntry entry, Outcome outcome) {
-    List<JobEntry> changed;
-    List<JobEntry> forgotten;
     lock.lock();
     try {
-      boolean waited = queue.contains(entry);
+      boolean waited = entry.snapshot().getState() == JobState.JOB_STATE_QUEUED;
       if (!entry.end(outcome)) {
         return false;
       }
       if (waited) {
-        changed = dequeue(entry);
+        queue.remove(entry);
       } else {
         running--;
-        changed = List.of(entry);
+        queue.stopped(entry);
+        runTimes.ended(entry.snapshot());
       }
+      deadlines.remove(entry);
       ended.add(entry);
       endedEvents += entry.eventCount();
-      forgotten = trimHistory();
+      journal.changed(entry);
+      tellPlaces();
+      forget(trimHistory());
     } finally {
       lock.unlock();
     }
-    changed.forEach(JobEntry::tellWatchers);
-    forgotten.forEach(JobStore::deleteVideo);
     return true;
   }
 
-  /** Removes an entry from the queue; returns it and those that moved up. */
-  private List<JobEntry> dequeue(JobEntry entry) {
-    queue.remove(entry);
-    List<JobEntry> changed = new ArrayList<>(List.of(entry));
+  private void tellPlaces() {
     int position = 0;
-    for (JobEntry waiting : queue) {
-      waiting.queuedAt(position++);
-      changed.add(waiting);
+    for (JobEntry waiting : queue.first(TOLD_PLACES)) {
+      if (waiting.queuedAt(position++)) {
+        journal.changed(waiting);
+      }
     }
-    return changed;
   }
 
   private List<JobEntry> trimHistory() {
@@ -261,52 +520,81 @@ public final class JobStore {
       JobEntry oldest = ended.removeFirst();
       endedEvents -= oldest.eventCount();
       byId.remove(oldest.id());
+      byKey.remove(oldest.idempotencyKey(), oldest);
       forgotten.add(oldest);
     }
     return forgotten;
   }
 
-  private static void deleteVideo(JobEntry forgotten) {
-    Optional<Path> video = forgotten.videoFile();
-    if (video.isPresent()) {
-      try {
-        Files.deleteIfExists(video.get());
-      } catch (IOException e) {
-        log.warn("Cannot delete {}, the video of a forgotten job: {}", video.get(), e.toString());
-      }
+  private void forget(List<JobEntry> forgotten) {
+    journal.forget(forgotten);
+    forgotten.forEach(entry -> {
+      artifacts.deleteVideo(entry.id());
+      artifacts.deleteWork(entry.id());
+    });
+  }
+
+  /** By the journal's thread, without a lock. */
+  private void onStored(JobEntry entry) {
+    if (entry.isComplete()) {
+      // Not earlier: a job whose end is not stored goes on after a restart.
+      artifacts.deleteWork(entry.id());
     }
+    entry.tellWatchers();
   }
 
   /**
    * Cancels a queued or running job; a terminal one stays as it is.
    *
    * @return the job afterwards
-   * @throws LongtakeException NO_SUCH_JOB
+   * @throws LongtakeException NO_SUCH_JOB, or STORAGE_UNAVAILABLE when it was canceled, which may be forgotten
    */
   public Job cancel(String id) {
     JobEntry entry = get(id);
     if (end(entry, new Outcome.Canceled())) {
       log.info("Job {} was canceled", id);
     }
+    try {
+      if (!entry.awaitStored(STORE_PATIENCE)) {
+        throw new LongtakeException(
+            ErrorCode.STORAGE_UNAVAILABLE,
+            "The job was canceled, but the database has not stored that within %d s; cancel it again when the coordinator was restarted before it could"
+                .formatted(STORE_PATIENCE.toSeconds()));
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
     return entry.snapshot();
   }
 
-  /** Takes no more jobs and ends those that have not ended, with a reason that says why. */
+  /**
+   * Takes no more jobs and stops those that run, which go on when the coordinator is back; watchers are told to come back then, too.
+   * What is not stored is stored, in bounded time; then the database is closed.
+   */
+  @Override
   public void close() {
-    List<JobEntry> open;
+    List<JobEntry> all;
     lock.lock();
     try {
+      if (closed) {
+        return;
+      }
       closed = true;
-      open = byId.values().stream().filter(entry -> !entry.isTerminal()).toList();
+      all = List.copyOf(byId.values());
+      queued.signalAll();
     } finally {
       lock.unlock();
     }
-    for (JobEntry entry : open) {
-      end(
+    for (JobEntry entry : all) {
+      requeue(
           entry,
-          new Outcome.Failed(
-              ErrorCode.CANCELED,
-              "The coordinator shut down before the job was done; submit it again"));
+          entry.snapshot().getAttempt(),
+          "the coordinator shut down",
+          entry.snapshot().getStepsDone(),
+          entry.fruitlessAttempts());
     }
+    journal.close();
+    all.forEach(JobEntry::close);
+    database.close();
   }
 }

@@ -1,8 +1,11 @@
 package dev.longtake.coordinator.jobs;
 
+import com.google.protobuf.ByteString;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.Priority;
 import java.time.Duration;
+import java.util.Optional;
 
 /**
  * What makes a job.
@@ -11,6 +14,28 @@ import java.time.Duration;
  * @param card of the model it was checked against
  * @param prompt encoded
  * @param textEncoderTime how long encoding took
+ * @param terms how it is to be treated
  */
 public record NewJob(
-    GenerationRequest request, ModelCard card, EncodedPrompt prompt, Duration textEncoderTime) {}
+    GenerationRequest request,
+    ModelCard card,
+    EncodedPrompt prompt,
+    Duration textEncoderTime,
+    Terms terms) {
+  /**
+   * How a job is to be treated.
+   *
+   * @param deadline from submission to the end
+   * @param requestDigest SHA-256 of the request as it came
+   */
+  public record Terms(
+      IdempotencyKey key, Priority priority, Optional<Duration> deadline, ByteString requestDigest) {}
+
+  /**
+   * What tells a retried submission from a new one.
+   *
+   * @param tenant whose key it is
+   * @param value empty for none: every submission is a new job
+   */
+  public record IdempotencyKey(String tenant, String value) {}
+}

@@ -6,14 +6,13 @@ import dev.longtake.v1.RankTime;
 import dev.longtake.v1.Reuse;
 import dev.longtake.v1.StageTime;
 import dev.longtake.v1.Video;
-import java.nio.file.Path;
 import java.util.List;
 
 /** How a job ended. */
 public sealed interface Outcome {
-  /** The video is in {@code file}. */
+  /** The video is where the job's artifacts have it. */
   record Done(
-      Video video, Path file, List<StageTime> stageTimes, List<RankTime> rankTimes, Reuse reuse)
+      Video video, List<StageTime> stageTimes, List<RankTime> rankTimes, Reuse reuse)
       implements Outcome {
     public Done {
       rankTimes = List.copyOf(rankTimes);

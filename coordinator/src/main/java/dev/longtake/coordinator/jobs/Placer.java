@@ -38,11 +38,11 @@ final class Placer {
    * @param waitingJobs behind this one
    * @return empty when the job must wait for workers that are busy, in doubt or to come
    * @throws LongtakeException OUT_OF_MEMORY or INVALID_REQUEST when all workers together can't do it, MODEL_MISMATCH when they
-   *     have another model, CANCELED when the job has ended
+   *     have another model
    */
   Optional<Placement> place(JobEntry entry, int waitingJobs) {
     running.removeIf(placement -> placement.gang().isClosed());
-    List<Member> all = fleet.membersById();
+    List<Member> all = fleet.usable();
     if (all.isEmpty()) {
       return Optional.empty();
     }
@@ -147,13 +147,7 @@ final class Placer {
   }
 
   private static Workload workload(JobEntry entry) {
-    EncodedPrompt prompt =
-        entry
-            .prompt()
-            .orElseThrow(() ->
-                new LongtakeException(ErrorCode.CANCELED, "The job ended before it was planned"));
-    return PlanningInputs.workload(
-        entry.request(), entry.card(), PlanningInputs.textTokens(prompt));
+    return PlanningInputs.workload(entry.request(), entry.card(), entry.textTokens());
   }
 
   /** All workers may have left and others joined since the job was accepted. */

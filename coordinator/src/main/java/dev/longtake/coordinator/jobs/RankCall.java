@@ -166,7 +166,9 @@ final class RankCall {
       case INVALID_REQUEST,
           INVALID_MODEL,
           INVALID_CHECKPOINT,
+          NO_SUCH_WORKER,
           NO_SUCH_JOB,
+          STORAGE_UNAVAILABLE,
           WRONG_STATE,
           MODEL_MISMATCH,
           BUILD_MISMATCH,
@@ -194,7 +196,7 @@ final class RankCall {
   private LongtakeException lost(LongtakeException meant) {
     return new LongtakeException(
         ErrorCode.WORKER_LOST,
-        "Expected worker %s at %s (rank %d) to finish its part, but it was lost: %s; submit the job again"
+        "Expected worker %s at %s (rank %d) to finish its part, but it was lost: %s"
             .formatted(
                 member.id(),
                 member.address(),

@@ -2,37 +2,36 @@ package dev.longtake.coordinator.api;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.longtake.coordinator.jobs.EncodedPrompt;
 import dev.longtake.coordinator.jobs.JobEntry;
 import dev.longtake.coordinator.jobs.JobStore;
-import dev.longtake.coordinator.jobs.NewJob;
-import dev.longtake.v1.GenerationRequest;
+import dev.longtake.coordinator.jobs.TestJobs;
 import dev.longtake.v1.JobEvent;
-import dev.longtake.v1.ModelCard;
-import dev.longtake.v1.Tensor;
 import io.grpc.stub.ServerCallStreamObserver;
-import java.time.Duration;
+import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
-import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 final class EventStreamTest {
-  private final JobStore store =
-      new JobStore(8, InstantSource.system(), System::nanoTime, new Random(1));
+  @TempDir Path folder;
+  private JobStore store;
+
+  @BeforeEach
+  void open() {
+    store = TestJobs.store(folder, 8, InstantSource.system());
+  }
+
+  @AfterEach
+  void close() {
+    store.close();
+  }
 
   private JobEntry submit() {
-    return store.submit(
-        new NewJob(
-            GenerationRequest.getDefaultInstance(),
-            ModelCard.getDefaultInstance(),
-            new EncodedPrompt(
-                new EncodedPrompt.Text(List.of(), Tensor.getDefaultInstance()),
-                Optional.empty(),
-                /* encoderRuns= */ 1),
-            Duration.ZERO));
+    return store.submit(TestJobs.job());
   }
 
   @Test

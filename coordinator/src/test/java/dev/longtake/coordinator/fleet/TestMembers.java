@@ -13,6 +13,7 @@ public final class TestMembers {
         WorkerDescription.newBuilder().setId(id).setHost(host).setAddress("127.0.0.1:1").build(),
         Endpoints.connect("127.0.0.1:1"),
         why -> {},
+        () -> {},
         0);
   }
 }

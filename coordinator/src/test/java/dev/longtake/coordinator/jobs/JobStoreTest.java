@@ -3,26 +3,26 @@ package dev.longtake.coordinator.jobs;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.protobuf.ByteString;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
-import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
-import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.JobTransition;
 import dev.longtake.v1.Plan;
+import dev.longtake.v1.Priority;
 import dev.longtake.v1.Reuse;
-import dev.longtake.v1.Tensor;
 import dev.longtake.v1.Video;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -30,18 +30,25 @@ final class JobStoreTest {
   @TempDir Path folder;
 
   private Instant now = Instant.parse("2026-11-22T12:00:00Z");
-  private final JobStore store = new JobStore(3, (InstantSource) () -> now, () -> 0, new Random(1));
+  private JobStore store;
+
+  @BeforeEach
+  void open() {
+    store = TestJobs.store(folder, 3, () -> now);
+  }
+
+  @AfterEach
+  void close() {
+    store.close();
+  }
+
+  private void reopen() {
+    store.close();
+    open();
+  }
 
   private JobEntry submit() {
-    return store.submit(
-        new NewJob(
-            GenerationRequest.getDefaultInstance(),
-            ModelCard.getDefaultInstance(),
-            new EncodedPrompt(
-                new EncodedPrompt.Text(List.of(), Tensor.getDefaultInstance()),
-                Optional.empty(),
-                /* encoderRuns= */ 1),
-            Duration.ZERO));
+    return store.submit(TestJobs.job());
   }
 
   private JobEntry running() {
@@ -85,10 +92,10 @@ final class JobStoreTest {
 
     assertThat(store.end(entry, new Outcome.Failed(ErrorCode.INTERNAL, "late"))).isFalse();
     assertThat(store.start(entry, Plan.getDefaultInstance(), List.of())).isFalse();
-    store.progress(entry, JobEvent.StepDone.newBuilder().setStep(1).build());
+    store.progress(entry, 1, JobEvent.StepDone.newBuilder().setStep(1).build());
     assertThat(entry.snapshot().getState()).isEqualTo(JobState.JOB_STATE_CANCELED);
     assertThat(entry.snapshot().getStepsDone()).isZero();
-    assertThat(entry.prompt()).as("ended jobs keep no tensors").isEmpty();
+    assertThat(folder.resolve("jobs")).as("ended jobs keep no tensors").isEmptyDirectory();
   }
 
   @Test
@@ -97,7 +104,6 @@ final class JobStoreTest {
     Outcome done =
         new Outcome.Done(
             Video.getDefaultInstance(),
-            folder.resolve("x"),
             List.of(),
             List.of(),
             Reuse.getDefaultInstance());
@@ -113,11 +119,11 @@ final class JobStoreTest {
   @Test
   void shouldForgetTheOldestAndItsVideoWhenTheHistoryIsFull() throws Exception {
     JobEntry oldest = running();
-    Path video = Files.writeString(folder.resolve("oldest.mp4"), "x");
+    Path video = Files.writeString(folder.resolve("videos").resolve(oldest.id() + ".mp4"), "x");
     store.end(
         oldest,
         new Outcome.Done(
-            Video.getDefaultInstance(), video, List.of(), List.of(), Reuse.getDefaultInstance()));
+            Video.getDefaultInstance(), List.of(), List.of(), Reuse.getDefaultInstance()));
     for (int i = 1; i < JobStore.HISTORY_JOBS; i++) {
       store.cancel(submit().id());
     }
@@ -148,16 +154,111 @@ final class JobStoreTest {
   }
 
   @Test
-  void shouldEndEveryJobWithAReasonWhenClosed() {
+  void shouldGoOnWithEveryJobWhenOpenedAgain() {
     JobEntry running = running();
+    store.progress(running, 1, JobEvent.StepDone.newBuilder().setStep(7).build());
     JobEntry waiting = submit();
+    JobEntry canceled = submit();
+    store.cancel(canceled.id());
 
-    store.close();
+    reopen();
 
-    for (JobEntry entry : List.of(running, waiting)) {
-      assertThat(entry.snapshot().getState()).isEqualTo(JobState.JOB_STATE_FAILED);
-      assertThat(entry.snapshot().getError().getMessage()).contains("shut down");
+    assertThatThrownBy(() -> store.get("nobody")).hasMessageContaining("list the jobs");
+    Job again = store.get(running.id()).snapshot();
+    assertThat(again.getState()).isEqualTo(JobState.JOB_STATE_QUEUED);
+    assertThat(again.getAttempt()).isEqualTo(1);
+    assertThat(again.getHistoryList())
+        .extracting(JobTransition::getReason)
+        .containsExactly("submitted", "runs on w0", "the coordinator shut down");
+    assertThat(store.get(waiting.id()).snapshot().getState()).isEqualTo(JobState.JOB_STATE_QUEUED);
+    assertThat(store.get(canceled.id()).snapshot()).isEqualTo(canceled.snapshot());
+    assertThat(store.counts()).isEqualTo(new JobCounts(2, 0));
+    assertThat(sequences(store.get(running.id()))).isEqualTo(sequences(running));
+  }
+
+  @Test
+  void shouldRequeueARunningJobWhenItsCoordinatorWasKilled() throws Exception {
+    JobEntry running = running();
+    assertThat(store.awaitStored(running, Duration.ofSeconds(30))).isTrue();
+    Path copy = Files.createDirectory(folder.resolve("copy"));
+    // What a kill leaves behind: the files as they are while the store is open.
+    for (String name : List.of("jobs.db", "jobs.db-wal")) {
+      Files.copy(folder.resolve(name), copy.resolve(name));
     }
-    assertThatThrownBy(this::submit).hasMessageContaining("shutting down");
+
+    try (JobStore after = TestJobs.store(copy, 3, () -> now)) {
+      Job again = after.get(running.id()).snapshot();
+      assertThat(again.getState()).isEqualTo(JobState.JOB_STATE_QUEUED);
+      assertThat(again.getHistory(2).getReason()).isEqualTo("the coordinator was started again");
+      JobEntry next = after.awaitNext(Duration.ZERO).orElseThrow();
+      after.start(next, Plan.getDefaultInstance(), List.of("w1"));
+      assertThat(next.snapshot().getAttempt()).as("fences the first").isEqualTo(2);
+    }
+  }
+
+  @Test
+  void shouldLetNoOldAttemptChangeAJobWhenItWasReplaced() {
+    JobEntry entry = running();
+    assertThat(store.requeue(entry, 1, "worker w0 was lost", 3, 0)).isTrue();
+    assertThat(store.start(entry, Plan.getDefaultInstance(), List.of("w1"))).isTrue();
+    Job before = entry.snapshot();
+
+    store.progress(entry, 1, JobEvent.StepDone.newBuilder().setStep(9).build());
+    assertThat(store.end(entry, 1, new Outcome.Failed(ErrorCode.INTERNAL, "late"))).isFalse();
+    assertThat(store.requeue(entry, 1, "late", 0, 1)).isFalse();
+
+    assertThat(entry.snapshot()).isEqualTo(before);
+    assertThat(before.getAttempt()).isEqualTo(2);
+    assertThat(before.getStepsDone()).isEqualTo(3);
+  }
+
+  @Test
+  void shouldReturnTheSameJobWhenASubmissionIsRetried() {
+    NewJob once = TestJobs.job("anna", Priority.PRIORITY_NORMAL, "key", Optional.empty());
+    JobEntry first = store.submit(once);
+
+    assertThat(store.submit(once)).isSameAs(first);
+    assertThat(store.counts()).isEqualTo(new JobCounts(1, 0));
+    NewJob.Terms others =
+        new NewJob.Terms(
+            once.terms().key(), Priority.PRIORITY_NORMAL, Optional.empty(), ByteString.EMPTY);
+    assertThatThrownBy(() ->
+            store.submit(
+                new NewJob(once.request(), once.card(), once.prompt(), Duration.ZERO, others)))
+        .hasMessageContaining("used for another request");
+    reopen();
+    assertThat(store.submit(once).id()).isEqualTo(first.id());
+    assertThat(
+            store.submit(TestJobs.job("bert", Priority.PRIORITY_NORMAL, "key", Optional.empty())).id())
+        .as("another tenant's key")
+        .isNotEqualTo(first.id());
+  }
+
+  @Test
+  void shouldEndJobsWhoseDeadlineIsOver() {
+    JobEntry late =
+        store.submit(
+            TestJobs.job("", Priority.PRIORITY_NORMAL, "", Optional.of(Duration.ofMinutes(5))));
+    JobEntry other = submit();
+    reopen();
+    now = now.plus(Duration.ofMinutes(5).minusMillis(1));
+    store.expire();
+    assertThat(store.get(late.id()).isTerminal()).isFalse();
+
+    now = now.plusMillis(1);
+    store.expire();
+
+    assertThat(store.get(late.id()).snapshot().getError().getReason()).isEqualTo("TIMED_OUT");
+    assertThat(store.get(other.id()).isTerminal()).isFalse();
+  }
+
+  private static List<Long> sequences(JobEntry entry) {
+    List<Long> sequences = new ArrayList<>();
+    for (Optional<JobEvent> event = entry.eventAfter(0);
+        event.isPresent();
+        event = entry.eventAfter(event.get().getSequence())) {
+      sequences.add(event.get().getSequence());
+    }
+    return sequences;
   }
 }

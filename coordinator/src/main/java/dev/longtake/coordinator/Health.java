@@ -1,0 +1,80 @@
+package dev.longtake.coordinator;
+
+import dev.longtake.coordinator.fleet.Fleet;
+import dev.longtake.coordinator.fleet.FleetListener;
+import dev.longtake.coordinator.fleet.Member;
+import dev.longtake.coordinator.jobs.JobStore;
+import dev.longtake.v1.ClusterGrpc;
+import dev.longtake.v1.GenerationGrpc;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.protobuf.services.HealthStatusManager;
+import java.time.Duration;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * What the coordinator says of itself: Cluster serves; Generation serves while there is a worker that may get work, and jobs reach the
+ * disk. Workers check themselves from end to end and say so with their heartbeats.
+ */
+final class Health implements FleetListener, AutoCloseable {
+  private static final Duration STORE_CHECK = Duration.ofMillis(500);
+
+  private final Fleet fleet;
+  private final JobStore jobs;
+  private final HealthStatusManager statuses;
+  private final ScheduledFuture<?> check;
+
+  private Health(
+      Fleet fleet, JobStore jobs, HealthStatusManager statuses, ScheduledExecutorService timer) {
+    this.fleet = fleet;
+    this.jobs = jobs;
+    this.statuses = statuses;
+    this.check =
+        timer.scheduleAtFixedRate(
+            this::update, STORE_CHECK.toMillis(), STORE_CHECK.toMillis(), TimeUnit.MILLISECONDS);
+  }
+
+  /**
+   * Keeps the statuses true until it is closed.
+   *
+   * @param timer the caller's
+   */
+  static Health watch(
+      Fleet fleet, JobStore jobs, HealthStatusManager statuses, ScheduledExecutorService timer) {
+    statuses.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, ServingStatus.SERVING);
+    statuses.setStatus(ClusterGrpc.SERVICE_NAME, ServingStatus.SERVING);
+    Health health = new Health(fleet, jobs, statuses, timer);
+    health.update();
+    fleet.addListener(health);
+    return health;
+  }
+
+  @Override
+  public void joined(Member member) {
+    update();
+  }
+
+  @Override
+  public void left(Member member, String reason) {
+    update();
+  }
+
+  @Override
+  public void usabilityChanged() {
+    update();
+  }
+
+  /** One at a time, so that the last one sees the last state. */
+  private synchronized void update() {
+    boolean serves = !fleet.usable().isEmpty() && jobs.isStoring();
+    statuses.setStatus(
+        GenerationGrpc.SERVICE_NAME,
+        serves ? ServingStatus.SERVING : ServingStatus.NOT_SERVING);
+  }
+
+  @Override
+  public void close() {
+    check.cancel(/* mayInterruptIfRunning= */ false);
+  }
+}

@@ -1,0 +1,5 @@
+/** Where jobs are stored: one schema for SQLite and PostgreSQL, migrated by Flyway. */
+@NullMarked
+package dev.longtake.coordinator.database;
+
+import org.jspecify.annotations.NullMarked;

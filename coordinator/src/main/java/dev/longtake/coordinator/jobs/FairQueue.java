@@ -1,0 +1,159 @@
+package dev.longtake.coordinator.jobs;
+
+import dev.longtake.v1.GenerationRequest;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeSet;
+
+/**
+ * Who is next. Jobs that lost their workers come first. Among the others the tenant has its turn that had the least work done so far;
+ * one that comes back after a while begins where the least served one is, so that idle time earns nothing. Among the jobs of a tenant, one
+ * of higher priority overtakes those that came up to {@link #OVERTAKES} before it, but no older ones: everybody's turn comes.
+ *
+ * <p>Fair queueing by virtual time, as in Demers, Keshav and Shenker, "Analysis and Simulation of a Fair Queueing Algorithm" (1989). Not
+ * thread-safe: {@link JobStore} guards it.
+ */
+final class FairQueue {
+  /** A step of priority is worth this much waiting. */
+  static final Duration OVERTAKES = Duration.ofMinutes(10);
+
+  private static final Comparator<JobEntry> TURN =
+      Comparator.comparing((JobEntry entry) -> !entry.wasStarted())
+          .thenComparingLong(FairQueue::virtualMillis)
+          .thenComparing(JobEntry::id);
+
+  private final Map<String, Tenant> tenants = new LinkedHashMap<>();
+  private int size;
+
+  private static final class Tenant {
+    final TreeSet<JobEntry> waiting = new TreeSet<>(TURN);
+    double served;
+    int running;
+
+    boolean isIdle() {
+      return waiting.isEmpty() && running == 0;
+    }
+  }
+
+  int size() {
+    return size;
+  }
+
+  /** Puts a job in; the job's attempt must not change while it is in. */
+  void add(JobEntry entry) {
+    Tenant tenant = tenants.get(entry.tenant());
+    if (tenant == null) {
+      tenant = new Tenant();
+      tenant.served = tenants.values().stream().mapToDouble(t -> t.served).min().orElse(0);
+      tenants.put(entry.tenant(), tenant);
+    }
+    if (tenant.waiting.add(entry)) {
+      size++;
+    }
+  }
+
+  /**
+   * Takes a job out; false when it was not in.
+   */
+  boolean remove(JobEntry entry) {
+    Tenant tenant = tenants.get(entry.tenant());
+    if (tenant == null || !tenant.waiting.remove(entry)) {
+      return false;
+    }
+    size--;
+    forgetIfIdle(entry.tenant(), tenant);
+    return true;
+  }
+
+  /** The job is about to be taken out and run; a first attempt is charged to its tenant. */
+  void starting(JobEntry entry) {
+    Tenant tenant = tenants.get(entry.tenant());
+    if (tenant != null) {
+      tenant.running++;
+      if (!entry.wasStarted()) {
+        tenant.served += work(entry);
+      }
+    }
+  }
+
+  /** The job does not run any more. */
+  void stopped(JobEntry entry) {
+    Tenant tenant = tenants.get(entry.tenant());
+    if (tenant != null) {
+      tenant.running--;
+      forgetIfIdle(entry.tenant(), tenant);
+    }
+  }
+
+  private void forgetIfIdle(String name, Tenant tenant) {
+    if (tenant.isIdle()) {
+      tenants.remove(name);
+    }
+  }
+
+  /** The job whose turn it is. */
+  Optional<JobEntry> peek() {
+    return first(1).stream().findFirst();
+  }
+
+  /** The next jobs in order of their turns, as far as that is known now. */
+  List<JobEntry> first(int count) {
+    List<JobEntry> order = new ArrayList<>();
+    tenants.values().stream()
+        .flatMap(tenant -> tenant.waiting.stream().takeWhile(JobEntry::wasStarted))
+        .sorted(TURN)
+        .limit(count)
+        .forEach(order::add);
+    List<Turns> turns = tenants.values().stream().map(tenant -> new Turns(tenant, count)).toList();
+    while (order.size() < count) {
+      Optional<Turns> turn =
+          turns.stream()
+              .filter(tenant -> tenant.jobs.hasNext())
+              .min(Comparator.comparingDouble(tenant -> tenant.served));
+      if (turn.isEmpty()) {
+        break;
+      }
+      order.add(turn.get().next());
+    }
+    return order;
+  }
+
+  /** What would be served of a tenant if its turns came. */
+  private static final class Turns {
+    final Iterator<JobEntry> jobs;
+    double served;
+
+    Turns(Tenant tenant, int count) {
+      jobs = tenant.waiting.stream().dropWhile(JobEntry::wasStarted).limit(count).iterator();
+      served = tenant.served;
+    }
+
+    JobEntry next() {
+      JobEntry next = jobs.next();
+      served += work(next);
+      return next;
+    }
+  }
+
+  private static long virtualMillis(JobEntry entry) {
+    int steps =
+        switch (entry.priority()) {
+          case PRIORITY_HIGH -> 1;
+          case PRIORITY_LOW -> -1;
+          case PRIORITY_NORMAL, PRIORITY_UNSPECIFIED, UNRECOGNIZED -> 0;
+        };
+    return entry.submittedMillis() - steps * OVERTAKES.toMillis();
+  }
+
+  /** What a job costs, in proportion: its pixels times its steps. */
+  private static double work(JobEntry entry) {
+    GenerationRequest request = entry.request();
+    return (double) request.getFrames() * request.getWidth() * request.getHeight() * request.getSteps();
+  }
+}

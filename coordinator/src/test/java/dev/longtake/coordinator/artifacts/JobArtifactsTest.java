@@ -1,0 +1,112 @@
+package dev.longtake.coordinator.artifacts;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.google.protobuf.ByteString;
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.v1.SamplerState;
+import dev.longtake.v1.StoredPrompt;
+import dev.longtake.v1.StoredText;
+import dev.longtake.v1.Tensor;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Random;
+import java.util.Set;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+final class JobArtifactsTest {
+  private static final StoredPrompt PROMPT =
+      StoredPrompt.newBuilder().setPrompt(StoredText.newBuilder().addTokenIds(7)).build();
+
+  @TempDir Path folder;
+  private JobArtifacts artifacts;
+
+  @BeforeEach
+  void open() throws IOException {
+    artifacts =
+        new JobArtifacts(
+            Files.createDirectory(folder.resolve("jobs")),
+            Files.createDirectory(folder.resolve("videos")));
+    artifacts.writePrompt("job", PROMPT);
+  }
+
+  private static SamplerState state(int step) {
+    byte[] bytes = new byte[1000];
+    new Random(step).nextBytes(bytes);
+    return SamplerState.newBuilder()
+        .setStepsDone(step)
+        .setLatents(Tensor.newBuilder().setData(ByteString.copyFrom(bytes)))
+        .build();
+  }
+
+  private Path file(int step) {
+    return folder.resolve("jobs/job/state-%06d".formatted(step));
+  }
+
+  @Test
+  void shouldKeepTheLastTwoStates() throws Exception {
+    assertThat(artifacts.latestState("job")).isEmpty();
+    for (int step : new int[] {1, 2, 9, 10}) {
+      artifacts.writeState("job", state(step));
+    }
+
+    assertThat(artifacts.latestState("job")).hasValue(state(10));
+    assertThat(file(9)).exists();
+    assertThat(file(2)).doesNotExist();
+    assertThat(artifacts.readPrompt("job")).isEqualTo(PROMPT);
+  }
+
+  @Test
+  void shouldUseTheStateBeforeWhenAnyByteOfTheLastIsWrong() throws Exception {
+    Random random = new Random(11);
+    for (int round = 0; round < 200; round++) {
+      artifacts.writeState("job", state(1));
+      artifacts.writeState("job", state(2));
+      byte[] bytes = Files.readAllBytes(file(2));
+      if (round % 2 == 0) {
+        bytes[random.nextInt(bytes.length)] ^= (byte) (1 << random.nextInt(8));
+        Files.write(file(2), bytes);
+      } else {
+        Files.write(file(2), Arrays.copyOf(bytes, random.nextInt(bytes.length)));
+      }
+
+      assertThat(artifacts.latestState("job")).hasValue(state(1));
+      assertThat(file(2)).as("not tried again").doesNotExist();
+    }
+  }
+
+  @Test
+  void shouldSayWhatIsWrongWhenAFolderCantBeUsed() throws Exception {
+    Path notAFolder = Files.writeString(folder.resolve("file"), "x");
+    JobArtifacts broken = new JobArtifacts(notAFolder, folder);
+
+    assertThatThrownBy(() -> broken.writePrompt("job", PROMPT))
+        .isInstanceOfSatisfying(
+            LongtakeException.class,
+            e -> assertThat(e.code()).isEqualTo(ErrorCode.STORAGE_UNAVAILABLE))
+        .hasMessageContaining(notAFolder.toString());
+    Files.write(folder.resolve("jobs/job/prompt"), new byte[40]);
+    assertThatThrownBy(() -> artifacts.readPrompt("job"))
+        .isInstanceOfSatisfying(
+            LongtakeException.class,
+            e -> assertThat(e.code()).isEqualTo(ErrorCode.CHECKSUM_MISMATCH));
+  }
+
+  @Test
+  void shouldDeleteTheWorkOfJobsThatAreGone() throws Exception {
+    artifacts.writePrompt("gone", PROMPT);
+
+    artifacts.retainWork(Set.of("job"));
+
+    assertThat(folder.resolve("jobs/gone")).doesNotExist();
+    assertThat(artifacts.readPrompt("job")).isEqualTo(PROMPT);
+    artifacts.deleteWork("job");
+    assertThat(folder.resolve("jobs")).isEmptyDirectory();
+  }
+}

@@ -1,0 +1,100 @@
+package dev.longtake.coordinator.jobs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.coordinator.database.JobDatabase;
+import dev.longtake.coordinator.database.JobRow;
+import dev.longtake.v1.JobEvent;
+import dev.longtake.v1.JobState;
+import dev.longtake.v1.Plan;
+import java.nio.file.Path;
+import java.sql.SQLException;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A database that fails for a while. */
+final class JournalTest {
+  @TempDir Path folder;
+
+  private final CountDownLatch failed = new CountDownLatch(1);
+  private volatile boolean broken;
+
+  private JobStore store() {
+    return TestJobs.store(
+        new Breakable(TestJobs.database(folder)), folder, 8, InstantSource.system());
+  }
+
+  @Test
+  void shouldTellNobodyOfWhatIsNotStoredAndLoseNothing() throws Exception {
+    try (JobStore store = store()) {
+      JobEntry job = store.submit(TestJobs.job());
+      store.start(job, Plan.getDefaultInstance(), List.of("w0"));
+      assertThat(store.awaitStored(job, Duration.ofSeconds(30))).isTrue();
+      int seen = job.eventCount();
+      broken = true;
+
+      store.progress(job, 1, JobEvent.StepDone.newBuilder().setStep(1).build());
+      assertThat(failed.await(30, TimeUnit.SECONDS)).isTrue();
+
+      assertThat(job.eventAfter(seen)).as("not stored").isEmpty();
+      assertThatThrownBy(store::requireRoom)
+          .isInstanceOfSatisfying(
+              LongtakeException.class,
+              e -> assertThat(e.code()).isEqualTo(ErrorCode.STORAGE_UNAVAILABLE));
+      store.progress(job, 1, JobEvent.StepDone.newBuilder().setStep(2).build());
+      store.end(job, 1, new Outcome.Failed(ErrorCode.INTERNAL, "an end"));
+      assertThat(job.isComplete()).isFalse();
+
+      broken = false;
+      assertThat(store.awaitStored(job, Duration.ofSeconds(30))).isTrue();
+      assertThat(job.isComplete()).isTrue();
+      assertThat(job.eventAfter(seen + 2).orElseThrow().hasEnded()).isTrue();
+      store.requireRoom();
+    }
+    try (JobStore again = store()) {
+      assertThat(again.list(8)).hasSize(1);
+      assertThat(again.list(8).getFirst().getState()).isEqualTo(JobState.JOB_STATE_FAILED);
+      assertThat(again.list(8).getFirst().getStepsDone()).isEqualTo(2);
+    }
+  }
+
+  private final class Breakable implements JobDatabase {
+    private final JobDatabase real;
+
+    Breakable(JobDatabase real) {
+      this.real = real;
+    }
+
+    @Override
+    public List<JobRow> load() throws SQLException {
+      return real.load();
+    }
+
+    @Override
+    public void write(List<JobRow> rows) throws SQLException {
+      if (broken) {
+        failed.countDown();
+        throw new SQLException("the disk is full");
+      }
+      real.write(rows);
+    }
+
+    @Override
+    public void delete(List<String> ids) throws SQLException {
+      real.delete(ids);
+    }
+
+    @Override
+    public void close() {
+      real.close();
+    }
+  }
+}

@@ -1,0 +1,74 @@
+package dev.longtake.coordinator.jobs;
+
+import com.google.protobuf.ByteString;
+import dev.longtake.coordinator.artifacts.JobArtifacts;
+import dev.longtake.coordinator.database.JobDatabase;
+import dev.longtake.coordinator.database.SqlJobDatabase;
+import dev.longtake.v1.GenerationRequest;
+import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.Priority;
+import dev.longtake.v1.Tensor;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+
+/** Stores in a folder, and jobs for them. */
+public final class TestJobs {
+  private TestJobs() {}
+
+  /** A store with its database in the folder; opened again, it has the same jobs. */
+  public static JobStore store(Path folder, int queueLimit, InstantSource clock) {
+    return store(database(folder), folder, queueLimit, clock);
+  }
+
+  static JobDatabase database(Path folder) {
+    return SqlJobDatabase.sqlite(folder.resolve("jobs.db"));
+  }
+
+  static JobStore store(JobDatabase database, Path folder, int queueLimit, InstantSource clock) {
+    return JobStore.open(database, artifacts(folder), queueLimit, clock, new Random(1));
+  }
+
+  static JobArtifacts artifacts(Path folder) {
+    try {
+      return new JobArtifacts(
+          Files.createDirectories(folder.resolve("jobs")),
+          Files.createDirectories(folder.resolve("videos")));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** A job of nobody in particular. */
+  public static NewJob job() {
+    return job("", Priority.PRIORITY_NORMAL, "", Optional.empty());
+  }
+
+  static NewJob job(
+      String tenant, Priority priority, String key, Optional<Duration> deadline) {
+    return new NewJob(
+        GenerationRequest.newBuilder()
+            .setWidth(16)
+            .setHeight(16)
+            .setFrames(4)
+            .setSteps(10)
+            .build(),
+        ModelCard.getDefaultInstance(),
+        new EncodedPrompt(
+            new EncodedPrompt.Text(List.of(1, 2), Tensor.newBuilder().addShape(2).build()),
+            Optional.empty(),
+            /* encoderRuns= */ 1),
+        Duration.ZERO,
+        new NewJob.Terms(
+            new NewJob.IdempotencyKey(tenant, key),
+            priority,
+            deadline,
+            ByteString.copyFromUtf8("digest")));
+  }
+}

@@ -13,6 +13,7 @@ import dev.longtake.worker.engine.sampler.Ddim;
 import dev.longtake.worker.engine.sampler.Denoiser;
 import dev.longtake.worker.engine.sampler.DpmSolver;
 import dev.longtake.worker.engine.sampler.Guidance;
+import dev.longtake.worker.engine.sampler.LocalState;
 import dev.longtake.worker.engine.sampler.Sampler;
 import dev.longtake.worker.engine.sampler.SamplingInput;
 import dev.longtake.worker.engine.sampler.SamplingListener;
@@ -24,6 +25,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /** Samplers of images without their model: each step gets the prediction that the reference recorded for it. */
 final class RecordedConformance {
@@ -63,6 +65,7 @@ final class RecordedConformance {
                     new Guidance(strength, false, guided, null, false),
                     0,
                     start.floats(),
+                    null,
                     null,
                     null,
                     null,
@@ -163,7 +166,7 @@ final class RecordedConformance {
     public void stepStarting(int step) {}
 
     @Override
-    public void stepFinished(int step) {}
+    public void stepFinished(int step, @Nullable LocalState after) {}
 
     @Override
     public boolean wants(String name) {

@@ -1,9 +1,15 @@
 package dev.longtake.worker.order;
 
 import com.google.protobuf.ByteString;
+import com.google.protobuf.UnsafeByteOperations;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.DataType;
 import dev.longtake.v1.Tensor;
+import dev.longtake.worker.device.Device;
+import dev.longtake.worker.device.Matrix;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
@@ -22,6 +28,21 @@ public final class ProtoTensors {
         .setDataType(DataType.DATA_TYPE_F32)
         .addAllShape(shape)
         .setData(ByteString.copyFrom(bytes))
+        .build();
+  }
+
+  /** The values of an F32 matrix, copied off the device and once more into the message. */
+  static Tensor of(Device device, Matrix matrix, List<Long> shape) {
+    byte[] bytes = new byte[Math.multiplyExact(4 * matrix.rows(), matrix.columns())];
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment host = arena.allocate(bytes.length, 64);
+      device.download(matrix, host);
+      MemorySegment.copy(host, ValueLayout.JAVA_BYTE, 0, bytes, 0, bytes.length);
+    }
+    return Tensor.newBuilder()
+        .setDataType(DataType.DATA_TYPE_F32)
+        .addAllShape(shape)
+        .setData(UnsafeByteOperations.unsafeWrap(bytes))
         .build();
   }
 

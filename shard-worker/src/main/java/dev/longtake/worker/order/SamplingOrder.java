@@ -2,12 +2,8 @@ package dev.longtake.worker.order;
 
 import static dev.longtake.worker.order.OrderGeometry.require;
 
-import dev.longtake.common.error.ErrorCode;
-import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.SamplingTask;
-import dev.longtake.v1.StepFinished;
-import dev.longtake.v1.WorkEvent;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.engine.exec.Branch;
 import dev.longtake.worker.engine.exec.Condition;
@@ -21,12 +17,10 @@ import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.sampler.Guidance;
 import dev.longtake.worker.engine.sampler.Sampler;
 import dev.longtake.worker.engine.sampler.SamplingInput;
-import dev.longtake.worker.engine.sampler.SamplingListener;
 import dev.longtake.worker.engine.sampler.SamplingLoop;
 import dev.longtake.worker.media.FrameDecoder;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -52,6 +46,11 @@ final class SamplingOrder {
         "decode",
         "Expected one sample and a model folder with a VAE to decode, but got %d samples and %s VAE"
             .formatted(samples, decoder == null ? "no" : "a"));
+    require(
+        task.getCheckpointEvery() >= 0,
+        "checkpoint_every",
+        "Expected checkpoint_every of 0 (no state is sent) or a number of steps, but got %d"
+            .formatted(task.getCheckpointEvery()));
     Sampler sampler = OrderSampler.sampler(task, model);
     Guidance guidance = OrderSampler.guidance(task, model);
     Geometry geometry =
@@ -63,7 +62,7 @@ final class SamplingOrder {
             work.exchange().rank());
     Condition condition = condition(samples, guidance, model);
     RankWork rank = work.rank(geometry, condition);
-    SamplingInput input = input(geometry, sampler, guidance, samples);
+    SamplingInput input = OrderInput.of(task, model, geometry, sampler, guidance);
     work.turn().take();
     try (Lanes lanes = new Lanes(rank, work.taps(geometry, condition, task.getCaptureList()))) {
       lanes.prepare();
@@ -71,7 +70,7 @@ final class SamplingOrder {
         return sample(lanes, rank, input);
       }
       try (StageLoop loop =
-          new StageLoop(rank, lanes, input, new Listener(rank, silent(geometry), sampler))) {
+          new StageLoop(rank, lanes, input, listener(rank, silent(geometry), sampler))) {
         loop.run();
       }
       return 0;
@@ -88,11 +87,7 @@ final class SamplingOrder {
     try (GangDenoiser denoiser = new GangDenoiser(rank, lanes, neededChannels(geometry, input));
         SamplingLoop loop =
             new SamplingLoop(
-                work.device(),
-                denoiser,
-                geometry,
-                input,
-                new Listener(rank, tap, input.sampler()))) {
+                work.device(), denoiser, geometry, input, listener(rank, tap, input.sampler()))) {
       Matrix latents = loop.run();
       if (tap.wants("final")) {
         tap.latents("final", latents, model.latentChannels());
@@ -107,6 +102,10 @@ final class SamplingOrder {
       new FrameDecoding(work, decoder).run(local, geometry, rank.share());
       return System.nanoTime() - start;
     }
+  }
+
+  private StepListener listener(RankWork rank, SliceTap tap, Sampler sampler) {
+    return new StepListener(work, rank, tap, sampler.steps(), task.getCheckpointEvery());
   }
 
   private SliceTap silent(Geometry geometry) {
@@ -158,113 +157,5 @@ final class SamplingOrder {
         (float) (clip.getPixelHeight() / clip.getPixelWidth()),
         clip.getPixelFrames(),
         (float) task.getGuidance().getStrength());
-  }
-
-  private SamplingInput input(Geometry geometry, Sampler sampler, Guidance guidance, int samples) {
-    require(
-        !task.hasFrameMask() || sampler.plan(geometry).frames() != null,
-        "frame_mask",
-        "Expected no frame mask for schedule %s, only for rectified_flow and ancestral"
-            .formatted(task.getScheduleCase().name().toLowerCase(Locale.ROOT)));
-    long[] clip = {
-      samples,
-      work.model().latentChannels(),
-      geometry.patching().frames(),
-      geometry.patching().height(),
-      geometry.patching().width()
-    };
-    long[] steps = {sampler.steps(), clip[0], clip[1], clip[2], clip[3], clip[4]};
-    return new SamplingInput(
-        samples,
-        sampler,
-        guidance,
-        task.getSeed(),
-        task.hasLatents() ? ProtoTensors.floats(task.getLatents(), "latents", clip) : null,
-        task.hasFrameMask()
-            ? ProtoTensors.floats(task.getFrameMask(), "frame_mask", samples, clip[2])
-            : null,
-        task.hasStepNoise() ? ProtoTensors.floats(task.getStepNoise(), "step_noise", steps) : null,
-        task.hasEditNoise() ? ProtoTensors.floats(task.getEditNoise(), "edit_noise", steps) : null,
-        reference(clip));
-  }
-
-  private float @Nullable [] reference(long[] clip) {
-    if (!task.hasReferenceLatents()) {
-      return null;
-    }
-    require(
-        work.model().patches().hasReference(),
-        "reference_latents",
-        "Expected no reference latents, because the model sees none, but got some");
-    return ProtoTensors.floats(
-        task.getReferenceLatents(),
-        "reference_latents",
-        clip[0],
-        1 + clip[1],
-        clip[2],
-        clip[3],
-        clip[4]);
-  }
-
-  private final class Listener implements SamplingListener {
-    private final RankWork rank;
-    private final SliceTap tap;
-    private final ModelDescription model = work.model();
-    private final int steps;
-
-    Listener(RankWork rank, SliceTap tap, Sampler sampler) {
-      this.rank = rank;
-      this.tap = tap;
-      this.steps = sampler.steps();
-    }
-
-    @Override
-    public void stepStarting(int step) {
-      if (work.canceled().getAsBoolean()) {
-        throw new LongtakeException(ErrorCode.CANCELED, "The job was cancelled");
-      }
-      if (work.plan().stages().size() == 1) {
-        // Other jobs on the device get their turn, too. With stages an exchange gives it up
-        // soon, and latents that waited for another job would leave the first stage idle.
-        work.turn().give();
-        work.turn().take();
-      }
-      work.trace().beginStep();
-      rank.homeTrace().begin("sampling loop");
-    }
-
-    @Override
-    public void stepFinished(int step) {
-      rank.homeTrace().pause();
-      work.trace().endStep();
-      if (rank.share().tells()) {
-        work.events()
-            .accept(
-                WorkEvent.newBuilder()
-                    .setStepFinished(StepFinished.newBuilder().setStep(step + 1).setSteps(steps))
-                    .build());
-      }
-    }
-
-    @Override
-    public boolean wants(String name) {
-      return tap.wants(name);
-    }
-
-    @Override
-    public void latents(String name, int step, Matrix latents) {
-      int channels =
-          switch (name) {
-            case "model_out" -> model.outputChannels();
-            case "reference_latents" -> 1 + model.latentChannels();
-            default -> model.latentChannels();
-          };
-      tap.latents(name + "/" + step, latents, channels);
-    }
-
-    @Override
-    public void values(String name, int step, float[] values) {
-      tap.whole(name + "/" + step, values, List.of((long) values.length));
-    }
   }
 }

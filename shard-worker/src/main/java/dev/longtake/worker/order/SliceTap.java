@@ -4,6 +4,7 @@ import dev.longtake.common.partition.Range;
 import dev.longtake.common.tensor.Bfloat16;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.v1.Split;
+import dev.longtake.v1.Tensor;
 import dev.longtake.v1.TensorSlice;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.worker.device.Device;
@@ -124,10 +125,19 @@ final class SliceTap implements Tap {
 
   /** The same of some rows of the batch. */
   void latents(String name, Matrix value, int channels, Range ofRows) {
-    Range frames = geometry.latentFrames();
-    if (frames.isEmpty()) {
-      return;
+    if (!geometry.latentFrames().isEmpty()) {
+      TensorSlice slice = slice(name, value, channels, ofRows);
+      events.accept(WorkEvent.newBuilder().setTensor(slice).build());
     }
+  }
+
+  /** Latents of this rank's frames, of which there are some, and of all samples, without sending them. */
+  TensorSlice slice(String name, Matrix value, int channels) {
+    return slice(name, value, channels, ALL_ROWS);
+  }
+
+  private TensorSlice slice(String name, Matrix value, int channels, Range ofRows) {
+    Range frames = geometry.latentFrames();
     List<Long> shape =
         List.of(
             (long) value.rows() / channels / frames.size(),
@@ -135,23 +145,26 @@ final class SliceTap implements Tap {
             (long) frames.size(),
             (long) geometry.patching().height(),
             (long) geometry.patching().width());
-    send(name, floats(value), shape, Split.SPLIT_FRAME, frames, ofRows);
+    return slice(name, ProtoTensors.of(device, value, shape), Split.SPLIT_FRAME, frames, ofRows);
   }
 
   private void send(
       String name, float[] values, List<Long> shape, Split split, Range range, Range ofRows) {
-    events.accept(
-        WorkEvent.newBuilder()
-            .setTensor(
-                TensorSlice.newBuilder()
-                    .setName(name)
-                    .setTensor(ProtoTensors.of(values, shape))
-                    .setSplit(split)
-                    .setStart(range.start())
-                    .setEnd(range.end())
-                    .setRowStart(ofRows.start())
-                    .setRowEnd(ofRows.end()))
-            .build());
+    TensorSlice slice = slice(name, ProtoTensors.of(values, shape), split, range, ofRows);
+    events.accept(WorkEvent.newBuilder().setTensor(slice).build());
+  }
+
+  private static TensorSlice slice(
+      String name, Tensor tensor, Split split, Range range, Range ofRows) {
+    return TensorSlice.newBuilder()
+        .setName(name)
+        .setTensor(tensor)
+        .setSplit(split)
+        .setStart(range.start())
+        .setEnd(range.end())
+        .setRowStart(ofRows.start())
+        .setRowEnd(ofRows.end())
+        .build();
   }
 
   private float[] floats(Matrix value) {

@@ -180,7 +180,7 @@ class PlanMatrixTest {
   }
 
   /** Branches 1 to 2, stages 1 to 4, ranks 1 to {@code maxRanks}; modes, shares and micro-batches follow from a seed, every mode at least once. */
-  private static List<ExecutionPlan> plans(ModelProfile profile, int maxRanks) {
+  static List<ExecutionPlan> plans(ModelProfile profile, int maxRanks) {
     Random random = new Random(17);
     List<SequenceMode> modes = modes(profile);
     List<ExecutionPlan> plans = new ArrayList<>();

@@ -4,7 +4,7 @@ import dev.longtake.common.metrics.CacheMeters;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.common.plan.Plans;
-import dev.longtake.v1.WorkEvent;
+import dev.longtake.v1.StatePart;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.cache.ConditionCache;
 import dev.longtake.worker.cache.ConditionCacheSettings;
@@ -18,7 +18,9 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.ExecutorService;
@@ -39,6 +41,7 @@ final class ThreadGang implements Gang {
   private final List<ConditionCache> caches = new ArrayList<>();
   private final List<OpenModel> models = new ArrayList<>();
   private final List<EngineOrderRunner> runners = new ArrayList<>();
+  private final Queue<StatePart> states = new ConcurrentLinkedQueue<>();
   private final ExecutorService threads = Executors.newCachedThreadPool();
 
   ThreadGang(Path folder, int ranks, int threadsPerRank) {
@@ -77,6 +80,7 @@ final class ThreadGang implements Gang {
   }
 
   private Map<String, Captured> run(WorkOrder task, int ranks) {
+    states.clear();
     SliceAssembly assembly = new SliceAssembly();
     List<MemoryExchange> exchanges = MemoryExchange.gang(ranks);
     var running = new ExecutorCompletionService<>(threads);
@@ -91,15 +95,17 @@ final class ThreadGang implements Gang {
     return assembly.assemble();
   }
 
-  private static void run(
+  private void run(
       EngineOrderRunner runner, WorkOrder task, MemoryExchange exchange, SliceAssembly assembly) {
     try {
       runner.run(
           task,
           exchange,
           event -> {
-            if (event.getEventCase() == WorkEvent.EventCase.TENSOR) {
+            if (event.hasTensor()) {
               assembly.add(event.getTensor());
+            } else if (event.hasState()) {
+              states.add(event.getState());
             }
           },
           () -> false);
@@ -120,6 +126,11 @@ final class ThreadGang implements Gang {
     } catch (InterruptedException | ExecutionException e) {
       throw new AssertionError("A rank failed", e);
     }
+  }
+
+  /** What the last task's ranks sent of the sampler's state, in no order. */
+  List<StatePart> states() {
+    return List.copyOf(states);
   }
 
   /** Texts that orders found prepared. */

@@ -12,12 +12,14 @@ import dev.longtake.common.model.ModelFolder;
 import dev.longtake.v1.BlockTimes;
 import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.Ddim;
+import dev.longtake.v1.DpmSolver;
 import dev.longtake.v1.Guidance;
 import dev.longtake.v1.KindTimes;
 import dev.longtake.v1.MeasureBlocks;
 import dev.longtake.v1.RankTrace;
 import dev.longtake.v1.RectifiedFlow;
 import dev.longtake.v1.RowCondition;
+import dev.longtake.v1.SamplerState;
 import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.TraceSpan;
 import dev.longtake.v1.WorkEvent;
@@ -268,6 +270,66 @@ class EngineOrderRunnerTest {
         "edit_noise",
         "[3, 1, 4, 4, 8, 8]",
         "[2, 4]");
+  }
+
+  @Test
+  void shouldNameWhatIsWrongWhenAStateToResumeFromIsImpossible() {
+    assertRefused(task -> task.setCheckpointEvery(-1), "checkpoint_every", "-1");
+    for (int stepsDone : new int[] {-1, 0, 3}) {
+      assertRefused(
+          task -> task.setResume(state().setStepsDone(stepsDone)),
+          "resume.steps_done of 1 to 2",
+          "3 steps",
+          "got " + stepsDone);
+    }
+    assertRefused(
+        task -> task.setResume(state().setLatents(ProtoTensors.of(new float[8], List.of(2L, 4L)))),
+        "resume.latents",
+        "[1, 4, 4, 8, 8]",
+        "[2, 4]");
+    assertRefused(
+        task -> task.setResume(state().setPrevious(state().getLatents())),
+        "resume.previous",
+        "got one for rectified_flow");
+    UnaryOperator<SamplingTask.Builder> solver =
+        task -> task.setDpmSolver(DpmSolver.newBuilder().setSteps(3).setTimesteps(1000));
+    assertRefused(
+        task -> solver.apply(task).setResume(state()), "resume.previous", "none for dpm_solver");
+    assertRefused(
+        task ->
+            solver
+                .apply(task)
+                .setResume(state().setPrevious(ProtoTensors.of(new float[1], List.of(1L)))),
+        "resume.previous",
+        "[1, 4, 4, 8, 8]",
+        "[1]");
+  }
+
+  private static SamplerState.Builder state() {
+    return SamplerState.newBuilder()
+        .setStepsDone(1)
+        .setLatents(ProtoTensors.of(new float[1024], List.of(1L, 4L, 4L, 8L, 8L)));
+  }
+
+  @Test
+  void shouldSendTheStateBeforeTheStepItIsOfAndNoneAfterTheLast() {
+    run(task ->
+        task.setCheckpointEvery(2)
+            .setRectifiedFlow(RectifiedFlow.newBuilder().setSteps(6).setTimesteps(1000)));
+
+    assertThat(events.stream().map(WorkEvent::getEventCase).toList().subList(0, 8))
+        .containsExactly(
+            WorkEvent.EventCase.STEP_FINISHED,
+            WorkEvent.EventCase.STATE,
+            WorkEvent.EventCase.STEP_FINISHED,
+            WorkEvent.EventCase.STEP_FINISHED,
+            WorkEvent.EventCase.STATE,
+            WorkEvent.EventCase.STEP_FINISHED,
+            WorkEvent.EventCase.STEP_FINISHED,
+            WorkEvent.EventCase.STEP_FINISHED);
+    assertThat(events.stream().filter(WorkEvent::hasState))
+        .extracting(event -> event.getState().getStepsDone())
+        .containsExactly(2, 4);
   }
 
   @Test

@@ -17,6 +17,7 @@ public final class StageLoop implements AutoCloseable {
   private final Lanes lanes;
   private final StepConditions conditions;
   private final SamplingListener listener;
+  private final int firstStep;
   private final @Nullable DeviceBuffer buffer;
   private final @Nullable Matrix latents;
   private final @Nullable LatentsLink link;
@@ -26,6 +27,7 @@ public final class StageLoop implements AutoCloseable {
     this.work = work;
     this.lanes = lanes;
     this.listener = listener;
+    this.firstStep = input.firstStep();
     RankShare share = work.share();
     conditions = new StepConditions(work.device(), share.geometry(), input);
     if (!share.isFirstStage()) {
@@ -53,9 +55,9 @@ public final class StageLoop implements AutoCloseable {
     }
   }
 
-  /** Runs all steps. */
+  /** Runs the steps that are left. */
   public void run() {
-    for (int step = 0; step < conditions.plan().steps().size(); step++) {
+    for (int step = firstStep; step < conditions.plan().steps().size(); step++) {
       listener.stepStarting(step);
       String place = "step " + (step + 1);
       if (link != null && latents != null) {
@@ -64,7 +66,7 @@ public final class StageLoop implements AutoCloseable {
       work.homeTrace().pause();
       lanes.step(conditions.input(step, latents), place, /* predictions= */ null);
       work.homeTrace().begin("stage loop");
-      listener.stepFinished(step);
+      listener.stepFinished(step, /* after= */ null);
     }
   }
 

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param stepNoise [steps, ...] that the sampler adds, instead of the generator's, or null
  * @param editNoise [steps, ...] for edited frames, instead of the generator's, or null
  * @param reference [samples, 1 + channels, frames, height, width], a mask and the masked reference latents, or null
+ * @param resume goes on from there instead of from the start, or null
  */
 public record SamplingInput(
     int samples,
@@ -23,4 +24,10 @@ public record SamplingInput(
     float @Nullable [] frameMask,
     float @Nullable [] stepNoise,
     float @Nullable [] editNoise,
-    float @Nullable [] reference) {}
+    float @Nullable [] reference,
+    @Nullable SamplerState resume) {
+  /** The first step that is left to do, from 0. */
+  public int firstStep() {
+    return resume == null ? 0 : resume.stepsDone();
+  }
+}

@@ -1,6 +1,7 @@
 package dev.longtake.worker.engine.sampler;
 
 import dev.longtake.worker.device.Matrix;
+import org.jspecify.annotations.Nullable;
 
 /** Follows a sampling loop, on its thread. */
 public interface SamplingListener {
@@ -12,8 +13,12 @@ public interface SamplingListener {
    */
   void stepStarting(int step);
 
-  /** After each step. */
-  void stepFinished(int step);
+  /**
+   * After each step.
+   *
+   * @param after what the step left here; null in stages before the last, which keep nothing from step to step
+   */
+  void stepFinished(int step, @Nullable LocalState after);
 
   /** Whether to call {@link #latents} or {@link #values} for this name. */
   boolean wants(String name);

@@ -76,21 +76,29 @@ public final class SamplingLoop implements AutoCloseable {
   }
 
   /**
-   * Runs all steps.
+   * Runs the steps that are left.
    *
    * @return this rank's final latents, valid until close
    */
   public Matrix run() {
-    fill(latents, input.start(), 0, START_STREAM);
+    start();
     if (conditions.reference() != null) {
       take("reference_latents", 0, conditions.reference());
     }
-    for (int step = 0; step < plan.steps().size(); step++) {
+    for (int step = input.firstStep(); step < plan.steps().size(); step++) {
       listener.stepStarting(step);
       step(step, plan.steps().get(step));
-      listener.stepFinished(step);
+      listener.stepFinished(step, new LocalState(latents, plan.remembers() ? remembered : null));
     }
     return latents;
+  }
+
+  private void start() {
+    SamplerState resume = input.resume();
+    fill(latents, resume == null ? input.start() : resume.latents(), 0, START_STREAM);
+    if (resume != null && resume.previous() != null) {
+      Floats.upload(device, rows.localPart(resume.previous(), /* index= */ 0), remembered);
+    }
   }
 
   /** The {@code index}-th of given values, or else noise. */

@@ -23,7 +23,8 @@ public record SamplingPlan(List<SamplerStep> steps, @Nullable FrameRule frames) 
     return steps.stream().anyMatch(step -> step.noise() instanceof StepNoise.Learned);
   }
 
-  boolean remembers() {
+  /** Whether steps keep their estimate for the next one. */
+  public boolean remembers() {
     return steps.stream().anyMatch(step -> step.estimate() != null);
   }
 }

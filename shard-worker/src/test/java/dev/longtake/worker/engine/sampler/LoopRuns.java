@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /** Sampling loops of several ranks with a function of the latents for a network, and their latents put together. */
 final class LoopRuns {
@@ -145,7 +146,7 @@ final class LoopRuns {
     public void stepStarting(int step) {}
 
     @Override
-    public void stepFinished(int step) {}
+    public void stepFinished(int step, @Nullable LocalState after) {}
 
     @Override
     public boolean wants(String name) {

@@ -64,7 +64,8 @@ class SamplingLoopTest {
 
   private static SamplingInput input(
       Sampler sampler, Guidance guidance, float @Nullable [] frameMask) {
-    return new SamplingInput(SAMPLES, sampler, guidance, 9, null, frameMask, null, null, null);
+    return new SamplingInput(
+        SAMPLES, sampler, guidance, 9, null, frameMask, null, null, null, null);
   }
 
   private static Guidance threeBranches() {
@@ -112,6 +113,7 @@ class SamplingLoopTest {
             mask,
             stepNoise(sampler.steps(), 1L << 32),
             stepNoise(sampler.steps(), 1),
+            null,
             null);
 
     assertThat(runs().run(given, 1, CAPTURED))

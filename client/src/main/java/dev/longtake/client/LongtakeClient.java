@@ -4,6 +4,7 @@ import dev.longtake.v1.CancelJobRequest;
 import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.ClusterStatus;
 import dev.longtake.v1.DownloadRequest;
+import dev.longtake.v1.DrainRequest;
 import dev.longtake.v1.ExplainRequest;
 import dev.longtake.v1.ExplainResponse;
 import dev.longtake.v1.GenerationGrpc;
@@ -18,6 +19,7 @@ import dev.longtake.v1.TraceChunk;
 import dev.longtake.v1.TraceRequest;
 import dev.longtake.v1.VideoChunk;
 import dev.longtake.v1.WatchRequest;
+import dev.longtake.v1.WorkerStatus;
 import io.grpc.Context;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
@@ -27,6 +29,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Iterator;
 import java.util.List;
+import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -56,16 +59,21 @@ public final class LongtakeClient implements AutoCloseable {
   private final Duration callTimeout;
   private final Duration watchTimeout;
   private final Duration downloadTimeout;
+  private final Duration reconnectTimeout;
   private final ManagedChannel channel;
 
   /** Counted down by {@link #close()}, so that nobody goes on waiting to reconnect. */
   private final CountDownLatch closed = new CountDownLatch(1);
+
+  /** How long a submission is tried while nothing answers: it may be the first call, with a wrong address. */
+  private static final Duration SUBMIT_PATIENCE = Duration.ofMillis(1500);
 
   private LongtakeClient(Builder builder, String host, int port) {
     this.address = builder.address;
     this.callTimeout = builder.callTimeout;
     this.watchTimeout = builder.watchTimeout;
     this.downloadTimeout = builder.downloadTimeout;
+    this.reconnectTimeout = builder.reconnectTimeout;
     SslContext tls = builder.tls;
     NettyChannelBuilder channel = NettyChannelBuilder.forAddress(host, port);
     this.channel =
@@ -86,6 +94,7 @@ public final class LongtakeClient implements AutoCloseable {
     private Duration callTimeout = Duration.ofSeconds(30);
     private Duration watchTimeout = Duration.ofHours(24);
     private Duration downloadTimeout = Duration.ofMinutes(30);
+    private Duration reconnectTimeout = Duration.ofMinutes(2);
     private @Nullable SslContext tls;
 
     private Builder() {}
@@ -127,6 +136,12 @@ public final class LongtakeClient implements AutoCloseable {
       return this;
     }
 
+    /** How long watching and fetching go on while the coordinator can't be reached, for example because it is restarted; default 2 min. */
+    public Builder reconnectTimeout(Duration reconnectTimeout) {
+      this.reconnectTimeout = reconnectTimeout;
+      return this;
+    }
+
     /**
      * A client that connects on its first call.
      *
@@ -164,7 +179,26 @@ public final class LongtakeClient implements AutoCloseable {
    * same video, byte for byte.
    */
   public Job submit(GenerationRequest request) {
-    return call(() -> generation().submit(SubmitRequest.newBuilder().setRequest(request).build()));
+    return submit(SubmitRequest.newBuilder().setRequest(request).build());
+  }
+
+  /**
+   * As {@link #submit(GenerationRequest)}, with a tenant, a priority, a deadline or an idempotency key. Where the request has no key it
+   * gets one, so that a submission whose answer was lost can be made again without making a second job.
+   */
+  public Job submit(SubmitRequest request) {
+    SubmitRequest keyed =
+        request.getIdempotencyKey().isEmpty()
+            ? request.toBuilder().setIdempotencyKey(UUID.randomUUID().toString()).build()
+            : request;
+    Reconnection reconnection = new Reconnection(this, callTimeout, SUBMIT_PATIENCE);
+    while (true) {
+      try {
+        return generation().submit(keyed);
+      } catch (StatusRuntimeException e) {
+        reconnection.pauseOrThrow(e);
+      }
+    }
   }
 
   /** The job as it is now. */
@@ -185,6 +219,18 @@ public final class LongtakeClient implements AutoCloseable {
   /** Stops a queued or running job; a job that ended already is returned unchanged. */
   public Job cancel(String jobId) {
     return call(() -> generation().cancel(CancelJobRequest.newBuilder().setJobId(jobId).build()));
+  }
+
+  /**
+   * Gives a worker no new work; when its jobs are done it leaves and its process ends.
+   *
+   * @return the worker as it is now
+   */
+  public WorkerStatus drain(String workerId) {
+    return call(() ->
+        ClusterGrpc.newBlockingStub(channel)
+            .withDeadlineAfter(callTimeout.toNanos(), TimeUnit.NANOSECONDS)
+            .drain(DrainRequest.newBuilder().setWorkerId(workerId).build()));
   }
 
   /** Workers, model and number of jobs. */
@@ -307,6 +353,10 @@ public final class LongtakeClient implements AutoCloseable {
             GenerationGrpc.newBlockingStub(channel)
                 .withDeadlineAfter(timeoutNanos, TimeUnit.NANOSECONDS)
                 .trace(TraceRequest.newBuilder().setJobId(jobId).build()));
+  }
+
+  Duration reconnectTimeout() {
+    return reconnectTimeout;
   }
 
   /** Waits before a reconnection; returns false when the client was closed or the thread interrupted meanwhile. */

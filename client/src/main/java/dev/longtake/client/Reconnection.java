@@ -5,20 +5,28 @@ import io.grpc.StatusRuntimeException;
 import java.time.Duration;
 
 /**
- * When a broken stream is taken up again: a few times in a row, waiting twice as long each time, until something arrives.
- * Only a lost connection qualifies; what the server refused stays refused.
+ * When a broken call is made again: with pauses that grow to two seconds, until something arrives or nothing has for the client's patience;
+ * a coordinator that is started again is back within that. Only a lost connection qualifies; what the server refused stays refused.
  */
 final class Reconnection {
-  private static final int ATTEMPTS = 5;
   private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
+  private static final Duration MAX_PAUSE = Duration.ofSeconds(2);
 
   private final LongtakeClient client;
   private final long deadlineNanos;
-  private int failures;
+  private final Duration patience;
+  private Duration pause = FIRST_PAUSE;
+  private long failingSinceNanos;
+  private boolean failing;
 
-  Reconnection(LongtakeClient client, Duration timeout) {
+  /**
+   * @param timeout for all of it
+   * @param patience without any sign of the server
+   */
+  Reconnection(LongtakeClient client, Duration timeout, Duration patience) {
     this.client = client;
     this.deadlineNanos = System.nanoTime() + timeout.toNanos();
+    this.patience = patience;
   }
 
   /** What is left of the timeout for the next stream; at least one nanosecond, so that gRPC reports it as passed. */
@@ -28,20 +36,25 @@ final class Reconnection {
 
   /** Something arrived: earlier failures no longer count. */
   void succeeded() {
-    failures = 0;
+    failing = false;
+    pause = FIRST_PAUSE;
   }
 
-  /** Returns after a pause when the stream should be opened again; otherwise throws what the failure means. */
+  /** Returns after a pause when the call should be made again; otherwise throws what the failure means. */
   void pauseOrThrow(StatusRuntimeException failure) {
     LongtakeClientException meaning = LongtakeClientException.of(failure, client.address());
-    failures++;
+    if (!failing) {
+      failing = true;
+      failingSinceNanos = System.nanoTime();
+    }
     boolean isLostConnection =
         failure.getStatus().getCode() == Status.Code.UNAVAILABLE
             && meaning.reason().equals(LongtakeClientException.UNREACHABLE);
-    if (!isLostConnection
-        || failures >= ATTEMPTS
-        || !client.pause(FIRST_PAUSE.multipliedBy(1L << (failures - 1)))) {
+    boolean isPatient =
+        System.nanoTime() - failingSinceNanos + pause.toNanos() <= patience.toNanos();
+    if (!isLostConnection || !isPatient || !client.pause(pause)) {
       throw meaning;
     }
+    pause = pause.multipliedBy(2).compareTo(MAX_PAUSE) < 0 ? pause.multipliedBy(2) : MAX_PAUSE;
   }
 }

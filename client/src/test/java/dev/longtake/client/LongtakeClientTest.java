@@ -13,6 +13,7 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -30,7 +31,11 @@ class LongtakeClientTest {
   @BeforeEach
   void start() throws IOException {
     server = new ScriptedServer();
-    client = LongtakeClient.builder().address(server.address()).build();
+    client =
+        LongtakeClient.builder()
+            .address(server.address())
+            .reconnectTimeout(Duration.ofSeconds(1))
+            .build();
   }
 
   @AfterEach

@@ -159,7 +159,8 @@ public final class Coordinator implements AutoCloseable {
             config.exchangeTimeout(),
             config.stallTimeout(),
             config.heartbeatInterval().multipliedBy(CAUSE_GRACE_HEARTBEATS));
-    JobRunner runner = new JobRunner(jobs, artifacts, fleet, measurer, traces, settings, nanoTime, timer);
+    JobRunner runner =
+        new JobRunner(jobs, artifacts, fleet, measurer, traces, settings, nanoTime, timer);
     startup.step(
         "scheduler",
         () -> {

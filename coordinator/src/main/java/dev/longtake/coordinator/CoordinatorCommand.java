@@ -58,8 +58,8 @@ public final class CoordinatorCommand implements Callable<Integer> {
       names = "--database",
       paramLabel = "URL",
       description =
-          "jdbc:postgresql://HOST:PORT/DATABASE?user=...&password=... to store jobs in (default: a SQLite"
-              + " file in the data folder).")
+          "jdbc:postgresql://HOST:PORT/DATABASE?user=...&password=... to store jobs in (default: a"
+              + " SQLite file in the data folder).")
   private @Nullable String database;
 
   @Option(
@@ -67,7 +67,8 @@ public final class CoordinatorCommand implements Callable<Integer> {
       paramLabel = "STEPS",
       defaultValue = "" + CoordinatorConfig.DEFAULT_CHECKPOINT_EVERY,
       description =
-          "Keep what a job has computed after every so many steps, 0: never (default: ${DEFAULT-VALUE}).")
+          "Keep what a job has computed after every so many steps, 0: never (default:"
+              + " ${DEFAULT-VALUE}).")
   private int checkpointEvery;
 
   @Option(

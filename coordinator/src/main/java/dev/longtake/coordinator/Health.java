@@ -69,8 +69,7 @@ final class Health implements FleetListener, AutoCloseable {
   private synchronized void update() {
     boolean serves = !fleet.usable().isEmpty() && jobs.isStoring();
     statuses.setStatus(
-        GenerationGrpc.SERVICE_NAME,
-        serves ? ServingStatus.SERVING : ServingStatus.NOT_SERVING);
+        GenerationGrpc.SERVICE_NAME, serves ? ServingStatus.SERVING : ServingStatus.NOT_SERVING);
   }
 
   @Override

@@ -6,17 +6,17 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.coordinator.TestCluster.Failure;
-import dev.longtake.v1.WorkerReport;
-import dev.longtake.v1.GetJobRequest;
-import dev.longtake.v1.GenerationGrpc;
-import dev.longtake.v1.DrainRequest;
 import dev.longtake.v1.ClusterStatus;
+import dev.longtake.v1.DrainRequest;
+import dev.longtake.v1.GenerationGrpc;
+import dev.longtake.v1.GetJobRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.StatusRequest;
 import dev.longtake.v1.WorkerDescription;
+import dev.longtake.v1.WorkerReport;
 import dev.longtake.v1.WorkerStatus;
 import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckRequest;
@@ -209,8 +209,8 @@ final class ClusterTest {
       assertThat(cluster.end(running).getState()).isEqualTo(JobState.JOB_STATE_DONE);
       assertThat(other.toldToLeave.getCount()).isEqualTo(1);
       Failure unknown =
-          TestCluster.failure(() ->
-              cluster.cluster().drain(DrainRequest.newBuilder().setWorkerId("w7").build()));
+          TestCluster.failure(
+              () -> cluster.cluster().drain(DrainRequest.newBuilder().setWorkerId("w7").build()));
       assertThat(unknown.status()).isEqualTo(Status.Code.NOT_FOUND);
       assertThat(unknown.message()).contains("w7", "longtake status");
     }
@@ -235,8 +235,7 @@ final class ClusterTest {
   private static ServingStatus health(TestCluster cluster) {
     return HealthGrpc.newBlockingStub(cluster.channel())
         .withDeadlineAfter(30, TimeUnit.SECONDS)
-        .check(
-            HealthCheckRequest.newBuilder().setService(GenerationGrpc.SERVICE_NAME).build())
+        .check(HealthCheckRequest.newBuilder().setService(GenerationGrpc.SERVICE_NAME).build())
         .getStatus();
   }
 
@@ -262,8 +261,7 @@ final class ClusterTest {
       assertThat(failure.message()).contains("silent", "missed 3");
       assertThat(status(cluster).getWorkersCount()).isZero();
       cluster.awaitEvent(job, JobEvent::hasRequeued);
-      Job waiting =
-          cluster.generation().get(GetJobRequest.newBuilder().setJobId(job).build());
+      Job waiting = cluster.generation().get(GetJobRequest.newBuilder().setJobId(job).build());
       assertThat(waiting.getState()).isEqualTo(JobState.JOB_STATE_QUEUED);
       assertThat(waiting.getHistory(2).getReason())
           .contains("worker silent", "missed 3 heartbeats");

@@ -20,7 +20,8 @@ import picocli.CommandLine.Spec;
     description = "Generate a video on a running cluster.",
     footer = {
       "",
-      "The job is cancelled on Ctrl-C.",
+      "The job is cancelled on Ctrl-C. It goes on when workers or the coordinator die and come"
+          + " back.",
       "",
       "Exit status: 0 done, 1 failed, 2 wrong usage or request, or nothing listens there, 130"
           + " interrupted."
@@ -41,6 +42,8 @@ public final class GenerateCommand implements Callable<Integer> {
 
   @Mixin GenerationOptions options = new GenerationOptions();
 
+  @Mixin SubmitOptions submit = new SubmitOptions();
+
   @Option(names = "--json", description = "Print the result as JSON.")
   boolean isJson;
 
@@ -53,7 +56,7 @@ public final class GenerateCommand implements Callable<Integer> {
       Runtime.getRuntime().addShutdownHook(cancelOnInterrupt);
       GenerationReport report;
       try {
-        report = run.run(options.toRequest(prompt), file, List.of());
+        report = run.run(submit.toSubmit(options.toRequest(prompt)), file, List.of());
       } finally {
         removeHook(cancelOnInterrupt);
       }

@@ -2,9 +2,9 @@ package dev.longtake.client.cli;
 
 import dev.longtake.client.LongtakeClient;
 import dev.longtake.client.LongtakeClientException;
-import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobState;
+import dev.longtake.v1.SubmitRequest;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
@@ -28,7 +28,7 @@ public final class GenerationRun {
    *     the file can't be written
    */
   public GenerationReport run(
-      GenerationRequest request, Path file, List<GenerationReport.Stage> before) {
+      SubmitRequest request, Path file, List<GenerationReport.Stage> before) {
     OutputFile.prepare(file);
     Job ended;
     try {

@@ -83,6 +83,12 @@ public final class ProgressBar {
         var frames = event.getFramesDecoded();
         advance("frame", frames.getDecoded(), frames.getFrames(), "");
       }
+      case REQUEUED -> {
+        var requeued = event.getRequeued();
+        phase(
+            "waits again with %d steps kept: %s"
+                .formatted(requeued.getStepsDone(), requeued.getReason()));
+      }
       case ENDED, EVENT_NOT_SET -> finish();
     }
   }

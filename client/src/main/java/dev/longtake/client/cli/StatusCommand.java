@@ -96,7 +96,10 @@ public final class StatusCommand implements Callable<Integer> {
     if (jobs.size() > 1) {
       return "on jobs " + String.join(", ", jobs);
     }
-    return worker.getJobId().isEmpty() ? "idle" : "on job " + worker.getJobId();
+    String work = worker.getJobId().isEmpty() ? "idle" : "on job " + worker.getJobId();
+    String fault =
+        worker.getFault().isEmpty() ? "" : ", can't compute (%s)".formatted(worker.getFault());
+    return work + (worker.getDraining() ? ", draining" : "") + fault;
   }
 
   private static void appendMeasured(StringBuilder text, ClusterStatus status) {

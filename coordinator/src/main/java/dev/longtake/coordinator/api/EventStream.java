@@ -92,7 +92,8 @@ final class EventStream {
   private static LongtakeException stopping() {
     return new LongtakeException(
         ErrorCode.UNREACHABLE,
-        "The coordinator is shutting down; watch the job again when it is back, after the last sequence that came");
+        "The coordinator is shutting down; watch the job again when it is back, after the last"
+            + " sequence that came");
   }
 
   private void complete() {

@@ -30,8 +30,7 @@ final class ChecksummedFile {
   static void write(Path file, MessageLite message) throws IOException {
     ByteBuffer bytes = ByteBuffer.allocate(HEADER_BYTES + message.getSerializedSize());
     CodedOutputStream out =
-        CodedOutputStream.newInstance(
-            bytes.array(), HEADER_BYTES, bytes.capacity() - HEADER_BYTES);
+        CodedOutputStream.newInstance(bytes.array(), HEADER_BYTES, bytes.capacity() - HEADER_BYTES);
     message.writeTo(out);
     out.checkNoSpaceLeft();
     bytes.putInt(MAGIC).putInt(checksum(bytes.array())).rewind();

@@ -118,8 +118,7 @@ public final class JobArtifacts {
             folder(jobId),
             file -> {
               String name = file.getFileName().toString();
-              return name.startsWith(STATE_PREFIX)
-                  && !name.endsWith(ChecksummedFile.PART_SUFFIX);
+              return name.startsWith(STATE_PREFIX) && !name.endsWith(ChecksummedFile.PART_SUFFIX);
             })) {
       files.forEach(states::add);
     }

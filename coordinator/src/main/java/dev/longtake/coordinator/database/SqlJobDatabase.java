@@ -35,13 +35,15 @@ public final class SqlJobDatabase implements JobDatabase {
       """
       insert into jobs (id, state, tenant, submitted_at, attempt, record) values (?, ?, ?, ?, ?, ?)
       on conflict (id) do update set state = excluded.state, attempt = excluded.attempt, record = excluded.record
-      where excluded.attempt >= jobs.attempt""";
+      where excluded.attempt >= jobs.attempt\
+      """;
   private static final String ADD_EVENT =
       "insert into job_events (job_id, sequence, event) values (?, ?, ?) on conflict do nothing";
   private static final String ADD_TRANSITION =
       """
       insert into job_transitions (job_id, number, happened_at, state, attempt, reason)
-      values (?, ?, ?, ?, ?, ?) on conflict do nothing""";
+      values (?, ?, ?, ?, ?, ?) on conflict do nothing\
+      """;
 
   private final DataSource source;
   private @Nullable Connection connection;
@@ -76,7 +78,8 @@ public final class SqlJobDatabase implements JobDatabase {
   public static SqlJobDatabase postgresql(String url) {
     if (!url.startsWith(POSTGRESQL)) {
       throw LongtakeException.invalidField(
-          "database", "Expected --database to begin with %s, but it does not".formatted(POSTGRESQL));
+          "database",
+          "Expected --database to begin with %s, but it does not".formatted(POSTGRESQL));
     }
     PGSimpleDataSource source = new PGSimpleDataSource();
     try {
@@ -110,7 +113,9 @@ public final class SqlJobDatabase implements JobDatabase {
       log.info(
           "Jobs are stored in {}, schema version {}",
           place,
-          result.targetSchemaVersion == null ? result.initialSchemaVersion : result.targetSchemaVersion);
+          result.targetSchemaVersion == null
+              ? result.initialSchemaVersion
+              : result.targetSchemaVersion);
       return new SqlJobDatabase(source);
     } catch (FlywayException e) {
       throw new LongtakeException(
@@ -147,7 +152,8 @@ public final class SqlJobDatabase implements JobDatabase {
       List<JobRow> rows = new ArrayList<>();
       try (PreparedStatement select =
               open.prepareStatement(
-                  "select id, state, tenant, submitted_at, attempt, record from jobs order by submitted_at, id");
+                  "select id, state, tenant, submitted_at, attempt, record from jobs order by"
+                      + " submitted_at, id");
           ResultSet found = select.executeQuery()) {
         while (found.next()) {
           String id = found.getString(1);

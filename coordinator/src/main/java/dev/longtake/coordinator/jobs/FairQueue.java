@@ -154,6 +154,9 @@ final class FairQueue {
   /** What a job costs, in proportion: its pixels times its steps. */
   private static double work(JobEntry entry) {
     GenerationRequest request = entry.request();
-    return (double) request.getFrames() * request.getWidth() * request.getHeight() * request.getSteps();
+    return (double) request.getFrames()
+        * request.getWidth()
+        * request.getHeight()
+        * request.getSteps();
   }
 }

@@ -256,8 +256,7 @@ public final class JobEntry {
     queuePosition = -1;
     append(
         JobEvent.newBuilder()
-            .setRequeued(
-                JobEvent.Requeued.newBuilder().setReason(reason).setStepsDone(stepsKept)));
+            .setRequeued(JobEvent.Requeued.newBuilder().setReason(reason).setStepsDone(stepsKept)));
     return true;
   }
 

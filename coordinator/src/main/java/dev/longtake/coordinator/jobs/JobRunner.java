@@ -166,8 +166,7 @@ public final class JobRunner {
     };
   }
 
-  private Outcome generate(
-      JobEntry entry, long attempt, Gang gang, long waitedNanos, Kept kept)
+  private Outcome generate(JobEntry entry, long attempt, Gang gang, long waitedNanos, Kept kept)
       throws InterruptedException {
     if (!store.awaitStored(entry, settings.stallTimeout())) {
       throw new LongtakeException(
@@ -191,8 +190,7 @@ public final class JobRunner {
           Checkpointer.start(
               artifacts, entry.id(), new StateCollector(latentShape(entry)), kept.before);
       try (checkpointer) {
-        progress =
-            new Progress(attempt, spool, checkpointer, new StepClock(nanoTime.getAsLong()));
+        progress = new Progress(attempt, spool, checkpointer, new StepClock(nanoTime.getAsLong()));
         reports = sample(entry, start, gang, progress);
       } finally {
         kept.now = checkpointer.stepsKept();
@@ -362,8 +360,7 @@ public final class JobRunner {
             .build());
   }
 
-  private VideoFile writeVideo(
-      JobEntry entry, long attempt, FrameSpool spool, VideoFormat format) {
+  private VideoFile writeVideo(JobEntry entry, long attempt, FrameSpool spool, VideoFormat format) {
     Path target = artifacts.video(entry.id());
     ByteBuffer frame = ByteBuffer.allocate(format.frameBytes());
     try (Mp4Writer writer = Mp4Writer.create(target, format)) {

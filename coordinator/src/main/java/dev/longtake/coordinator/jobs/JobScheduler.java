@@ -120,7 +120,8 @@ public final class JobScheduler implements AutoCloseable {
             && (refusal.code() == ErrorCode.OUT_OF_MEMORY
                 || refusal.code() == ErrorCode.INVALID_REQUEST);
     if (waits) {
-      entry.waitsFor("Waits for more workers, since with those that are left: " + refusal.getMessage());
+      entry.waitsFor(
+          "Waits for more workers, since with those that are left: " + refusal.getMessage());
     }
     return waits;
   }

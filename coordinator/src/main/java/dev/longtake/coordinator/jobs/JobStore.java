@@ -279,7 +279,8 @@ public final class JobStore implements AutoCloseable {
       if (journal.isFailing()) {
         throw new LongtakeException(
             ErrorCode.STORAGE_UNAVAILABLE,
-            "Expected a database that stores jobs, but it fails at the moment; see the coordinator's log, then submit again");
+            "Expected a database that stores jobs, but it fails at the moment; see the"
+                + " coordinator's log, then submit again");
       }
       if (queue.size() >= queueLimit) {
         throw new LongtakeException(
@@ -290,7 +291,8 @@ public final class JobStore implements AutoCloseable {
                     queueLimit,
                     runTimes
                         .estimate(1, running)
-                        .map(seconds -> ", and the next place is free in about %d s".formatted(seconds))
+                        .map(seconds ->
+                            ", and the next place is free in about %d s".formatted(seconds))
                         .orElse("")));
       }
     } finally {

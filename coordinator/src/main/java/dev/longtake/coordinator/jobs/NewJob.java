@@ -29,7 +29,10 @@ public record NewJob(
    * @param requestDigest SHA-256 of the request as it came
    */
   public record Terms(
-      IdempotencyKey key, Priority priority, Optional<Duration> deadline, ByteString requestDigest) {}
+      IdempotencyKey key,
+      Priority priority,
+      Optional<Duration> deadline,
+      ByteString requestDigest) {}
 
   /**
    * What tells a retried submission from a new one.

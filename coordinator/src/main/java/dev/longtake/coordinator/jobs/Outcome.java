@@ -11,8 +11,7 @@ import java.util.List;
 /** How a job ended. */
 public sealed interface Outcome {
   /** The video is where the job's artifacts have it. */
-  record Done(
-      Video video, List<StageTime> stageTimes, List<RankTime> rankTimes, Reuse reuse)
+  record Done(Video video, List<StageTime> stageTimes, List<RankTime> rankTimes, Reuse reuse)
       implements Outcome {
     public Done {
       rankTimes = List.copyOf(rankTimes);

@@ -70,7 +70,8 @@ final class SqlJobDatabaseTest {
 
   @Test
   void shouldSayWhatIsWrongWhenItCantBeOpened() throws Exception {
-    Path text = Files.writeString(folder.resolve("text"), "not a database, but long enough\n".repeat(40));
+    Path text =
+        Files.writeString(folder.resolve("text"), "not a database, but long enough\n".repeat(40));
 
     assertThatThrownBy(() -> SqlJobDatabase.sqlite(text))
         .isInstanceOf(LongtakeException.class)

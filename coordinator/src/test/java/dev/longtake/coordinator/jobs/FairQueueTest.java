@@ -109,7 +109,9 @@ final class FairQueueTest {
     }
 
     int events = jobs.stream().mapToInt(JobEntry::eventCount).sum();
-    assertThat(events).as("not one per job and change").isLessThan(300 * (JobStore.TOLD_PLACES + 4));
+    assertThat(events)
+        .as("not one per job and change")
+        .isLessThan(300 * (JobStore.TOLD_PLACES + 4));
     assertThat(store.counts()).isEqualTo(new JobCounts(100, 0));
   }
 }

@@ -103,10 +103,7 @@ final class JobStoreTest {
     JobEntry queued = submit();
     Outcome done =
         new Outcome.Done(
-            Video.getDefaultInstance(),
-            List.of(),
-            List.of(),
-            Reuse.getDefaultInstance());
+            Video.getDefaultInstance(), List.of(), List.of(), Reuse.getDefaultInstance());
 
     assertThatThrownBy(() -> store.end(queued, done)).isInstanceOf(IllegalStateException.class);
     JobEntry running = running();
@@ -229,7 +226,9 @@ final class JobStoreTest {
     reopen();
     assertThat(store.submit(once).id()).isEqualTo(first.id());
     assertThat(
-            store.submit(TestJobs.job("bert", Priority.PRIORITY_NORMAL, "key", Optional.empty())).id())
+            store
+                .submit(TestJobs.job("bert", Priority.PRIORITY_NORMAL, "key", Optional.empty()))
+                .id())
         .as("another tenant's key")
         .isNotEqualTo(first.id());
   }

@@ -50,15 +50,9 @@ public final class TestJobs {
     return job("", Priority.PRIORITY_NORMAL, "", Optional.empty());
   }
 
-  static NewJob job(
-      String tenant, Priority priority, String key, Optional<Duration> deadline) {
+  static NewJob job(String tenant, Priority priority, String key, Optional<Duration> deadline) {
     return new NewJob(
-        GenerationRequest.newBuilder()
-            .setWidth(16)
-            .setHeight(16)
-            .setFrames(4)
-            .setSteps(10)
-            .build(),
+        GenerationRequest.newBuilder().setWidth(16).setHeight(16).setFrames(4).setSteps(10).build(),
         ModelCard.getDefaultInstance(),
         new EncodedPrompt(
             new EncodedPrompt.Text(List.of(1, 2), Tensor.newBuilder().addShape(2).build()),

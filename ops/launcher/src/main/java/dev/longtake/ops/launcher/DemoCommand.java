@@ -12,6 +12,7 @@ import dev.longtake.client.cli.Texts;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.common.process.JavaProcess;
 import dev.longtake.v1.GenerationRequest;
+import dev.longtake.v1.SubmitRequest;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
@@ -111,7 +112,8 @@ final class DemoCommand implements Callable<Integer> {
       // Whoever dies, the calls end at once, and the death is what is reported.
       var _ = local.death().thenRun(client::close);
       try {
-        return new GenerationRun(client, progress).run(request(), file, List.of(starting));
+        return new GenerationRun(client, progress)
+            .run(SubmitRequest.newBuilder().setRequest(request()).build(), file, List.of(starting));
       } catch (LongtakeClientException e) {
         if (e.reason().equals(LongtakeClientException.INVALID_REQUEST)
             || e.reason().equals(LongtakeClientException.LOCAL_FILE)) {

@@ -1,6 +1,10 @@
 package dev.longtake.ops.launcher;
 
+import dev.longtake.client.cli.CancelCommand;
+import dev.longtake.client.cli.DrainCommand;
 import dev.longtake.client.cli.GenerateCommand;
+import dev.longtake.client.cli.JobsCommand;
+import dev.longtake.client.cli.ShowCommand;
 import dev.longtake.client.cli.StatusCommand;
 import dev.longtake.client.cli.TraceCommand;
 import dev.longtake.common.process.Logs;
@@ -53,8 +57,12 @@ public final class Longtake {
         new DemoCommand(),
         new UpCommand(),
         new GenerateCommand(),
+        new JobsCommand(),
+        new ShowCommand(),
+        new CancelCommand(),
         new TraceCommand(),
         new StatusCommand(),
+        new DrainCommand(),
         new PlanCommand(),
         new CoordinatorCommand(),
         WorkerMain.command(),

@@ -69,6 +69,7 @@ final class RecordedConformance {
                     null,
                     null,
                     null,
+                    null,
                     null),
                 new Collector(ours))) {
       ours.put("final", Floats.download(device, loop.run()));

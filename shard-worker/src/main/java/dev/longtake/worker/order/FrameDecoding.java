@@ -28,15 +28,17 @@ final class FrameDecoding {
    * Decodes and sends.
    *
    * @param latents [channels, frames of this sequence rank, height, width]
+   * @param decodeFrom the first frame of the whole clip that is wanted
    */
-  void run(float[] latents, Geometry geometry, RankShare share) {
+  void run(float[] latents, Geometry geometry, RankShare share, int decodeFrom) {
     Range frames = geometry.latentFrames();
-    Range mine = share.ofBranchGroup(frames.size());
+    int skipped = Math.clamp(decodeFrom - frames.start(), 0, frames.size());
+    Range mine = share.ofBranchGroup(frames.size() - skipped);
     int channels = work.model().latentChannels();
     int height = geometry.patching().height();
     int width = geometry.patching().width();
     int pixels = height * width;
-    for (int i = mine.start(); i < mine.end(); i++) {
+    for (int i = skipped + mine.start(); i < skipped + mine.end(); i++) {
       if (work.canceled().getAsBoolean()) {
         throw new LongtakeException(ErrorCode.CANCELED, "The job was cancelled");
       }

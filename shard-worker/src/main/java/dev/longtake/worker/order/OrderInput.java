@@ -7,6 +7,7 @@ import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.Tensor;
 import dev.longtake.worker.engine.exec.Geometry;
 import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.sampler.GivenFrames;
 import dev.longtake.worker.engine.sampler.Guidance;
 import dev.longtake.worker.engine.sampler.Sampler;
 import dev.longtake.worker.engine.sampler.SamplerState;
@@ -56,13 +57,15 @@ final class OrderInput {
   }
 
   private SamplingInput input(Guidance guidance) {
+    GivenFrames given = givenFrames();
     return new SamplingInput(
         task.getPromptsCount(),
         sampler,
         guidance,
         task.getSeed(),
         task.hasLatents() ? ProtoTensors.floats(task.getLatents(), "latents", clip) : null,
-        frameMask(),
+        given,
+        given == null ? frameMask() : maskOf(given.frames()),
         task.hasStepNoise() ? ofSteps(task.getStepNoise(), "step_noise") : null,
         task.hasEditNoise() ? ofSteps(task.getEditNoise(), "edit_noise") : null,
         reference(),
@@ -73,12 +76,53 @@ final class OrderInput {
     if (!task.hasFrameMask()) {
       return null;
     }
+    requireFrameRule("frame_mask", "frame mask");
+    return ProtoTensors.floats(task.getFrameMask(), "frame_mask", clip[0], clip[2]);
+  }
+
+  private void requireFrameRule(String field, String words) {
     require(
         sampler.plan(geometry).frames() != null,
-        "frame_mask",
-        "Expected no frame mask for schedule %s, only for rectified_flow and ancestral"
-            .formatted(schedule()));
-    return ProtoTensors.floats(task.getFrameMask(), "frame_mask", clip[0], clip[2]);
+        field,
+        "Expected no %s for schedule %s, only for rectified_flow and ancestral"
+            .formatted(words, schedule()));
+  }
+
+  private @Nullable GivenFrames givenFrames() {
+    if (!task.hasGivenFrames()) {
+      return null;
+    }
+    requireFrameRule("given_frames", "given frames");
+    require(
+        !task.hasFrameMask(),
+        "given_frames",
+        "Expected either given_frames or frame_mask, but got both; leave one of them out");
+    double ratio = task.getGivenFrames().getEditRatio();
+    require(
+        ratio >= 0 && ratio < 1,
+        "given_frames.edit_ratio",
+        "Expected given_frames.edit_ratio of 0 (keeps the frames) up to, but not including, 1, but got %s"
+            .formatted(ratio));
+    Tensor latents = task.getGivenFrames().getLatents();
+    long frames = latents.getShapeCount() > 2 ? latents.getShape(2) : 0;
+    require(
+        frames >= 1 && frames < clip[2],
+        "given_frames.latents",
+        "Expected given_frames.latents of 1 to %d frames, because the clip has %d, but got shape %s"
+            .formatted(clip[2] - 1, clip[2], latents.getShapeList()));
+    float[] values =
+        ProtoTensors.floats(
+            latents, "given_frames.latents", clip[0], clip[1], frames, clip[3], clip[4]);
+    return new GivenFrames((int) frames, values);
+  }
+
+  /** The edit ratio for the first frames of every sample, 1 for the others: [samples, frames]. */
+  private float[] maskOf(int givenFrames) {
+    float[] mask = new float[(int) (clip[0] * clip[2])];
+    for (int i = 0; i < mask.length; i++) {
+      mask[i] = i % clip[2] < givenFrames ? (float) task.getGivenFrames().getEditRatio() : 1;
+    }
+    return mask;
   }
 
   private String schedule() {

@@ -60,6 +60,12 @@ final class SamplingOrder {
             guidance.branches() * samples,
             work.plan(),
             work.exchange().rank());
+    int frames = geometry.patching().frames();
+    require(
+        task.getDecodeFrom() >= 0 && task.getDecodeFrom() < frames,
+        "decode_from",
+        "Expected decode_from to be a latent frame of 0 to %d, but got %d"
+            .formatted(frames - 1, task.getDecodeFrom()));
     Condition condition = condition(samples, guidance, model);
     RankWork rank = work.rank(geometry, condition);
     SamplingInput input = OrderInput.of(task, model, geometry, sampler, guidance);
@@ -99,7 +105,7 @@ final class SamplingOrder {
       float[] local = Floats.download(work.device(), latents);
       work.turn().give();
       long start = System.nanoTime();
-      new FrameDecoding(work, decoder).run(local, geometry, rank.share());
+      new FrameDecoding(work, decoder).run(local, geometry, rank.share(), task.getDecodeFrom());
       return System.nanoTime() - start;
     }
   }
@@ -145,7 +151,7 @@ final class SamplingOrder {
                     sample, task.getNullConditions(sample), scalars, model));
       }
     }
-    return new Condition(branches, task.hasFrameMask());
+    return new Condition(branches, task.hasFrameMask() || task.hasGivenFrames());
   }
 
   private Branch.Scalars scalars() {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longtake.common.checkpoint.SafetensorsFile;
 import dev.longtake.v1.ClipGeometry;
+import dev.longtake.v1.GivenFrames;
 import dev.longtake.v1.Guidance;
 import dev.longtake.v1.RectifiedFlow;
 import dev.longtake.v1.RowCondition;
@@ -79,28 +80,17 @@ class DemoModelTest {
     float[] start = floats(reference, "noise");
     if (reference.info("given_latents").isPresent()) {
       float[] given = floats(reference, "given_latents");
-      int givenFrames = given.length / (CHANNELS * SIDE * SIDE);
-      insertFrames(start, given, givenFrames);
-      float[] mask = new float[FRAMES];
-      Arrays.fill(mask, givenFrames, FRAMES, 1);
-      task.setFrameMask(ProtoTensors.of(mask, List.of(1L, (long) FRAMES)));
+      long frames = given.length / (CHANNELS * SIDE * SIDE);
+      task.setGivenFrames(
+          GivenFrames.newBuilder()
+              .setLatents(
+                  ProtoTensors.of(
+                      given, List.of(1L, (long) CHANNELS, frames, (long) SIDE, (long) SIDE))));
     }
     task.setLatents(
         ProtoTensors.of(
             start, List.of(1L, (long) CHANNELS, (long) FRAMES, (long) SIDE, (long) SIDE)));
     return WorkOrder.newBuilder().setSampling(task);
-  }
-
-  private static void insertFrames(float[] start, float[] given, int givenFrames) {
-    int pixels = SIDE * SIDE;
-    for (int channel = 0; channel < CHANNELS; channel++) {
-      System.arraycopy(
-          given,
-          channel * givenFrames * pixels,
-          start,
-          channel * FRAMES * pixels,
-          givenFrames * pixels);
-    }
   }
 
   private static RowCondition prompt(SafetensorsFile reference) {

@@ -152,7 +152,11 @@ class PlanMatrixTest {
     }
   }
 
-  private static ModelProfile profile(Path folder) {
+  static ModelProfile demoProfile() {
+    return profile(GoldenFolders.demoModel());
+  }
+
+  static ModelProfile profile(Path folder) {
     try (OpenModel open = OpenModel.open(ModelFolder.open(folder))) {
       return ModelProfiles.of(open.description());
     }

@@ -2,7 +2,6 @@ package dev.longtake.worker.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.longtake.common.model.ModelFolder;
 import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.v1.Ancestral;
 import dev.longtake.v1.ClipGeometry;
@@ -11,7 +10,6 @@ import dev.longtake.v1.DpmSolver;
 import dev.longtake.v1.Guidance;
 import dev.longtake.v1.GuidedFlow;
 import dev.longtake.v1.ImageGuidance;
-import dev.longtake.v1.ModelProfile;
 import dev.longtake.v1.RectifiedFlow;
 import dev.longtake.v1.RowCondition;
 import dev.longtake.v1.SamplerState;
@@ -20,8 +18,6 @@ import dev.longtake.v1.StatePart;
 import dev.longtake.v1.Tensor;
 import dev.longtake.v1.TensorSlice;
 import dev.longtake.v1.WorkOrder;
-import dev.longtake.worker.engine.loading.OpenModel;
-import dev.longtake.worker.order.ModelProfiles;
 import dev.longtake.worker.order.ProtoTensors;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -141,7 +137,7 @@ class ResumeTest {
   @MethodSource("cases")
   void shouldGiveTheSameBitsWhenARunGoesOnFromAnyStepWithAnotherPlan(Case sampled) {
     Path folder = GoldenFolders.golden(sampled.model);
-    List<ExecutionPlan> plans = PlanMatrixTest.plans(profile(folder), 3);
+    List<ExecutionPlan> plans = PlanMatrixTest.plans(PlanMatrixTest.profile(folder), 3);
     int most = plans.stream().mapToInt(ExecutionPlan::workers).max().orElseThrow();
     Random random = new Random(29);
     try (ThreadGang gang = new ThreadGang(folder, most, 1)) {
@@ -163,12 +159,6 @@ class ResumeTest {
             .isEqualTo(expected.subList(stepsDone, expected.size()));
         assertThat(gang.activationBytes()).as("left behind, %s", place).isZero();
       }
-    }
-  }
-
-  private static ModelProfile profile(Path folder) {
-    try (OpenModel open = OpenModel.open(ModelFolder.open(folder))) {
-      return ModelProfiles.of(open.description());
     }
   }
 

@@ -4,6 +4,7 @@ import dev.longtake.common.metrics.CacheMeters;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.common.plan.Plans;
+import dev.longtake.v1.DecodedFrames;
 import dev.longtake.v1.StatePart;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.cache.ConditionCache;
@@ -11,6 +12,7 @@ import dev.longtake.worker.cache.ConditionCacheSettings;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.cpu.CpuDevice;
 import dev.longtake.worker.engine.loading.OpenModel;
+import dev.longtake.worker.media.FrameDecoder;
 import dev.longtake.worker.order.EngineOrderRunner;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.nio.file.Path;
@@ -42,6 +44,7 @@ final class ThreadGang implements Gang {
   private final List<OpenModel> models = new ArrayList<>();
   private final List<EngineOrderRunner> runners = new ArrayList<>();
   private final Queue<StatePart> states = new ConcurrentLinkedQueue<>();
+  private final Queue<DecodedFrames> frames = new ConcurrentLinkedQueue<>();
   private final ExecutorService threads = Executors.newCachedThreadPool();
 
   ThreadGang(Path folder, int ranks, int threadsPerRank) {
@@ -64,7 +67,7 @@ final class ThreadGang implements Gang {
               open.description(),
               open.weights(),
               cache,
-              () -> null,
+              () -> model.vae().isPresent() ? FrameDecoder.open(model, 1) : null,
               InstantSource.system()));
     }
   }
@@ -81,6 +84,7 @@ final class ThreadGang implements Gang {
 
   private Map<String, Captured> run(WorkOrder task, int ranks) {
     states.clear();
+    frames.clear();
     SliceAssembly assembly = new SliceAssembly();
     List<MemoryExchange> exchanges = MemoryExchange.gang(ranks);
     var running = new ExecutorCompletionService<>(threads);
@@ -106,6 +110,8 @@ final class ThreadGang implements Gang {
               assembly.add(event.getTensor());
             } else if (event.hasState()) {
               states.add(event.getState());
+            } else if (event.hasFrames()) {
+              frames.add(event.getFrames());
             }
           },
           () -> false);
@@ -131,6 +137,11 @@ final class ThreadGang implements Gang {
   /** What the last task's ranks sent of the sampler's state, in no order. */
   List<StatePart> states() {
     return List.copyOf(states);
+  }
+
+  /** What the last task's ranks decoded, in no order. */
+  List<DecodedFrames> frames() {
+    return List.copyOf(frames);
   }
 
   /** Texts that orders found prepared. */

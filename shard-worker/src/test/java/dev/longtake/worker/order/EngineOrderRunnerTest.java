@@ -13,6 +13,7 @@ import dev.longtake.v1.BlockTimes;
 import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.Ddim;
 import dev.longtake.v1.DpmSolver;
+import dev.longtake.v1.GivenFrames;
 import dev.longtake.v1.Guidance;
 import dev.longtake.v1.KindTimes;
 import dev.longtake.v1.MeasureBlocks;
@@ -303,6 +304,48 @@ class EngineOrderRunnerTest {
         "resume.previous",
         "[1, 4, 4, 8, 8]",
         "[1]");
+  }
+
+  @Test
+  void shouldNameWhatIsWrongWhenGivenFramesAreImpossible() {
+    assertRefused(
+        task -> task.setGivenFrames(given(0)),
+        "1 to 3 frames",
+        "the clip has 4",
+        "[1, 4, 0, 8, 8]");
+    assertRefused(task -> task.setGivenFrames(given(4)), "1 to 3 frames", "[1, 4, 4, 8, 8]");
+    assertRefused(
+        task ->
+            task.setGivenFrames(
+                GivenFrames.newBuilder()
+                    .setLatents(ProtoTensors.of(new float[2], List.of(1L, 1L, 2L)))),
+        "given_frames.latents",
+        "[1, 4, 2, 8, 8]",
+        "[1, 1, 2]");
+    for (double ratio : new double[] {-0.1, 1, Double.NaN}) {
+      assertRefused(
+          task -> task.setGivenFrames(given(2).setEditRatio(ratio)),
+          "given_frames.edit_ratio",
+          "got " + ratio);
+    }
+    assertRefused(
+        task ->
+            task.setGivenFrames(given(2))
+                .setFrameMask(ProtoTensors.of(new float[4], List.of(1L, 4L))),
+        "either given_frames or frame_mask");
+    assertRefused(
+        task ->
+            task.setDdim(Ddim.newBuilder().setSteps(3).setTimesteps(1000)).setGivenFrames(given(2)),
+        "no given frames",
+        "ddim");
+    assertRefused(task -> task.setDecodeFrom(-1), "decode_from", "0 to 3", "-1");
+    assertRefused(task -> task.setDecodeFrom(4), "decode_from", "0 to 3", "got 4");
+  }
+
+  private static GivenFrames.Builder given(int frames) {
+    return GivenFrames.newBuilder()
+        .setLatents(
+            ProtoTensors.of(new float[256 * frames], List.of(1L, 4L, (long) frames, 8L, 8L)));
   }
 
   private static SamplerState.Builder state() {

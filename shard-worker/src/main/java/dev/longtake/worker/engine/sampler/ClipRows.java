@@ -6,7 +6,9 @@ import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.DeviceBuffer;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.device.Patching;
+import dev.longtake.worker.engine.exec.Floats;
 import dev.longtake.worker.engine.exec.Geometry;
+import java.util.Arrays;
 
 /**
  * Where a rank's part of clips is: rows {@code [clip, channel, frame]} of its frames, columns {@code [height * width]}.
@@ -74,6 +76,19 @@ public record ClipRows(Geometry geometry, int clips, int channels) {
       System.arraycopy(whole, from, part, block * run, run);
     }
     return part;
+  }
+
+  /** Puts this rank's part of given frames in their places. */
+  void fillFirstFrames(Device device, Matrix target, GivenFrames given) {
+    int first = geometry.latentFrames().start();
+    int last = Math.min(given.frames(), geometry.latentFrames().end());
+    for (int block = 0; first < last && block < clips * channels; block++) {
+      int from = block * given.frames();
+      float[] frames =
+          Arrays.copyOfRange(given.latents(), (from + first) * pixels(), (from + last) * pixels());
+      int row = block * frames();
+      Floats.upload(device, frames, target.rows(row, row + last - first));
+    }
   }
 
   /** Noise of the global elements, so that it does not depend on who holds them. Each clip has its own seed. */

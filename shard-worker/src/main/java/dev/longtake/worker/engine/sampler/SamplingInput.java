@@ -8,6 +8,7 @@ import org.jspecify.annotations.Nullable;
  * @param samples clips at once
  * @param seed of the noise; the sample's index is added
  * @param start latents instead of noise from the seed, or null
+ * @param given frames that the start has in the place of its first ones, or null
  * @param frameMask [samples, frames]: 1 generates a frame, 0 keeps it, between: edits it, see {@link FrameRule}. Null: all are
  *     generated
  * @param stepNoise [steps, ...] that the sampler adds, instead of the generator's, or null
@@ -21,6 +22,7 @@ public record SamplingInput(
     Guidance guidance,
     long seed,
     float @Nullable [] start,
+    @Nullable GivenFrames given,
     float @Nullable [] frameMask,
     float @Nullable [] stepNoise,
     float @Nullable [] editNoise,

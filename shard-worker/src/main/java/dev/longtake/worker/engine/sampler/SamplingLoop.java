@@ -96,6 +96,9 @@ public final class SamplingLoop implements AutoCloseable {
   private void start() {
     SamplerState resume = input.resume();
     fill(latents, resume == null ? input.start() : resume.latents(), 0, START_STREAM);
+    if (resume == null && input.given() != null) {
+      rows.fillFirstFrames(device, latents, input.given());
+    }
     if (resume != null && resume.previous() != null) {
       Floats.upload(device, rows.localPart(resume.previous(), /* index= */ 0), remembered);
     }

@@ -65,7 +65,7 @@ class SamplingLoopTest {
   private static SamplingInput input(
       Sampler sampler, Guidance guidance, float @Nullable [] frameMask) {
     return new SamplingInput(
-        SAMPLES, sampler, guidance, 9, null, frameMask, null, null, null, null);
+        SAMPLES, sampler, guidance, 9, null, null, frameMask, null, null, null, null);
   }
 
   private static Guidance threeBranches() {
@@ -110,6 +110,7 @@ class SamplingLoopTest {
             Guidance.of(2),
             0,
             noise(9, 0),
+            null,
             mask,
             stepNoise(sampler.steps(), 1L << 32),
             stepNoise(sampler.steps(), 1),

@@ -362,7 +362,10 @@ public final class LongtakeClient implements AutoCloseable {
   /** Waits before a reconnection; returns false when the client was closed or the thread interrupted meanwhile. */
   boolean pause(Duration duration) {
     try {
-      return !closed.await(duration.toMillis(), TimeUnit.MILLISECONDS);
+      boolean isClosed = closed.await(duration.toMillis(), TimeUnit.MILLISECONDS);
+      // Else gRPC's own pauses, which grow to minutes, would come on top of ours.
+      channel.resetConnectBackoff();
+      return !isClosed;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return false;

@@ -65,6 +65,16 @@ public final class BenchCommand implements Callable<Integer> {
       description = "For cache: how long the random load takes (default: 180).")
   int seconds;
 
+  @Option(names = "--runs", paramLabel = "N", description = "For chaos: jobs (default: 100).")
+  int runs;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      defaultValue = "1",
+      description = "For chaos: what happens when to whom (default: ${DEFAULT-VALUE}).")
+  long seed;
+
   private final List<Benchmark> benchmarks;
 
   /** With all benchmarks. */
@@ -92,7 +102,7 @@ public final class BenchCommand implements Callable<Integer> {
       Benchmark benchmark = find(command);
       List<String> notes = new ArrayList<>();
       List<Figure> figures =
-          benchmark.run(new BenchOptions(tokens, channels, model, seconds, notes::add));
+          benchmark.run(new BenchOptions(tokens, channels, model, seconds, runs, seed, notes::add));
       var report = new Report(benchmark.name(), Machine.current(), figures, notes);
       out.print(isJson ? report.json() : report.text());
     }

@@ -12,10 +12,18 @@ import org.jspecify.annotations.Nullable;
  * @param channels of the model; 0 for the benchmark's own
  * @param model a folder; null to make one
  * @param seconds of load; 0 for the benchmark's own
+ * @param runs of what is repeated; 0 for the benchmark's own
+ * @param seed of what is chosen at random
  * @param notes gets what a figure can't say, a sentence at a time: what was left out and why, what was chosen
  */
 public record BenchOptions(
-    List<Integer> tokens, int channels, @Nullable Path model, int seconds, Consumer<String> notes) {
+    List<Integer> tokens,
+    int channels,
+    @Nullable Path model,
+    int seconds,
+    int runs,
+    long seed,
+    Consumer<String> notes) {
   /** Nothing told. */
   public static final BenchOptions NONE = new BenchOptions(List.of(), 0, null);
 
@@ -25,6 +33,6 @@ public record BenchOptions(
 
   /** Without an ear for notes. */
   public BenchOptions(List<Integer> tokens, int channels, @Nullable Path model) {
-    this(tokens, channels, model, /* seconds= */ 0, _ -> {});
+    this(tokens, channels, model, /* seconds= */ 0, /* runs= */ 0, /* seed= */ 1, _ -> {});
   }
 }

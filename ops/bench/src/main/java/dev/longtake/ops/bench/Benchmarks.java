@@ -15,6 +15,7 @@ final class Benchmarks {
         new ScalingBenchmark(),
         new PlanBenchmark(),
         new ExchangeBenchmark(),
-        new CacheBenchmark());
+        new CacheBenchmark(),
+        new ChaosBenchmark());
   }
 }

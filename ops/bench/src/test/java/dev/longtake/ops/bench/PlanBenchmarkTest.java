@@ -28,7 +28,8 @@ class PlanBenchmarkTest {
     List<String> notes = new ArrayList<>();
     Map<String, Figure> figures =
         new PlanBenchmark(TINY)
-            .run(new BenchOptions(List.of(), 0, Path.of("../demo-model"), 0, notes::add)).stream()
+                .run(new BenchOptions(List.of(), 0, Path.of("../demo-model"), 0, 0, 1, notes::add))
+                .stream()
                 .collect(Collectors.toMap(Figure::name, figure -> figure));
     assertThat(get(figures, "plan.prediction.compared").value()).isGreaterThanOrEqualTo(8);
     double worst = 0;

@@ -18,8 +18,6 @@ import dev.longtake.v1.SamplerState;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.InstantSource;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -39,12 +37,6 @@ import org.slf4j.LoggerFactory;
  * <p>Thread-safe. The store's lock is taken before an entry's, never after it; watchers are told without either.
  */
 public final class JobStore implements AutoCloseable {
-  /** Terminal jobs that are remembered. */
-  static final int HISTORY_JOBS = 1000;
-
-  /** Events of terminal jobs that are remembered: about 150 bytes each. */
-  static final int HISTORY_EVENTS = 200_000;
-
   /** Waiting jobs that are told their place whenever it changes. */
   static final int TOLD_PLACES = 16;
 
@@ -67,8 +59,7 @@ public final class JobStore implements AutoCloseable {
   private final Map<IdempotencyKey, JobEntry> byKey = new HashMap<>();
   private final FairQueue queue = new FairQueue();
   private final Deadlines deadlines = new Deadlines();
-  private final ArrayDeque<JobEntry> ended = new ArrayDeque<>();
-  private int endedEvents;
+  private final JobHistory history = new JobHistory();
   private int running;
   private boolean closed;
 
@@ -120,8 +111,7 @@ public final class JobStore implements AutoCloseable {
       byId.put(entry.id(), entry);
       remember(entry);
       if (entry.isTerminal()) {
-        ended.add(entry);
-        endedEvents += entry.eventCount();
+        history.add(entry);
         continue;
       }
       if (entry.snapshot().getState() == JobState.JOB_STATE_RUNNING) {
@@ -133,7 +123,7 @@ public final class JobStore implements AutoCloseable {
       queue.add(entry);
       deadlines.add(entry);
     }
-    forget(trimHistory());
+    forget(history.trim());
     artifacts.retainWork(
         byId.values().stream()
             .filter(entry -> !entry.isTerminal())
@@ -496,11 +486,10 @@ public final class JobStore implements AutoCloseable {
         runTimes.ended(entry.snapshot());
       }
       deadlines.remove(entry);
-      ended.add(entry);
-      endedEvents += entry.eventCount();
+      history.add(entry);
       journal.changed(entry);
       tellPlaces();
-      forget(trimHistory());
+      forget(history.trim());
     } finally {
       lock.unlock();
     }
@@ -516,21 +505,11 @@ public final class JobStore implements AutoCloseable {
     }
   }
 
-  private List<JobEntry> trimHistory() {
-    List<JobEntry> forgotten = new ArrayList<>();
-    while (ended.size() > HISTORY_JOBS || (endedEvents > HISTORY_EVENTS && ended.size() > 1)) {
-      JobEntry oldest = ended.removeFirst();
-      endedEvents -= oldest.eventCount();
-      byId.remove(oldest.id());
-      byKey.remove(oldest.idempotencyKey(), oldest);
-      forgotten.add(oldest);
-    }
-    return forgotten;
-  }
-
   private void forget(List<JobEntry> forgotten) {
     journal.forget(forgotten);
     forgotten.forEach(entry -> {
+      byId.remove(entry.id());
+      byKey.remove(entry.idempotencyKey(), entry);
       artifacts.deleteVideo(entry.id());
       artifacts.deleteWork(entry.id());
     });

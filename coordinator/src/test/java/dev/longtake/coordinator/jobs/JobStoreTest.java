@@ -121,7 +121,7 @@ final class JobStoreTest {
         oldest,
         new Outcome.Done(
             Video.getDefaultInstance(), List.of(), List.of(), Reuse.getDefaultInstance()));
-    for (int i = 1; i < JobStore.HISTORY_JOBS; i++) {
+    for (int i = 1; i < JobHistory.MAX_JOBS; i++) {
       store.cancel(submit().id());
     }
     assertThat(store.get(oldest.id())).isSameAs(oldest);
@@ -133,7 +133,7 @@ final class JobStoreTest {
         .isInstanceOfSatisfying(
             LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.NO_SUCH_JOB));
     assertThat(video).doesNotExist();
-    assertThat(store.list(2000)).hasSize(JobStore.HISTORY_JOBS);
+    assertThat(store.list(2000)).hasSize(JobHistory.MAX_JOBS);
   }
 
   @Test

@@ -12,6 +12,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /**
  * A coordinator that keeps its port and its data when it is started again, workers of one thread each that reach it through a line that can
@@ -134,11 +137,15 @@ final class ChaosCluster implements AutoCloseable {
   private static void stop(JavaProcess process, Duration time) {
     signal(process, "STOP");
     try {
-      Thread.sleep(time);
+      var _ = process.onExit().get(time.toMillis(), TimeUnit.MILLISECONDS);
+      throw new LongtakeException(ErrorCode.PROCESS_DIED, process.deathMessage());
+    } catch (TimeoutException e) {
+      // It lives, as it should.
+      signal(process, "CONT");
+    } catch (ExecutionException e) {
+      throw new LongtakeException(ErrorCode.INTERNAL, "Waiting for a frozen process failed", e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-    } finally {
-      signal(process, "CONT");
     }
   }
 

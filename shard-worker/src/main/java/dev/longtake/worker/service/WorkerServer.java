@@ -18,6 +18,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -127,7 +128,12 @@ public final class WorkerServer implements AutoCloseable {
 
   /** What it tells a coordinator with every heartbeat. */
   public WorkerReport report() {
-    return node.runner().report();
+    return node.runner().report().toBuilder().setLeaving(service.isDraining()).build();
+  }
+
+  /** Takes no more orders from now on; the future completes when none runs any more. */
+  CompletableFuture<@Nullable Void> drain() {
+    return service.drain();
   }
 
   /** Ends the order that runs, if any, and frees everything; a second call does nothing. */

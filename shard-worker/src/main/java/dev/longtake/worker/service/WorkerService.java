@@ -224,6 +224,12 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
     return drained.copy();
   }
 
+  boolean isBusy() {
+    synchronized (running) {
+      return !running.isEmpty();
+    }
+  }
+
   boolean isDraining() {
     synchronized (running) {
       return draining;

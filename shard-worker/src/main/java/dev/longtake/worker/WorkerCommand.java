@@ -10,6 +10,7 @@ import dev.longtake.common.tls.TlsOptions;
 import dev.longtake.worker.cache.ConditionCacheSettings;
 import dev.longtake.worker.exchange.ExchangeSettings;
 import dev.longtake.worker.service.ClusterMembership;
+import dev.longtake.worker.service.Drain;
 import dev.longtake.worker.service.MembershipSettings;
 import dev.longtake.worker.service.WorkerNode;
 import dev.longtake.worker.service.WorkerServer;
@@ -23,7 +24,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CompletableFuture;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -33,8 +33,8 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /**
- * {@code longtake worker}: serves a model until the process is told to end (exit status 143 or 130), or the coordinator
- * refuses it. Exit status 2 for what the user must correct, 1 for what failed while running.
+ * {@code longtake worker}: serves a model until the process is told to end, or the coordinator tells it to leave or refuses it. Exit
+ * status 0 after a drain, 143 or 130 without one, 2 for what the user must correct, 1 for what failed while running.
  */
 @Command(
     name = "worker",
@@ -175,6 +175,15 @@ public final class WorkerCommand implements Callable<Integer> {
               + " ${DEFAULT-VALUE}).")
   private int maxOrders = WorkerSettings.DEFAULT_MAX_ORDERS;
 
+  @Option(
+      names = "--drain-timeout",
+      paramLabel = "SECONDS",
+      defaultValue = "30",
+      description =
+          "How long a worker that is asked to end (SIGTERM) goes on with its orders; a second"
+              + " signal ends it at once (default: ${DEFAULT-VALUE}).")
+  private int drainTimeoutSeconds;
+
   @Mixin private TlsOptions tls = new TlsOptions();
 
   @Option(names = "--exit-with-parent", description = "End when standard input reaches its end.")
@@ -215,17 +224,17 @@ public final class WorkerCommand implements Callable<Integer> {
     var hook = Thread.ofPlatform().name("lt-shutdown").unstarted(worker::close);
     Runtime.getRuntime().addShutdownHook(hook);
     try {
-      serveUntilRefused(worker, settings);
+      serveToTheEnd(worker, settings);
     } finally {
       worker.close();
       removeHook(hook);
     }
   }
 
-  private void serveUntilRefused(WorkerServer worker, WorkerSettings settings) {
+  private void serveToTheEnd(WorkerServer worker, WorkerSettings settings) {
     if (coordinator == null) {
-      ReadyLine.print("worker", worker.address());
-      throw await(new CompletableFuture<>());
+      serveUntilDrained(worker, /* membership= */ null);
+      return;
     }
     var join =
         new MembershipSettings(
@@ -240,14 +249,16 @@ public final class WorkerCommand implements Callable<Integer> {
             worker::report,
             join,
             RandomGenerator.getDefault())) {
-      ReadyLine.print("worker", worker.address());
-      throw await(membership.refused());
+      serveUntilDrained(worker, membership);
     }
   }
 
   /** The life of the process. */
-  private static LongtakeException await(CompletableFuture<LongtakeException> end) {
-    return end.join();
+  private void serveUntilDrained(WorkerServer worker, @Nullable ClusterMembership membership) {
+    var drain = new Drain(worker, membership, Duration.ofSeconds(drainTimeoutSeconds));
+    TerminationSignal.onFirst(drain::begin);
+    ReadyLine.print("worker", worker.address());
+    drain.await();
   }
 
   private static void removeHook(Thread hook) {
@@ -267,6 +278,11 @@ public final class WorkerCommand implements Callable<Integer> {
     requireAtLeastOne("--peer-timeout", peerTimeoutSeconds);
     requireAtLeastOne("--join-timeout", joinTimeoutSeconds);
     requireAtLeastOne("--max-orders", maxOrders);
+    if (drainTimeoutSeconds < 0) {
+      throw LongtakeException.invalidField(
+          "--drain-timeout",
+          "Expected --drain-timeout of 0 (end at once) or more, but got " + drainTimeoutSeconds);
+    }
     return new WorkerSettings(
         host,
         port,

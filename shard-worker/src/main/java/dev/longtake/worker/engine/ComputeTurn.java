@@ -35,6 +35,11 @@ public final class ComputeTurn {
     }
   }
 
+  /** Takes the turn if nobody has it or waits for it; returns whether it did. */
+  public boolean takeIfFree() {
+    return !lock.hasQueuedThreads() && lock.tryLock();
+  }
+
   /** Lets others compute. */
   public void give() {
     lock.unlock();

@@ -12,10 +12,7 @@ import dev.longtake.worker.engine.model.Block;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.program.Program;
 import dev.longtake.worker.engine.trace.Span;
-import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
 
 /**
  * Times the blocks of a model on this worker's device: a model of one block of each kind is run at two sizes, and what its
@@ -57,9 +54,9 @@ public final class BlockMeasurement {
 
   /** Measures; the caller has the turn on the device. Loads the weights of the measured blocks and frees them. */
   public BlockTimes run(MeasureBlocks order, Precision precision, DType blockType) {
-    List<Integer> firsts = firstOfEachKind();
+    List<Integer> firsts = BlockKinds.firsts(profile);
     List<Block> blocks = firsts.stream().map(model.blocks()::get).toList();
-    Program program = Program.compile(model.withBlocks(blocks), 1);
+    Program program = Program.compile(BlockKinds.firstsOnly(model, profile), 1);
     MeasuredClip large =
         MeasuredClip.like(order.getTypical(), model.patches().size(), tokens(firsts));
     MeasuredClip small = large.smaller();
@@ -86,17 +83,6 @@ public final class BlockMeasurement {
           .setStagingSecondsPerByte(atLarge.stagingSecondsPerByte())
           .build();
     }
-  }
-
-  private List<Integer> firstOfEachKind() {
-    Set<String> seen = new HashSet<>();
-    List<Integer> firsts = new ArrayList<>();
-    for (int i = 0; i < profile.getBlocksCount(); i++) {
-      if (seen.add(profile.getBlocks(i).getKind())) {
-        firsts.add(i);
-      }
-    }
-    return firsts;
   }
 
   /** As many as one round has time for. */

@@ -7,6 +7,7 @@ import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.engine.Exchange;
 import dev.longtake.worker.engine.exec.Branch;
 import dev.longtake.worker.engine.exec.Condition;
+import dev.longtake.worker.engine.exec.Floats;
 import dev.longtake.worker.engine.exec.Geometry;
 import dev.longtake.worker.engine.exec.Neighbours;
 import dev.longtake.worker.engine.exec.Network;
@@ -41,6 +42,7 @@ final class MeasuredRun implements AutoCloseable {
   private final RankTrace trace = new RankTrace(1);
   private final Network network;
   private final DeviceBuffer buffer;
+  private final Matrix latents;
   private final StepInput input;
   private final MeasuredClip clip;
   private final int textTokens;
@@ -69,14 +71,15 @@ final class MeasuredRun implements AutoCloseable {
             Neighbours.sequence(Exchange.solo()),
             Tap.NONE,
             trace.lane(0));
-    ClipRows latents = new ClipRows(geometry, 1, model.latentChannels());
+    ClipRows rows = new ClipRows(geometry, 1, model.latentChannels());
     try {
-      buffer = latents.allocate(device);
+      buffer = rows.allocate(device);
     } catch (Throwable e) {
       network.close();
       throw e;
     }
-    input = new StepInput(latents.in(buffer), new float[] {1}, null, null);
+    latents = rows.in(buffer);
+    input = new StepInput(latents, new float[] {1}, null, null);
     network.prepare();
     var _ = trace.take();
   }
@@ -128,6 +131,16 @@ final class MeasuredRun implements AutoCloseable {
     }
     fastest = round;
     return before == null || round.nanos < FASTER * before.nanos;
+  }
+
+  /** What the network makes of latents between -1 and 1 that are the same each time. */
+  float[] output() {
+    float[] values = new float[latents.rows() * latents.columns()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = i * 37 % 101 / 50f - 1;
+    }
+    Floats.upload(device, values, latents);
+    return Floats.download(device, network.step(input, "self-check"));
   }
 
   /** Of the fastest round: whatever else runs on the machine only ever adds time. */

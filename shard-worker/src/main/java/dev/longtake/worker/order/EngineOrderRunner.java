@@ -3,6 +3,7 @@ package dev.longtake.worker.order;
 import com.google.protobuf.Duration;
 import com.google.protobuf.util.Durations;
 import dev.longtake.common.checkpoint.Checkpoint;
+import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.common.plan.Plans;
@@ -20,11 +21,13 @@ import dev.longtake.worker.cache.OrderTexts;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.engine.ComputeTurn;
 import dev.longtake.worker.engine.GangExchange;
+import dev.longtake.worker.engine.exec.Weights;
 import dev.longtake.worker.engine.gang.RankShare;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.program.Program;
 import dev.longtake.worker.engine.trace.RankTrace;
 import dev.longtake.worker.measure.BlockMeasurement;
+import dev.longtake.worker.measure.ForwardCheck;
 import dev.longtake.worker.measure.LinkMeasurement;
 import dev.longtake.worker.media.FrameDecoder;
 import dev.longtake.worker.service.OrderRunner;
@@ -225,6 +228,33 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
           throw LongtakeException.invalidField(
               "precision", "Expected precision f32 or bf16, but got an unknown one");
     };
+  }
+
+  /** Weights that orders have loaded are used, others are loaded and freed again. */
+  @Override
+  public float @Nullable [] check() {
+    if (!turn.takeIfFree()) {
+      return null;
+    }
+    try {
+      ForwardCheck check = new ForwardCheck(device, model, profile);
+      try (WeightStore.Lease lease = weights.leaseIfLoaded(check.program(), DType.F32)) {
+        if (lease != null) {
+          return check.run(lease.weights());
+        }
+      }
+      try (Weights own = Weights.load(device, checkpoint, check.program(), DType.F32)) {
+        return check.run(own);
+      }
+    } catch (LongtakeException e) {
+      if (e.code() == ErrorCode.OUT_OF_MEMORY) {
+        // Idle weights fill the device; the next order makes room.
+        return null;
+      }
+      throw e;
+    } finally {
+      turn.give();
+    }
   }
 
   @Override

@@ -8,6 +8,7 @@ import dev.longtake.worker.engine.program.Program;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The weights that a worker has loaded. Orders that need the same share them; they stay loaded until an order needs others while
@@ -56,17 +57,31 @@ final class WeightStore implements AutoCloseable {
   Lease lease(Program program, DType blockType) {
     lock.lock();
     try {
-      for (Lease lease : held) {
-        if (lease.weights.blockType() == blockType && lease.weights.serve(program)) {
-          lease.users++;
-          return lease;
-        }
+      Lease loaded = leaseIfLoaded(program, blockType);
+      if (loaded != null) {
+        return loaded;
       }
       dropUnused();
       Lease lease = new Lease(Weights.load(device, checkpoint, program, blockType));
       lease.users = 1;
       held.add(lease);
       return lease;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** The same if they are loaded, else null. */
+  @Nullable Lease leaseIfLoaded(Program program, DType blockType) {
+    lock.lock();
+    try {
+      for (Lease lease : held) {
+        if (lease.weights.blockType() == blockType && lease.weights.serve(program)) {
+          lease.users++;
+          return lease;
+        }
+      }
+      return null;
     } finally {
       lock.unlock();
     }

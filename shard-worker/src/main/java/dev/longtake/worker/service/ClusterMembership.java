@@ -44,6 +44,7 @@ public final class ClusterMembership implements AutoCloseable {
   private final RandomGenerator random;
   private final CompletableFuture<Void> joined = new CompletableFuture<>();
   private final CompletableFuture<LongtakeException> refused = new CompletableFuture<>();
+  private final CompletableFuture<@Nullable Void> toldToLeave = new CompletableFuture<>();
   private final CountDownLatch closing = new CountDownLatch(1);
   private final Thread thread;
   private volatile @Nullable JoinStream stream;
@@ -69,7 +70,7 @@ public final class ClusterMembership implements AutoCloseable {
    *
    * @param coordinator {@code host:port}
    * @param tls null for plain text
-   * @param reports asked for what each heartbeat says, by the membership's thread
+   * @param reports asked for what each report says, by the membership's thread
    * @throws LongtakeException UNREACHABLE when nothing answered in time, or TLS with what answers failed; MODEL_MISMATCH, BUILD_MISMATCH,
    *     WORKER_ID_IN_USE or INVALID_REQUEST when the coordinator refuses the worker
    */
@@ -106,6 +107,19 @@ public final class ClusterMembership implements AutoCloseable {
   /** Completes when the coordinator refuses the worker on its way back; the process should end with that error. */
   public CompletableFuture<LongtakeException> refused() {
     return refused.copy();
+  }
+
+  /** Completes when the coordinator says that the worker has nothing left to do and shall leave. */
+  public CompletableFuture<@Nullable Void> toldToLeave() {
+    return toldToLeave.copy();
+  }
+
+  /** Reports without waiting for the next heartbeat; where there is no stream now, the one to come begins with a report. */
+  public void reportSoon() {
+    JoinStream current = stream;
+    if (current != null) {
+      current.reportSoon();
+    }
   }
 
   private void keepJoined() {
@@ -146,13 +160,13 @@ public final class ClusterMembership implements AutoCloseable {
   /** One Join call until it ends. */
   private Outcome joinOnce(long welcomeNanos) throws InterruptedException {
     ManagedChannel channel = Endpoints.connect(coordinator, tls);
-    var join = new JoinStream();
+    var join = new JoinStream(() -> toldToLeave.complete(null));
     stream = join;
     try {
       if (isClosing()) {
         return new Outcome(false, null);
       }
-      join.start(channel, description);
+      join.start(channel, reports.get().toBuilder().setDescription(description).build());
       Duration interval = join.awaitWelcome(welcomeNanos);
       if (interval == null) {
         return new Outcome(false, join.error());

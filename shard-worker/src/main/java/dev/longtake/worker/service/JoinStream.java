@@ -2,7 +2,6 @@ package dev.longtake.worker.service;
 
 import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.JoinReply;
-import dev.longtake.v1.WorkerDescription;
 import dev.longtake.v1.WorkerReport;
 import io.grpc.ManagedChannel;
 import io.grpc.stub.ClientCallStreamObserver;
@@ -16,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 
 /** One Join call: from the first report to its end. Driven by the membership's thread. */
 final class JoinStream implements ClientResponseObserver<WorkerReport, JoinReply> {
+  private final Runnable toldToLeave;
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition changed = lock.newCondition();
   // All guarded by the lock.
@@ -23,11 +23,17 @@ final class JoinStream implements ClientResponseObserver<WorkerReport, JoinReply
   private @Nullable Duration heartbeatInterval;
   private boolean ended;
   private boolean leaving;
+  private boolean isReportDue;
   private @Nullable Throwable error;
 
-  void start(ManagedChannel channel, WorkerDescription description) {
+  /** @param toldToLeave run when the coordinator says that the worker shall leave */
+  JoinStream(Runnable toldToLeave) {
+    this.toldToLeave = toldToLeave;
+  }
+
+  void start(ManagedChannel channel, WorkerReport first) {
     ClusterGrpc.newStub(channel).join(this);
-    report(WorkerReport.newBuilder().setDescription(description).build());
+    report(first);
   }
 
   /** Waits for the coordinator's welcome; the interval of heartbeats, or null when there was none in time. */
@@ -51,16 +57,28 @@ final class JoinStream implements ClientResponseObserver<WorkerReport, JoinReply
       lock.lock();
       try {
         long leftNanos = interval.toNanos();
-        while (!ended && !leaving && leftNanos > 0) {
+        while (!ended && !leaving && !isReportDue && leftNanos > 0) {
           leftNanos = changed.awaitNanos(leftNanos);
         }
         if (ended || leaving) {
           return;
         }
+        isReportDue = false;
       } finally {
         lock.unlock();
       }
       report(reports.get());
+    }
+  }
+
+  /** From any thread: the next report need not wait for its time. */
+  void reportSoon() {
+    lock.lock();
+    try {
+      isReportDue = true;
+      changed.signalAll();
+    } finally {
+      lock.unlock();
     }
   }
 
@@ -123,11 +141,16 @@ final class JoinStream implements ClientResponseObserver<WorkerReport, JoinReply
   public void onNext(JoinReply reply) {
     lock.lock();
     try {
-      var interval = reply.getHeartbeatInterval();
-      heartbeatInterval = Duration.ofSeconds(interval.getSeconds(), interval.getNanos());
-      changed.signalAll();
+      if (heartbeatInterval == null) {
+        var interval = reply.getHeartbeatInterval();
+        heartbeatInterval = Duration.ofSeconds(interval.getSeconds(), interval.getNanos());
+        changed.signalAll();
+      }
     } finally {
       lock.unlock();
+    }
+    if (reply.getLeave()) {
+      toldToLeave.run();
     }
   }
 

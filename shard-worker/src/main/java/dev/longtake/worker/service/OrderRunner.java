@@ -7,6 +7,7 @@ import dev.longtake.v1.WorkerReport;
 import dev.longtake.worker.engine.GangExchange;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** Carries out one rank's share of a job. Called by one thread for each order, several orders at once. */
 @FunctionalInterface
@@ -23,6 +24,16 @@ public interface OrderRunner {
    */
   void run(
       WorkOrder order, GangExchange exchange, Consumer<WorkEvent> events, BooleanSupplier canceled);
+
+  /**
+   * Computes something small from end to end. Any thread; does not wait for orders.
+   *
+   * @return the same bits each time; null when orders keep the device busy, or full
+   * @throws LongtakeException when it can't
+   */
+  default float @Nullable [] check() {
+    return new float[0];
+  }
 
   /** What the coordinator is told with every heartbeat. Any thread; at once. */
   default WorkerReport report() {

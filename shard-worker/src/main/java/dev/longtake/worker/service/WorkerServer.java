@@ -11,6 +11,7 @@ import dev.longtake.worker.exchange.ExchangeHub;
 import io.grpc.Server;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.protobuf.services.HealthStatusManager;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
@@ -18,6 +19,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,6 +35,8 @@ public final class WorkerServer implements AutoCloseable {
 
   private static final long SERVER_WAIT_SECONDS = 2;
 
+  private static final Duration CHECK_WAIT = Duration.ofSeconds(2);
+
   private final WorkerNode node;
   private final ExchangeHub hub;
   private final ExecutorService callbacks;
@@ -41,6 +45,9 @@ public final class WorkerServer implements AutoCloseable {
   private final Server server;
   private final CompletableFuture<WorkerDescription> described = new CompletableFuture<>();
   private final WorkerDescription description;
+  private final CheckThreads checkThreads = new CheckThreads();
+  private final SelfCheck selfCheck;
+  private volatile String fault = "";
   private final AtomicBoolean closed = new AtomicBoolean();
 
   private WorkerServer(WorkerSettings settings, WorkerNode node) {
@@ -61,6 +68,9 @@ public final class WorkerServer implements AutoCloseable {
       closeParts();
       throw e;
     }
+    this.selfCheck =
+        new SelfCheck(
+            node.runner()::check, service::isBusy, this::onFault, checkThreads, checkThreads);
     this.description = describe(settings, node, server.getPort());
     described.complete(description);
   }
@@ -72,14 +82,29 @@ public final class WorkerServer implements AutoCloseable {
    */
   public static WorkerServer start(WorkerSettings settings, WorkerNode node) {
     var worker = new WorkerServer(settings, node);
-    worker.health.setStatus(WorkerGrpc.SERVICE_NAME, ServingStatus.SERVING);
-    worker.health.setStatus(ExchangeGrpc.SERVICE_NAME, ServingStatus.SERVING);
+    worker.setStatus(ServingStatus.SERVING);
+    worker.selfCheck.start();
     LOG.info(
         "Worker {} serves {} on {}",
         worker.description.getId(),
         node.model().getName(),
         worker.address());
     return worker;
+  }
+
+  private void setStatus(ServingStatus status) {
+    health.setStatus(HealthStatusManager.SERVICE_NAME_ALL_SERVICES, status);
+    health.setStatus(WorkerGrpc.SERVICE_NAME, status);
+    health.setStatus(ExchangeGrpc.SERVICE_NAME, status);
+  }
+
+  /** What the check of itself found; empty: nothing is wrong. */
+  private void onFault(String found) {
+    if (!found.equals(fault)) {
+      LOG.warn("Worker {}: {}", description.getId(), found.isEmpty() ? "computes again" : found);
+      fault = found;
+      setStatus(found.isEmpty() ? ServingStatus.SERVING : ServingStatus.NOT_SERVING);
+    }
   }
 
   private static ExecutorService callbackThreads() {
@@ -127,7 +152,15 @@ public final class WorkerServer implements AutoCloseable {
 
   /** What it tells a coordinator with every heartbeat. */
   public WorkerReport report() {
-    return node.runner().report();
+    return node.runner().report().toBuilder()
+        .setLeaving(service.isDraining())
+        .setFault(fault)
+        .build();
+  }
+
+  /** Takes no more orders from now on; the future completes when none runs any more. */
+  CompletableFuture<@Nullable Void> drain() {
+    return service.drain();
   }
 
   /** Ends the order that runs, if any, and frees everything; a second call does nothing. */
@@ -155,8 +188,9 @@ public final class WorkerServer implements AutoCloseable {
 
   private void closeParts() {
     hub.close();
+    boolean checkEnded = checkThreads.stop(CHECK_WAIT);
     // A kernel that still runs must keep its memory, even while the process ends.
-    if (service.stop()) {
+    if (service.stop() && checkEnded) {
       node.close();
     }
   }

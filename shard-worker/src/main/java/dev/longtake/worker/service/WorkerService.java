@@ -24,6 +24,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -48,6 +49,8 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
   private final ThreadPoolExecutor encoding;
   private final int maxOrders;
   private final Set<RunningOrder> running = new HashSet<>(); // guarded by itself
+  private boolean draining; // guarded by running
+  private final CompletableFuture<@Nullable Void> drained = new CompletableFuture<>();
 
   WorkerService(
       WorkerNode node,
@@ -177,6 +180,12 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
 
   private boolean takeSlot(RunningOrder order) {
     synchronized (running) {
+      if (draining) {
+        throw new LongtakeException(
+            ErrorCode.WRONG_STATE,
+            "Expected a worker that takes orders for %s, but this one is leaving; send it to another one"
+                .formatted(order));
+      }
       if (running.size() >= maxOrders) {
         throw new LongtakeException(
             ErrorCode.WORKER_BUSY,
@@ -192,8 +201,38 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
   }
 
   private void freeSlot(RunningOrder order) {
+    boolean isLast;
     synchronized (running) {
       running.remove(order);
+      isLast = draining && running.isEmpty();
+    }
+    if (isLast) {
+      drained.complete(null);
+    }
+  }
+
+  /** Takes no more orders; the future completes when none runs any more. */
+  CompletableFuture<@Nullable Void> drain() {
+    boolean isIdle;
+    synchronized (running) {
+      draining = true;
+      isIdle = running.isEmpty();
+    }
+    if (isIdle) {
+      drained.complete(null);
+    }
+    return drained.copy();
+  }
+
+  boolean isBusy() {
+    synchronized (running) {
+      return !running.isEmpty();
+    }
+  }
+
+  boolean isDraining() {
+    synchronized (running) {
+      return draining;
     }
   }
 

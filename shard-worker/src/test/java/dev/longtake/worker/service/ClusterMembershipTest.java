@@ -7,21 +7,18 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.rpc.GrpcErrors;
-import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.JoinReply;
 import dev.longtake.v1.WorkerDescription;
 import dev.longtake.v1.WorkerReport;
 import io.grpc.Server;
 import io.grpc.Status;
 import io.grpc.protobuf.services.HealthStatusManager;
-import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -39,54 +36,8 @@ final class ClusterMembershipTest {
       WorkerDescription.newBuilder().setId("w1").setAddress("127.0.0.1:7401").build();
 
   private final ExecutorService callbacks = Executors.newCachedThreadPool();
-  private final Coordinator coordinator = new Coordinator();
+  private final FakeCoordinator coordinator = new FakeCoordinator();
   private @Nullable Server server;
-
-  /** Written by hand: records what it hears, welcomes or refuses as it is told. */
-  private static final class Coordinator extends ClusterGrpc.ClusterImplBase {
-    final LinkedBlockingQueue<WorkerReport> joins = new LinkedBlockingQueue<>();
-    final LinkedBlockingQueue<WorkerReport> heartbeats = new LinkedBlockingQueue<>();
-    final LinkedBlockingQueue<String> left = new LinkedBlockingQueue<>();
-
-    /** Taken by the joins to come, one each; without any they are welcome. */
-    final ConcurrentLinkedQueue<Throwable> refusals = new ConcurrentLinkedQueue<>();
-
-    @Override
-    public StreamObserver<WorkerReport> join(StreamObserver<JoinReply> replies) {
-      return new StreamObserver<>() {
-        private boolean first = true;
-
-        @Override
-        public void onNext(WorkerReport report) {
-          if (!first) {
-            heartbeats.add(report);
-            return;
-          }
-          first = false;
-          Throwable refusal = refusals.poll();
-          joins.add(report);
-          if (refusal != null) {
-            replies.onError(refusal);
-            return;
-          }
-          replies.onNext(
-              JoinReply.newBuilder()
-                  .setHeartbeatInterval(
-                      com.google.protobuf.Duration.newBuilder().setNanos(20_000_000))
-                  .build());
-        }
-
-        @Override
-        public void onError(Throwable t) {}
-
-        @Override
-        public void onCompleted() {
-          left.add("in order");
-          replies.onCompleted();
-        }
-      };
-    }
-  }
 
   @AfterEach
   void stop() throws InterruptedException {
@@ -162,6 +113,32 @@ final class ClusterMembershipTest {
       assertThat(membership.refused()).isNotDone();
     }
     assertThat(take(coordinator.left)).isEqualTo("in order");
+  }
+
+  @Test
+  void shouldReportAheadOfTheNextHeartbeatWhenAsked() throws Exception {
+    coordinator.heartbeatSeconds = 3600;
+    String address = startServer(0);
+    try (var membership = join(address, LONG)) {
+      take(coordinator.joins);
+      membership.reportSoon();
+      assertThat(take(coordinator.heartbeats)).isEqualTo(WorkerReport.getDefaultInstance());
+    }
+  }
+
+  @Test
+  void shouldSayWhenTheCoordinatorTellsItToLeave() throws Exception {
+    String address = startServer(0);
+    try (var membership = join(address, LONG)) {
+      take(coordinator.joins);
+      take(coordinator.heartbeats);
+      assertThat(membership.toldToLeave()).isNotDone();
+      take(coordinator.replies).onNext(JoinReply.newBuilder().setLeave(true).build());
+      membership.toldToLeave().get(60, TimeUnit.SECONDS);
+      // It is up to the worker to go; its heartbeats go on until then.
+      coordinator.heartbeats.clear();
+      take(coordinator.heartbeats);
+    }
   }
 
   @Test

@@ -21,6 +21,7 @@ import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkFinished;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.v1.WorkerGrpc;
+import dev.longtake.worker.engine.GangExchange;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.health.v1.HealthCheckRequest;
@@ -38,6 +39,9 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -272,6 +276,35 @@ final class WorkerServiceTest {
         .satisfies(e -> assertThat(((LongtakeException) e).code()).isEqualTo(ErrorCode.CANCELED));
     assertThat(sawCanceled).isTrue();
     worker.close();
+  }
+
+  @Test
+  void shouldServeNoMoreWhenItsCheckOfItselfFails() {
+    OrderRunner broken =
+        new OrderRunner() {
+          @Override
+          public void run(
+              WorkOrder order,
+              GangExchange exchange,
+              Consumer<WorkEvent> events,
+              BooleanSupplier canceled) {}
+
+          @Override
+          public float @Nullable [] check() {
+            throw new LongtakeException(ErrorCode.INTERNAL, "no answer from the device");
+          }
+        };
+    var worker = start(broken);
+    var health =
+        HealthGrpc.newBlockingStub(channel(worker)).withDeadlineAfter(60, TimeUnit.SECONDS);
+    for (String service : List.of("", WorkerGrpc.SERVICE_NAME, "longtake.v1.Exchange")) {
+      var states = health.watch(HealthCheckRequest.newBuilder().setService(service).build());
+      ServingStatus status = states.next().getStatus();
+      while (status != ServingStatus.NOT_SERVING) {
+        status = states.next().getStatus();
+      }
+    }
+    assertThat(worker.report().getFault()).contains("no answer from the device");
   }
 
   @Test

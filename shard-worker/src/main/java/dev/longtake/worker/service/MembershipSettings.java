@@ -14,6 +14,6 @@ public record MembershipSettings(
   /** 20 s for the first join; pauses from 100 ms to 5 s. */
   public static MembershipSettings defaults() {
     return new MembershipSettings(
-        Duration.ofSeconds(20), Duration.ofMillis(100), Duration.ofSeconds(5));
+        Duration.ofSeconds(20), Duration.ofMillis(100), Duration.ofSeconds(1));
   }
 }

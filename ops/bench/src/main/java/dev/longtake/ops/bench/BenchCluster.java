@@ -38,20 +38,29 @@ final class BenchCluster implements AutoCloseable {
 
   /** On loopback. */
   static BenchCluster onLoopback(Path model, Path logs, int workers) {
-    return start(model, logs, workers, null);
+    return start(model, logs, workers, null, List.of());
+  }
+
+  /** On loopback, with more options of the coordinator. */
+  static BenchCluster onLoopback(Path model, Path logs, int workers, List<String> coordinator) {
+    return start(model, logs, workers, null, coordinator);
   }
 
   /** Two workers with a shaped link between them. */
   static BenchCluster on(ShapedLinks links, Path model, Path logs) {
-    return start(model, logs, 2, links);
+    return start(model, logs, 2, links, List.of());
   }
 
   private static BenchCluster start(
-      Path model, Path logs, int workers, @Nullable ShapedLinks links) {
+      Path model,
+      Path logs,
+      int workers,
+      @Nullable ShapedLinks links,
+      List<String> coordinatorOptions) {
     BenchCluster cluster = new BenchCluster();
     boolean isStarted = false;
     try {
-      cluster.startAll(model, logs, workers, links);
+      cluster.startAll(model, logs, workers, links, coordinatorOptions);
       cluster.awaitMeasured(workers);
       isStarted = true;
       return cluster;
@@ -62,18 +71,27 @@ final class BenchCluster implements AutoCloseable {
     }
   }
 
-  private void startAll(Path model, Path logs, int workers, @Nullable ShapedLinks links) {
-    JavaProcess coordinator =
-        JavaProcess.start(
-            "coordinator",
-            CoordinatorMain.class.getName(),
+  private void startAll(
+      Path model,
+      Path logs,
+      int workers,
+      @Nullable ShapedLinks links,
+      List<String> coordinatorOptions) {
+    List<String> options =
+        new ArrayList<>(
             List.of(
                 "--host",
                 links == null ? LOOPBACK : links.hubAddress(),
                 "--port",
                 "0",
                 "--data",
-                logs.resolve("data").toString()),
+                logs.resolve("data").toString()));
+    options.addAll(coordinatorOptions);
+    JavaProcess coordinator =
+        JavaProcess.start(
+            "coordinator",
+            CoordinatorMain.class.getName(),
+            options,
             FLAGS,
             logs.resolve("coordinator.log"),
             START);

@@ -26,11 +26,11 @@ final class ChaosBenchmark implements Benchmark {
   @Override
   public String description() {
     return "The demo model, a coordinator and three workers as processes. During each of --runs"
-               + " jobs (default 100) a process is killed (SIGKILL) and started again, frozen"
-               + " (SIGSTOP) for 7 s, or every connection to the coordinator is cut, at a moment"
-               + " and to a process that --seed chooses. Counted: jobs that were lost, videos that"
-               + " differ from the undisturbed one, and the time lost, without the time that the"
-               + " killed process took to be started again";
+        + " jobs (default 100) a process is killed (SIGKILL) and started again, frozen"
+        + " (SIGSTOP) for 7 s, or every connection to the coordinator is cut, at a moment"
+        + " and to a process that --seed chooses. Counted: jobs that were lost, videos that"
+        + " differ from the undisturbed one, and the time lost, without the time that the"
+        + " killed process took to be started again";
   }
 
   @Override

@@ -20,6 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 class DeathTest {
   /** More steps than the test has time for, so that the job is in its middle whenever something dies. */
   private static final int ENDLESS_STEPS = 1000;
+
   private static final int STEPS = 40;
 
   private static final long END_SECONDS = 60;

@@ -35,6 +35,7 @@ import java.util.concurrent.TimeUnit;
 public final class JobEntry {
   private final InstantSource clock;
   private final List<Runnable> watchers = new CopyOnWriteArrayList<>();
+  private final List<Runnable> runs = new CopyOnWriteArrayList<>();
   private final String id;
   private final long submittedMillis;
 
@@ -146,6 +147,21 @@ public final class JobEntry {
   public Subscription subscribe(Runnable onEvent) {
     watchers.add(onEvent);
     return () -> watchers.remove(onEvent);
+  }
+
+  /**
+   * Calls {@code onStop} when the job has ended or waits again, stored or not: workers must not go on because a disk is slow.
+   *
+   * @return ends the subscription when closed
+   */
+  Subscription whenStopped(Runnable onStop) {
+    runs.add(onStop);
+    return () -> runs.remove(onStop);
+  }
+
+  /** Tells whoever runs the job that it has ended or waits again. */
+  void tellRuns() {
+    runs.forEach(Runnable::run);
   }
 
   /** Ends with {@link #close}. */

@@ -261,7 +261,7 @@ public final class JobRunner {
             settings,
             nanoTime);
     try (JobEntry.Subscription _ =
-        entry.subscribe(() -> {
+        entry.whenStopped(() -> {
           if (!entry.isRunning(start.attempt())) {
             run.abort();
           }

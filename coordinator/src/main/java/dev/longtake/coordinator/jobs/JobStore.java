@@ -446,10 +446,11 @@ public final class JobStore implements AutoCloseable {
       journal.changed(entry);
       tellPlaces();
       queued.signalAll();
-      return true;
     } finally {
       lock.unlock();
     }
+    entry.tellRuns();
+    return true;
   }
 
   /**
@@ -493,6 +494,7 @@ public final class JobStore implements AutoCloseable {
     } finally {
       lock.unlock();
     }
+    entry.tellRuns();
     return true;
   }
 

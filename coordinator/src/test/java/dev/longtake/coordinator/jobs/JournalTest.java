@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -50,7 +51,12 @@ final class JournalTest {
               LongtakeException.class,
               e -> assertThat(e.code()).isEqualTo(ErrorCode.STORAGE_UNAVAILABLE));
       store.progress(job, 1, JobEvent.StepDone.newBuilder().setStep(2).build());
-      store.end(job, 1, new Outcome.Failed(ErrorCode.INTERNAL, "an end"));
+      List<String> told = new ArrayList<>();
+      try (JobEntry.Subscription _ = job.whenStopped(() -> told.add("its run"));
+          JobEntry.Subscription _ = job.subscribe(() -> told.add("a watcher"))) {
+        store.end(job, 1, new Outcome.Failed(ErrorCode.INTERNAL, "an end"));
+        assertThat(told).as("workers stop whatever the disk does").containsExactly("its run");
+      }
       assertThat(job.isComplete()).isFalse();
 
       broken = false;

@@ -68,7 +68,8 @@ final class EngineWorkers implements WorkerFactory {
                   new CacheMeters(registry, ConditionCache.TIER, card.getName())),
               () -> model.vae().isPresent() ? FrameDecoder.open(model, threads) : null,
               InstantSource.system());
-      Resources resources = new Resources(runner, encoder, device, dit);
+      EnginePixels pixels = new EnginePixels(model, threads);
+      Resources resources = new Resources(runner, pixels, encoder, device, dit);
       return new WorkerNode(
           card,
           device.name(),
@@ -77,6 +78,7 @@ final class EngineWorkers implements WorkerFactory {
           settings.memoryLimitBytes(),
           runner,
           prompts(encoder),
+          pixels,
           resources::close);
     } catch (Throwable e) {
       close(device, encoder, dit);
@@ -101,9 +103,14 @@ final class EngineWorkers implements WorkerFactory {
 
   /** What a worker holds, closed in reverse order of opening. */
   private record Resources(
-      EngineOrderRunner runner, @Nullable TextEncoder encoder, Device device, OpenModel dit) {
+      EngineOrderRunner runner,
+      EnginePixels pixels,
+      @Nullable TextEncoder encoder,
+      Device device,
+      OpenModel dit) {
     void close() {
       runner.close();
+      pixels.close();
       EngineWorkers.close(device, encoder, dit);
     }
   }

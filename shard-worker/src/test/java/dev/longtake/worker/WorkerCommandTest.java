@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.v1.EncodeFramesResponse;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.worker.service.WorkerNode;
 import io.grpc.protobuf.services.HealthStatusManager;
@@ -40,6 +41,7 @@ final class WorkerCommandTest {
               1,
               (order, exchange, events, canceled) -> {},
               null,
+              request -> EncodeFramesResponse.getDefaultInstance(),
               freed::incrementAndGet);
         };
     return new CommandLine(new WorkerCommand(factory))

@@ -20,7 +20,7 @@ import java.util.stream.Stream;
  * Tells whether two folders hold the same model. Workers with different fingerprints never share a job, because their
  * parts of a video would not fit. SHA-256 in lower-case hex; what files hold counts, not where they are.
  *
- * @param model over the configuration files, weights, tokenizer, text encoder and decoder
+ * @param model over the configuration files, weights, tokenizer, text encoder and autoencoder
  * @param textEncoder over all that an embedding depends on: tokenizer, text encoder and the length texts are padded to; empty
  *     where there is no text encoder
  */
@@ -100,6 +100,7 @@ public record ModelFingerprint(String model, String textEncoder) {
         .ifPresent(files -> {
           parts.add(new Part("vae.config", files.config()));
           addOnnx(parts, "vae.decoder_onnx", files.decoderOnnx());
+          files.encoderOnnx().ifPresent(onnx -> addOnnx(parts, "vae.encoder_onnx", onnx));
         });
     return parts;
   }

@@ -64,6 +64,7 @@ record ModelIndex(Path root, JsonFields index) {
   private VaeFiles vae(JsonFields part, int channels) {
     return new VaeFiles(
         file(part, "decoder_onnx"),
+        part.has("encoder_onnx") ? Optional.of(file(part, "encoder_onnx")) : Optional.empty(),
         file(part, "config"),
         perChannel("shift", channels),
         perChannel("scale", channels));

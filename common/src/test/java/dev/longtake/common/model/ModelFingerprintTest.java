@@ -35,7 +35,8 @@ final class ModelFingerprintTest {
         "text_encoder/tokenizer.json",
         "text_encoder/model.onnx",
         "vae/config.json",
-        "vae/decoder.onnx"
+        "vae/decoder.onnx",
+        "vae/encoder.onnx"
       })
   void shouldDifferWhenAnyFileDiffers(String file) throws IOException {
     copyDemo();

@@ -240,6 +240,7 @@ final class ModelFolderTest {
         "text_encoder.onnx      | null                     | \"text_encoder.onnx\"",
         "text_encoder.tokenizer | \"none.json\"            | none.json",
         "vae.decoder_onnx       | 1                        | \"vae.decoder_onnx\"",
+        "vae.encoder_onnx       | 1                        | \"vae.encoder_onnx\"",
         "shift                  | null                     | a list of finite numbers as \"shift\"",
         "shift                  | [1, 2, 3]                | 4 numbers, one per latent channel",
         "scale                  | [1, 2, 3, \"4\"]         | a list of finite numbers",
@@ -342,6 +343,7 @@ final class ModelFolderTest {
     write("dit/model.safetensors", "");
     write("text_encoder/model.onnx", "");
     write("vae/decoder.onnx", "");
+    write("vae/encoder.onnx", "");
   }
 
   private void write(String file, String json) throws IOException {

@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
  * @param threads that compute
  * @param memoryTotalBytes what the device may use
  * @param encoder null when the model folder has no text encoder
+ * @param pixels encodes frames, or says why not
  * @param resources model and device, closed after the services, once
  */
 public record WorkerNode(
@@ -22,6 +23,7 @@ public record WorkerNode(
     long memoryTotalBytes,
     OrderRunner runner,
     @Nullable PromptEncoder encoder,
+    PixelEncoder pixels,
     Runnable resources)
     implements AutoCloseable {
   /** Frees model and device. */

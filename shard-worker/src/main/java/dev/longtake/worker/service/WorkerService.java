@@ -5,6 +5,8 @@ import static java.util.stream.Collectors.joining;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.DescribeRequest;
+import dev.longtake.v1.EncodeFramesRequest;
+import dev.longtake.v1.EncodeFramesResponse;
 import dev.longtake.v1.EncodeTextRequest;
 import dev.longtake.v1.EncodeTextResponse;
 import dev.longtake.v1.WorkEvent;
@@ -30,7 +32,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The gRPC service a coordinator calls. Each order runs on a thread {@code lt-engine-0}, {@code lt-engine-1}, ..., a bounded number
- * at once, prompts are encoded on {@code lt-encode-0}; gRPC's own threads are never blocked.
+ * at once, prompts are encoded on {@code lt-encode-0}, frames on {@code lt-pixels-0}; gRPC's own threads are never blocked.
  */
 final class WorkerService extends WorkerGrpc.WorkerImplBase {
   private static final Logger LOG = LoggerFactory.getLogger(WorkerService.class);
@@ -38,7 +40,10 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
   /** Prompts that may wait for the encoder. */
   private static final int QUEUED_PROMPTS = 32;
 
-  private static final long STOP_WAIT_SECONDS = 10;
+  /** Calls with frames that may wait; each may have 64 MiB. */
+  private static final int QUEUED_FRAMES = 4;
+
+  private static final Duration STOP_WAIT = Duration.ofSeconds(10);
 
   private final WorkerNode node;
   private final CompletableFuture<WorkerDescription> description;
@@ -46,7 +51,8 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
   private final Duration exchangeTimeout;
   private final Duration eventTimeout;
   private final ThreadPoolExecutor engine;
-  private final ThreadPoolExecutor encoding;
+  private final QueuedCalls prompts;
+  private final QueuedCalls frames;
   private final int maxOrders;
   private final Set<RunningOrder> running = new HashSet<>(); // guarded by itself
   private boolean draining; // guarded by running
@@ -64,18 +70,20 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
     this.eventTimeout = settings.eventTimeout();
     this.maxOrders = settings.maxOrders();
     // The slot in `running` is free a moment before the thread is, hence places in the queue.
-    this.engine = threads("lt-engine-", maxOrders, maxOrders);
-    this.encoding = threads("lt-encode-", 1, QUEUED_PROMPTS);
-  }
-
-  private static ThreadPoolExecutor threads(String name, int count, int queued) {
-    return new ThreadPoolExecutor(
-        count,
-        count,
-        0,
-        TimeUnit.SECONDS,
-        new ArrayBlockingQueue<>(queued),
-        Thread.ofPlatform().name(name, 0).daemon().factory());
+    this.engine =
+        new ThreadPoolExecutor(
+            maxOrders,
+            maxOrders,
+            0,
+            TimeUnit.SECONDS,
+            new ArrayBlockingQueue<>(maxOrders),
+            Thread.ofPlatform().name("lt-engine-", 0).daemon().factory());
+    this.prompts =
+        new QueuedCalls(
+            "EncodeText", "prompts to wait for the text encoder", QUEUED_PROMPTS, "lt-encode-");
+    this.frames =
+        new QueuedCalls(
+            "EncodeFrames", "calls to wait for the frame encoder", QUEUED_FRAMES, "lt-pixels-");
   }
 
   @Override
@@ -106,41 +114,21 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
         throw LongtakeException.invalidField(
             "prompt", "Expected a prompt that says what the video shows, but it is empty");
       }
-      encoding.execute(() -> encode(encoder, request, response));
-    } catch (RejectedExecutionException e) {
-      response.onError(
-          CallFailures.status(
-              "EncodeText",
-              encoding.isShutdown()
-                  ? stopping()
-                  : new LongtakeException(
-                      ErrorCode.QUEUE_FULL,
-                      "Expected at most %d prompts to wait for the text encoder, but one more came; try again later"
-                          .formatted(QUEUED_PROMPTS))));
+      prompts.answer(
+          response,
+          () ->
+              request.getTokensOnly()
+                  ? encoder.tokenize(request.getPrompt())
+                  : encoder.encode(request.getPrompt()));
     } catch (RuntimeException e) {
-      response.onError(CallFailures.status("EncodeText", e));
+      prompts.fail(response, e);
     }
   }
 
-  private static void encode(
-      PromptEncoder encoder,
-      EncodeTextRequest request,
-      StreamObserver<EncodeTextResponse> response) {
-    EncodeTextResponse encoded;
-    try {
-      encoded =
-          request.getTokensOnly()
-              ? encoder.tokenize(request.getPrompt())
-              : encoder.encode(request.getPrompt());
-    } catch (RuntimeException | Error e) {
-      response.onError(CallFailures.status("EncodeText", e));
-      return;
-    }
-    // A caller that has gone meanwhile makes these throw; there is nobody left to tell.
-    if (!((ServerCallStreamObserver<EncodeTextResponse>) response).isCancelled()) {
-      response.onNext(encoded);
-      response.onCompleted();
-    }
+  @Override
+  public void encodeFrames(
+      EncodeFramesRequest request, StreamObserver<EncodeFramesResponse> response) {
+    frames.answer(response, () -> node.pixels().encode(request));
   }
 
   @Override
@@ -263,25 +251,27 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
     }
   }
 
-  private static LongtakeException stopping() {
+  static LongtakeException stopping() {
     return new LongtakeException(ErrorCode.CANCELED, "This worker is shutting down");
   }
 
   /** Cancels the orders that run and waits, bounded; false when the engine is still at work then. */
   boolean stop() {
     engine.shutdown();
-    encoding.shutdown();
+    prompts.shutdown();
+    frames.shutdown();
     List<RunningOrder> orders;
     synchronized (running) {
       orders = List.copyOf(running);
     }
     orders.forEach(order -> order.cancel("this worker is shutting down"));
     try {
-      if (engine.awaitTermination(STOP_WAIT_SECONDS, TimeUnit.SECONDS)
-          && encoding.awaitTermination(STOP_WAIT_SECONDS, TimeUnit.SECONDS)) {
+      if (engine.awaitTermination(STOP_WAIT.toSeconds(), TimeUnit.SECONDS)
+          && prompts.awaitEnd(STOP_WAIT)
+          && frames.awaitEnd(STOP_WAIT)) {
         return true;
       }
-      LOG.warn("The engine did not stop within {} s; leaving without it", STOP_WAIT_SECONDS);
+      LOG.warn("The engine did not stop within {} s; leaving without it", STOP_WAIT.toSeconds());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

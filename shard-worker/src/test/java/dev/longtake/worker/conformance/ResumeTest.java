@@ -31,7 +31,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * The state that any plan's ranks send after any step, and a run that goes on from it with any other plan: the bits are those of the run
- * that was never interrupted. For every sampler, plan and step, pairs of plans by a seed.
+ * that was never interrupted. Every plan goes on from a state that another plan made, after a step that a seed draws.
  */
 class ResumeTest {
   private static final int FRAMES = 4;

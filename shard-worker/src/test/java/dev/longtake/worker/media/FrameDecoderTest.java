@@ -124,7 +124,10 @@ final class FrameDecoderTest {
     assertInvalid(withFiles(demo, Optional.empty()), "it has none");
     assertInvalid(
         withFiles(
-            demo, Optional.of(new VaeFiles(damaged, good.config(), good.shift(), good.scale()))),
+            demo,
+            Optional.of(
+                new VaeFiles(
+                    damaged, good.encoderOnnx(), good.config(), good.shift(), good.scale()))),
         damaged.toString());
   }
 

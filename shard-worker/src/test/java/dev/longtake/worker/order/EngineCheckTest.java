@@ -8,6 +8,7 @@ import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.RectifiedFlow;
 import dev.longtake.v1.RowCondition;
 import dev.longtake.v1.SamplingTask;
+import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.cache.ConditionCache;
 import dev.longtake.worker.device.Device;
@@ -23,6 +24,8 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -81,7 +84,7 @@ class EngineCheckTest {
     assertThat(first).isNotEmpty();
     assertThat(cpu.memory().usedBytesByTag().getOrDefault("weights", 0L)).isZero();
     assertThat(runner.check()).isEqualTo(first);
-    sample();
+    sample(_ -> {});
     long loaded = cpu.memory().usedBytesByTag().getOrDefault("weights", 0L);
     assertThat(loaded).isPositive();
 
@@ -91,26 +94,25 @@ class EngineCheckTest {
     assertThat(cpu.memory().usedBytesByTag().getOrDefault("weights", 0L)).isEqualTo(loaded);
   }
 
-  private void sample() {
+  /** One step on a tiny clip. */
+  private void sample(Consumer<WorkEvent> events) {
+    SamplingTask task =
+        SamplingTask.newBuilder()
+            .setGeometry(
+                ClipGeometry.newBuilder()
+                    .setLatentFrames(2)
+                    .setLatentHeight(4)
+                    .setLatentWidth(4)
+                    .setPixelHeight(32)
+                    .setPixelWidth(32)
+                    .setPixelFrames(2)
+                    .setFps(8))
+            .addPrompts(RowCondition.newBuilder().setNullTokens(3))
+            .setRectifiedFlow(RectifiedFlow.newBuilder().setSteps(1).setTimesteps(1000))
+            .addCapture("z_in")
+            .build();
     runner.run(
-        WorkOrder.newBuilder()
-            .setSampling(
-                SamplingTask.newBuilder()
-                    .setGeometry(
-                        ClipGeometry.newBuilder()
-                            .setLatentFrames(2)
-                            .setLatentHeight(4)
-                            .setLatentWidth(4)
-                            .setPixelHeight(32)
-                            .setPixelWidth(32)
-                            .setPixelFrames(2)
-                            .setFps(8))
-                    .addPrompts(RowCondition.newBuilder().setNullTokens(3))
-                    .setRectifiedFlow(RectifiedFlow.newBuilder().setSteps(1).setTimesteps(1000)))
-            .build(),
-        GangExchange.solo(),
-        _ -> {},
-        () -> false);
+        WorkOrder.newBuilder().setSampling(task).build(), GangExchange.solo(), events, () -> false);
   }
 
   @Test
@@ -128,35 +130,12 @@ class EngineCheckTest {
   @Test
   void shouldNotComputeWhileAnOrderDoes() {
     List<float[]> during = new ArrayList<>();
-    runner.run(
-        WorkOrder.newBuilder()
-            .setSampling(
-                SamplingTask.newBuilder()
-                    .setGeometry(
-                        ClipGeometry.newBuilder()
-                            .setLatentFrames(1)
-                            .setLatentHeight(4)
-                            .setLatentWidth(4)
-                            .setPixelHeight(32)
-                            .setPixelWidth(32)
-                            .setPixelFrames(1)
-                            .setFps(8))
-                    .addPrompts(RowCondition.newBuilder().setNullTokens(3))
-                    .setRectifiedFlow(RectifiedFlow.newBuilder().setSteps(1).setTimesteps(1000))
-                    .addCapture("z_in"))
-            .build(),
-        GangExchange.solo(),
-        event -> {
-          // With the order's turn on the device.
-          if (event.hasTensor()) {
-            during.add(fromAnotherThread());
-          }
-        },
-        () -> false);
+    // A captured tensor is sent with the order's turn on the device.
+    sample(event -> {
+      if (event.hasTensor()) {
+        during.add(CompletableFuture.supplyAsync(runner::check).join());
+      }
+    });
     assertThat(during).hasSize(1).containsOnlyNulls();
-  }
-
-  private float[] fromAnotherThread() {
-    return java.util.concurrent.CompletableFuture.supplyAsync(runner::check).join();
   }
 }

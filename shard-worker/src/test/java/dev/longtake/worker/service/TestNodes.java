@@ -1,5 +1,7 @@
 package dev.longtake.worker.service;
 
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.ForwardTask;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Plan;
@@ -14,10 +16,15 @@ final class TestNodes {
   static final ModelCard MODEL =
       ModelCard.newBuilder().setName("tiny").setFingerprint("feed").build();
 
+  static final PixelEncoder NO_PIXELS =
+      request -> {
+        throw new LongtakeException(ErrorCode.INVALID_MODEL, "Expected an encoder, but have none");
+      };
+
   private TestNodes() {}
 
   static WorkerNode node(OrderRunner runner, @Nullable PromptEncoder encoder) {
-    return new WorkerNode(MODEL, "cpu", "a test", 1, 1 << 20, runner, encoder, () -> {});
+    return new WorkerNode(MODEL, "cpu", "a test", 1, 1 << 20, runner, encoder, NO_PIXELS, () -> {});
   }
 
   static WorkerSettings settings(Duration eventTimeout) {

@@ -14,6 +14,7 @@ import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.v1.DecodedFrames;
 import dev.longtake.v1.DescribeRequest;
+import dev.longtake.v1.EncodeFramesRequest;
 import dev.longtake.v1.EncodeTextRequest;
 import dev.longtake.v1.EncodeTextResponse;
 import dev.longtake.v1.Plan;
@@ -204,6 +205,14 @@ final class WorkerServiceTest {
   }
 
   @Test
+  void shouldRefuseFramesWhenModelCannotEncodeThem() {
+    var stub = stub(start(NOTHING));
+    Throwable failure =
+        catchThrowable(() -> stub.encodeFrames(EncodeFramesRequest.getDefaultInstance()));
+    assertThat(Status.fromThrowable(failure).getCode()).isEqualTo(Status.Code.FAILED_PRECONDITION);
+  }
+
+  @Test
   void shouldNameRunningJobWhenBusyAndServeNextWhenFree() throws Exception {
     var started = new CountDownLatch(1);
     var release = new CountDownLatch(1);
@@ -322,7 +331,15 @@ final class WorkerServiceTest {
     var worker =
         start(
             new WorkerNode(
-                TestNodes.MODEL, "cpu", "", 1, 1, untilCanceled, null, freed::incrementAndGet),
+                TestNodes.MODEL,
+                "cpu",
+                "",
+                1,
+                1,
+                untilCanceled,
+                null,
+                TestNodes.NO_PIXELS,
+                freed::incrementAndGet),
             LONG);
     var run = Run.start(channel(worker), order("j", List.of(worker.address())).build());
     await(started);

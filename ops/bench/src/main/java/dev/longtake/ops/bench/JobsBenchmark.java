@@ -18,10 +18,10 @@ final class JobsBenchmark implements Benchmark {
   @Override
   public String description() {
     return "The demo model, a coordinator and two workers as processes. 200 jobs of two steps from"
-               + " 20 clients: 150 of a heavy tenant, 50 of a light one; how long they waited, and"
-               + " the light one's share of the first 100 that started. One job with a checkpoint"
-               + " after every step, against one without any, in clusters side by side,"
-               + " alternating";
+        + " 20 clients: 150 of a heavy tenant, 50 of a light one; how long they waited, and"
+        + " the light one's share of the first 100 that started. One job with a checkpoint"
+        + " after every step, against one without any, in clusters side by side,"
+        + " alternating";
   }
 
   @Override

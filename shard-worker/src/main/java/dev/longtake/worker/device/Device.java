@@ -107,7 +107,8 @@ public interface Device extends AutoCloseable {
 
   /**
    * {@code softmax(scale * q k^T) v} for each sequence and head. Keys are visited in the order of their index. Needs memory
-   * linear in tokens. A sequence without keys gives zeros.
+   * linear in tokens. A sequence without keys gives zeros. Where {@code out} is BF16, a device may round query, key, value and
+   * the probabilities to bfloat16 too.
    *
    * @param query [.., heads * D] F32
    * @param key [.., heads * D] F32

@@ -237,11 +237,16 @@ public abstract class DeviceContract extends ViewContract {
     }
   }
 
+  /** After how many rounds of kernels all of their code is compiled; two where it always is. */
+  protected int roundsUntilCompiled() {
+    return 60;
+  }
+
   /** The first rounds run interpreted code, the last ones compiled code. */
   @Test
   void shouldGiveEqualBitsWhenCodeGetsCompiled() {
     List<float[]> first = List.of();
-    for (int round = 0; round < 60; round++) {
+    for (int round = 0; round < roundsUntilCompiled(); round++) {
       try (Lab again = new Lab(open(1, LIMIT_BYTES), 99)) {
         List<float[]> results = everyKernel(again);
         for (int i = 0; i < first.size(); i++) {

@@ -1,5 +1,6 @@
 package dev.longtake.worker.device.cpu;
 
+import dev.longtake.worker.device.Checks;
 import dev.longtake.worker.device.Sequences;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
@@ -19,9 +20,6 @@ import jdk.incubator.vector.VectorOperators;
  * tile size alone, not on the block.
  */
 final class Attention {
-  /** The greatest head dimension. */
-  static final int MAX_DIMENSION = 256;
-
   /** Keys of a tile; at 72 channels its keys and values take 38 KB, little of the second-level cache. */
   private static final int KEYS = 64;
 
@@ -49,9 +47,9 @@ final class Attention {
   static final class Scratch {
     final float[] queries = new float[BLOCK_FLOATS];
     final float[] sums = new float[BLOCK_FLOATS];
-    final float[] rows = new float[KEYS * MAX_DIMENSION];
-    final float[] keys = new float[KEYS * MAX_DIMENSION];
-    final float[] values = new float[KEYS * MAX_DIMENSION];
+    final float[] rows = new float[KEYS * Checks.MAX_DIMENSION];
+    final float[] keys = new float[KEYS * Checks.MAX_DIMENSION];
+    final float[] values = new float[KEYS * Checks.MAX_DIMENSION];
     final float[] scores = new float[MicroKernel.ROWS * KEYS];
     final float[] maxima = new float[MAX_BLOCK];
     final float[] totals = new float[MAX_BLOCK * Lanes.COUNT];

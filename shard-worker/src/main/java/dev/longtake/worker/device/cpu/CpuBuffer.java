@@ -1,12 +1,12 @@
 package dev.longtake.worker.device.cpu;
 
-import dev.longtake.worker.device.DeviceBuffer;
+import dev.longtake.worker.device.AccountedMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /** The only owner of a block of native memory. */
 @SuppressWarnings("restricted") // native memory and calls are what this class is for
-final class CpuBuffer implements DeviceBuffer {
+final class CpuBuffer implements AccountedMemory.Tagged {
   private final CpuMemory memory;
   private final MemorySegment block;
   private final MemorySegment segment;
@@ -35,7 +35,8 @@ final class CpuBuffer implements DeviceBuffer {
     return memory;
   }
 
-  String tag() {
+  @Override
+  public String tag() {
     return tag;
   }
 
@@ -66,7 +67,7 @@ final class CpuBuffer implements DeviceBuffer {
       // Throws when another thread is in the middle of a copy; then nothing is freed.
       arena.close();
       closed = true;
-      memory.release(this, block);
+      memory.release(this, () -> SystemMemory.free(block));
     }
   }
 

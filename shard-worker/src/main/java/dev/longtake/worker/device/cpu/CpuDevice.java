@@ -2,8 +2,11 @@ package dev.longtake.worker.device.cpu;
 
 import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.Activation;
+import dev.longtake.worker.device.Checks;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.DeviceMemory;
+import dev.longtake.worker.device.DeviceTurns;
+import dev.longtake.worker.device.DeviceTurns.Turn;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.device.PackedLinear;
 import dev.longtake.worker.device.PatchOrder;
@@ -16,7 +19,6 @@ import dev.longtake.worker.device.TokenReduction;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,8 +37,7 @@ public final class CpuDevice implements Device {
   private final Linear linear;
   private final Attention.Scratch[] attentionScratch;
   private final Normalisation.Scratch[] normScratch;
-  private final AtomicBoolean busy = new AtomicBoolean();
-  private boolean closed; // only read and written while busy
+  private final DeviceTurns turns = new DeviceTurns();
 
   private CpuDevice(int threads, long memoryLimitBytes) {
     memory = new CpuMemory(memoryLimitBytes);
@@ -89,25 +90,6 @@ public final class CpuDevice implements Device {
     return inputType == DType.F32 || (inputType == DType.BF16 && Dnnl.hasBfloat16());
   }
 
-  /** One kernel at a time: takes the device in its constructor and gives it back when closed. */
-  private Turn turn() {
-    if (!busy.compareAndSet(false, true)) {
-      throw new IllegalStateException(
-          "Expected one call at a time, but another thread is in a kernel of this device");
-    }
-    if (closed) {
-      busy.set(false);
-      throw new IllegalStateException("Expected an open device, but this one was closed");
-    }
-    return () -> busy.set(false);
-  }
-
-  @FunctionalInterface
-  private interface Turn extends AutoCloseable {
-    @Override
-    void close();
-  }
-
   private View view(Matrix matrix) {
     return View.of(memory, matrix);
   }
@@ -123,8 +105,8 @@ public final class CpuDevice implements Device {
   }
 
   private void transfer(String name, MemorySegment host, Matrix matrix, boolean upload) {
-    Checks.room(name, host, (long) matrix.rows() * matrix.columns() * matrix.dtype().sizeBytes());
-    try (Turn _ = turn()) {
+    Checks.transfer(name, host, matrix);
+    try (Turn _ = turns.take()) {
       View own = view(matrix);
       long rowBytes = (long) own.columns() * own.elementBytes();
       View dense = new View(host, 0, rowBytes, own.rows(), own.columns(), own.bfloat());
@@ -145,19 +127,8 @@ public final class CpuDevice implements Device {
       int outputColumns,
       int inputColumns,
       DType inputType) {
-    Checks.atLeast("output columns", 1, outputColumns);
-    Checks.atLeast("input columns", 1, inputColumns);
-    if (weightType != DType.F32 && weightType != DType.BF16) {
-      throw Checks.refused("weights in F32 or BF16", weightType);
-    }
-    Checks.room("weight", weight, (long) outputColumns * inputColumns * weightType.sizeBytes());
-    if (bias != null) {
-      Checks.room("bias", bias, (long) outputColumns * Float.BYTES);
-    }
-    if (!supports(inputType)) {
-      throw Checks.refused("F32, or BF16 where the processor has it", inputType);
-    }
-    try (Turn _ = turn()) {
+    Checks.pack(weight, weightType, bias, outputColumns, inputColumns, inputType, this);
+    try (Turn _ = turns.take()) {
       return linear.pack(
           anyThreads(weight), weightType, bias, outputColumns, inputColumns, inputType);
     }
@@ -171,22 +142,19 @@ public final class CpuDevice implements Device {
         : segment;
   }
 
-  private CpuPackedLinear own(PackedLinear layer, Matrix in) {
+  private CpuPackedLinear own(PackedLinear layer) {
     if (!(layer instanceof CpuPackedLinear packed) || packed.buffer().memory() != memory) {
       throw Checks.refused("a layer of this device", layer.getClass().getSimpleName());
     }
-    Checks.dtype("input", in, layer.inputType());
-    Checks.equal("input columns", layer.inputColumns(), in.columns());
     packed.buffer().segment(); // refuses a closed layer
     return packed;
   }
 
   @Override
   public void linear(PackedLinear layer, Matrix in, Matrix out, Activation activation) {
-    try (Turn _ = turn()) {
-      CpuPackedLinear packed = own(layer, in);
-      Checks.shape("output", out, in.rows(), layer.outputColumns());
-      Checks.apart("input", in, "output", out);
+    try (Turn _ = turns.take()) {
+      CpuPackedLinear packed = own(layer);
+      Checks.linear(layer, in, out);
       linear.linear(packed, view(in), view(out), activation);
     }
   }
@@ -194,15 +162,9 @@ public final class CpuDevice implements Device {
   @Override
   public void linearResidual(
       PackedLinear layer, Matrix in, Matrix residual, @Nullable RowVectors gate) {
-    try (Turn _ = turn()) {
-      CpuPackedLinear packed = own(layer, in);
-      Checks.f32("residual", residual);
-      Checks.shape("residual", residual, in.rows(), layer.outputColumns());
-      Checks.apart("input", in, "residual", residual);
-      if (gate != null) {
-        Checks.vectors("gate", gate, in.rows(), layer.outputColumns(), /* optional= */ false);
-        Checks.apart("gate", gate.table(), "residual", residual);
-      }
+    try (Turn _ = turns.take()) {
+      CpuPackedLinear packed = own(layer);
+      Checks.linearResidual(layer, in, residual, gate);
       View gates = gate == null ? null : view(gate.table());
       linear.linearResidual(packed, view(in), view(residual), gates, gate);
     }
@@ -210,18 +172,8 @@ public final class CpuDevice implements Device {
 
   @Override
   public void modulate(Matrix in, Matrix out, RowVectors shift, RowVectors scale, float epsilon) {
-    try (Turn _ = turn()) {
-      Checks.f32("input", in);
-      Checks.shape("output", out, in.rows(), in.columns());
-      Checks.sameOrApart("input", in, "output", out);
-      Checks.vectors("shift", shift, in.rows(), in.columns(), /* optional= */ true);
-      Checks.vectors("scale", scale, in.rows(), in.columns(), /* optional= */ true);
-      Checks.apart("shift", shift.table(), "output", out);
-      Checks.apart("scale", scale.table(), "output", out);
-      if (shift.rowsPerGroup() != scale.rowsPerGroup()
-          || !Arrays.equals(shift.vectorOfGroup(), scale.vectorOfGroup())) {
-        throw Checks.refused("the same groups for shift and scale", "others");
-      }
+    try (Turn _ = turns.take()) {
+      Checks.modulate(in, out, shift, scale);
       Normalisation.modulate(
           workers, view(in), view(out), view(shift.table()), view(scale.table()), shift, epsilon);
     }
@@ -230,30 +182,20 @@ public final class CpuDevice implements Device {
   @Override
   public void normRotate(
       Matrix x, int heads, @Nullable Matrix weight, float epsilon, @Nullable Rotation rotation) {
-    try (Turn _ = turn()) {
-      Checks.f32("x", x);
-      int dimension = Checks.dimension(x, heads, Normalisation.MAX_DIMENSION);
-      if (weight != null) {
-        Checks.f32("weight", weight);
-        Checks.shape("weight", weight, 1, dimension);
-      }
-      Normalisation.Angles angles = rotation == null ? null : angles(rotation, dimension);
+    try (Turn _ = turns.take()) {
+      Checks.normRotate(x, heads, weight, rotation);
+      Normalisation.Angles angles = rotation == null ? null : angles(rotation);
       View weights = weight == null ? null : view(weight);
       Normalisation.normRotate(workers, normScratch, view(x), heads, weights, epsilon, angles);
     }
   }
 
-  private Normalisation.Angles angles(Rotation rotation, int dimension) {
-    Matrix cosines = rotation.cosines();
-    Matrix sines = rotation.sines();
-    Checks.f32("cosines", cosines);
-    Checks.f32("sines", sines);
-    Checks.equal("head dimension", 2L * cosines.columns(), dimension);
-    Checks.shape("sines", sines, cosines.rows(), cosines.columns());
-    Checks.atLeast("positions", 1, cosines.rows());
-    Checks.atLeast("rows per position", 1, rotation.rowsPerPosition());
+  private Normalisation.Angles angles(Rotation rotation) {
     return new Normalisation.Angles(
-        view(cosines), view(sines), rotation.rowsPerPosition(), rotation.pairing());
+        view(rotation.cosines()),
+        view(rotation.sines()),
+        rotation.rowsPerPosition(),
+        rotation.pairing());
   }
 
   @Override
@@ -266,20 +208,8 @@ public final class CpuDevice implements Device {
       Sequences queries,
       Sequences keys,
       float scale) {
-    try (Turn _ = turn()) {
-      Checks.dimension(query, heads, Attention.MAX_DIMENSION);
-      Checks.f32("query", query);
-      Checks.f32("key", key);
-      Checks.f32("value", value);
-      Checks.equal("key columns", query.columns(), key.columns());
-      Checks.shape("value", value, key.rows(), query.columns());
-      Checks.shape("output", out, query.rows(), query.columns());
-      Checks.apart("query", query, "output", out);
-      Checks.apart("key", key, "output", out);
-      Checks.apart("value", value, "output", out);
-      Checks.equal("key sequences", queries.count(), keys.count());
-      Checks.sequences("queries", queries, query.rows());
-      Checks.sequences("keys", keys, key.rows());
+    try (Turn _ = turns.take()) {
+      Checks.attention(query, key, value, out, heads, queries, keys);
       Attention.run(
           workers,
           attentionScratch,
@@ -291,30 +221,24 @@ public final class CpuDevice implements Device {
 
   @Override
   public void addRows(Matrix x, Matrix table, int rowsPerTableRow) {
-    try (Turn _ = turn()) {
-      Checks.f32("x", x);
-      Checks.f32("table", table);
-      Checks.equal("table columns", x.columns(), table.columns());
-      Checks.atLeast("table rows", 1, table.rows());
-      Checks.atLeast("rows per table row", 1, rowsPerTableRow);
-      Checks.apart("x", x, "table", table);
+    try (Turn _ = turns.take()) {
+      Checks.addRows(x, table, rowsPerTableRow);
       Elementwise.addRows(workers, view(x), view(table), rowsPerTableRow);
     }
   }
 
   @Override
   public void activate(Matrix in, Matrix out, Activation activation) {
-    try (Turn _ = turn()) {
-      Checks.shape("output", out, in.rows(), in.columns());
-      Checks.sameOrApart("input", in, "output", out);
+    try (Turn _ = turns.take()) {
+      Checks.activate(in, out);
       Elementwise.activate(workers, view(in), view(out), activation);
     }
   }
 
   @Override
   public void patchify(Matrix latents, Matrix out, int channels, Patching patching) {
-    try (Turn _ = turn()) {
-      Checks.patching(latents, out, channels, patching);
+    try (Turn _ = turns.take()) {
+      Checks.patchify(latents, out, channels, patching);
       Patches.patchify(workers, view(latents), view(out), channels, patching);
     }
   }
@@ -322,17 +246,16 @@ public final class CpuDevice implements Device {
   @Override
   public void unpatchify(
       Matrix patches, Matrix latents, int channels, Patching patching, PatchOrder order) {
-    try (Turn _ = turn()) {
-      Checks.f32("patches", patches);
-      Checks.patching(latents, patches, channels, patching);
+    try (Turn _ = turns.take()) {
+      Checks.unpatchify(patches, latents, channels, patching);
       Patches.unpatchify(workers, view(patches), view(latents), channels, patching, order);
     }
   }
 
   @Override
   public void reduceTokens(Matrix in, Matrix out, TokenReduction reduction) {
-    try (Turn _ = turn()) {
-      Checks.reduction(in, out, reduction);
+    try (Turn _ = turns.take()) {
+      Checks.reduceTokens(in, out, reduction);
       new Reduction(
               view(in),
               view(out),
@@ -347,17 +270,8 @@ public final class CpuDevice implements Device {
 
   @Override
   public void combine(Matrix out, List<Term> terms) {
-    try (Turn _ = turn()) {
-      Checks.f32("output", out);
-      Checks.atLeast("terms", 1, terms.size());
-      for (Term term : terms) {
-        Checks.f32("term", term.values());
-        Checks.shape("term", term.values(), out.rows(), out.columns());
-        Checks.sameOrApart("term", term.values(), "output", out);
-        if (term.coefficients().length != 1) {
-          Checks.equal("term's coefficients, 1 or", out.rows(), term.coefficients().length);
-        }
-      }
+    try (Turn _ = turns.take()) {
+      Checks.combine(out, terms);
       float[][] coefficients = terms.stream().map(Term::coefficients).toArray(float[][]::new);
       View[] values = terms.stream().map(term -> view(term.values())).toArray(View[]::new);
       Elementwise.combine(workers, view(out), values, coefficients);
@@ -367,13 +281,8 @@ public final class CpuDevice implements Device {
   @Override
   public void addLearnedNoise(
       Matrix target, Matrix variance, Matrix noise, float minLog, float maxLog) {
-    try (Turn _ = turn()) {
-      Checks.f32("target", target);
-      for (Matrix other : new Matrix[] {variance, noise}) {
-        Checks.f32("variance and noise", other);
-        Checks.shape("variance and noise", other, target.rows(), target.columns());
-        Checks.apart("variance or noise", other, "target", target);
-      }
+    try (Turn _ = turns.take()) {
+      Checks.addLearnedNoise(target, variance, noise);
       Elementwise.addLearnedNoise(
           workers, view(target), view(variance), view(noise), minLog, maxLog);
     }
@@ -381,19 +290,16 @@ public final class CpuDevice implements Device {
 
   @Override
   public void noise(Matrix out, long seed, long stream, long firstElement) {
-    try (Turn _ = turn()) {
-      Checks.f32("output", out);
-      Checks.atLeast("first element", 0, firstElement);
+    try (Turn _ = turns.take()) {
+      Checks.noise(out, firstElement);
       Elementwise.noise(workers, view(out), seed, stream, firstElement);
     }
   }
 
   @Override
   public void copy(Matrix source, Matrix target) {
-    try (Turn _ = turn()) {
-      Checks.dtype("target", target, source.dtype());
-      Checks.shape("target", target, source.rows(), source.columns());
-      Checks.sameOrApart("source", source, "target", target);
+    try (Turn _ = turns.take()) {
+      Checks.copy(source, target);
       Elementwise.copy(workers, view(source), view(target));
     }
   }
@@ -405,19 +311,10 @@ public final class CpuDevice implements Device {
    */
   @Override
   public void close() {
-    if (!busy.compareAndSet(false, true)) {
-      throw new IllegalStateException(
-          "Expected no kernel at close, but another thread is in one of this device");
-    }
-    try {
-      if (!closed) {
-        closed = true;
-        workers.close();
-        linear.close();
-        memory.close();
-      }
-    } finally {
-      busy.set(false);
-    }
+    turns.close(() -> {
+      workers.close();
+      linear.close();
+      memory.close();
+    });
   }
 }

@@ -1,5 +1,6 @@
 package dev.longtake.worker.device.cpu;
 
+import dev.longtake.worker.device.Checks;
 import dev.longtake.worker.device.Pairing;
 import dev.longtake.worker.device.RowVectors;
 import jdk.incubator.vector.FloatVector;
@@ -9,9 +10,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Layer norm with modulation, and RMS norm per head with rotation. */
 final class Normalisation {
-  /** The greatest head dimension. */
-  static final int MAX_DIMENSION = 256;
-
   /** Elements in a task: enough to pay for the hand-over to another thread. */
   private static final int TASK_ELEMENTS = 32_768;
 
@@ -22,8 +20,8 @@ final class Normalisation {
   /** Scratch of one thread. */
   static final class Scratch {
     // One value per channel of a head.
-    final float[] cosines = new float[MAX_DIMENSION];
-    final float[] sines = new float[MAX_DIMENSION];
+    final float[] cosines = new float[Checks.MAX_DIMENSION];
+    final float[] sines = new float[Checks.MAX_DIMENSION];
   }
 
   private Normalisation() {}

@@ -19,7 +19,7 @@ public final class Logs {
 
   /**
    * A connection that ends is news for whoever called, and they say so; gRPC's own account of it is noise. So is what DJL
-   * says about GPUs, as it only makes tokens here.
+   * says about GPUs, as it only makes tokens here, and how Flyway finds that tables are as they should be.
    */
   private static final String CONFIGURATION =
       """
@@ -29,6 +29,7 @@ public final class Logs {
       io.grpc.level=WARNING
       io.netty.level=WARNING
       ai.djl.level=SEVERE
+      org.flywaydb.level=WARNING
       """;
 
   private Logs() {}

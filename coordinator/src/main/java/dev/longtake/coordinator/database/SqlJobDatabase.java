@@ -110,7 +110,7 @@ public final class SqlJobDatabase implements JobDatabase {
               .placeholders(Map.of("bytes", bytesType))
               .load()
               .migrate();
-      log.info(
+      log.debug(
           "Jobs are stored in {}, schema version {}",
           place,
           result.targetSchemaVersion == null

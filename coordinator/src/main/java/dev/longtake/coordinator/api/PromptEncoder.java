@@ -50,12 +50,7 @@ final class PromptEncoder {
    * @throws LongtakeException INVALID_REQUEST for the prompt, NO_WORKERS, QUEUE_FULL, or what the workers failed with
    */
   EncodedPrompt encode(String prompt, ModelCard card) {
-    if (!permits.tryAcquire()) {
-      throw new LongtakeException(
-          ErrorCode.QUEUE_FULL,
-          "Expected fewer prompts at once, but %d are being encoded; submit again later"
-              .formatted(MAX_CONCURRENT));
-    }
+    takePermit();
     try {
       AtomicInteger runs = new AtomicInteger();
       List<Member> members = fleet.members();
@@ -67,6 +62,24 @@ final class PromptEncoder {
       return new EncodedPrompt(text, nullText, runs.get());
     } finally {
       permits.release();
+    }
+  }
+
+  /** Waits its turn among those that encode at once, no longer than for one worker's answer. */
+  private void takePermit() {
+    boolean taken;
+    try {
+      taken = permits.tryAcquire(timeout.toNanos(), TimeUnit.NANOSECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new LongtakeException(
+          ErrorCode.CANCELED, "Interrupted while the prompt waited to be encoded", e);
+    }
+    if (!taken) {
+      throw new LongtakeException(
+          ErrorCode.QUEUE_FULL,
+          "Expected fewer prompts at once, but %d are being encoded and none ended within %d s; submit again later"
+              .formatted(MAX_CONCURRENT, timeout.toSeconds()));
     }
   }
 

@@ -1,6 +1,7 @@
 package dev.longtake.ops.bench.chaos;
 
 import dev.longtake.client.LongtakeClient;
+import dev.longtake.client.LongtakeClientException;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.process.JavaProcess;
@@ -22,6 +23,7 @@ import java.util.concurrent.TimeoutException;
  */
 final class ChaosCluster implements AutoCloseable {
   private static final Duration START = Duration.ofMinutes(2);
+  private static final Duration POLL = Duration.ofMillis(100);
   private static final List<String> FLAGS = List.of("-XX:+UseSerialGC", "-Xmx512m");
 
   private final Path model;
@@ -102,6 +104,29 @@ final class ChaosCluster implements AutoCloseable {
         START);
   }
 
+  /** Waits until all workers are members again: a request that finds none is refused. */
+  void awaitWorkers() {
+    long deadline = System.nanoTime() + START.toNanos();
+    while (members() < workers.size()) {
+      if (System.nanoTime() > deadline) {
+        throw new LongtakeException(
+            ErrorCode.TIMED_OUT,
+            "Expected %d workers to join again within %d s, but %d have"
+                .formatted(workers.size(), START.toSeconds(), members()));
+      }
+      awaitExit(coordinator, POLL);
+    }
+  }
+
+  private int members() {
+    try {
+      return client.clusterStatus().getWorkersCount();
+    } catch (LongtakeClientException e) {
+      // Nobody answers at the moment.
+      return 0;
+    }
+  }
+
   /** Kills a worker and starts it again; returns when it has joined. */
   void killWorker(int index) {
     kill(workers.get(index));
@@ -136,16 +161,22 @@ final class ChaosCluster implements AutoCloseable {
 
   private static void stop(JavaProcess process, Duration time) {
     signal(process, "STOP");
+    awaitExit(process, time);
+    signal(process, "CONT");
+  }
+
+  /** Lets time pass, or less when the process dies, which it should not. */
+  private static void awaitExit(JavaProcess process, Duration time) {
     try {
       var _ = process.onExit().get(time.toMillis(), TimeUnit.MILLISECONDS);
       throw new LongtakeException(ErrorCode.PROCESS_DIED, process.deathMessage());
     } catch (TimeoutException e) {
       // It lives, as it should.
-      signal(process, "CONT");
     } catch (ExecutionException e) {
-      throw new LongtakeException(ErrorCode.INTERNAL, "Waiting for a frozen process failed", e);
+      throw new LongtakeException(ErrorCode.INTERNAL, "Waiting for a process failed", e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+      throw new LongtakeException(ErrorCode.CANCELED, "Interrupted while waiting", e);
     }
   }
 

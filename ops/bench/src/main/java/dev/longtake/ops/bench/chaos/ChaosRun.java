@@ -98,6 +98,7 @@ public final class ChaosRun {
         int step = random.nextInt(request.getSteps() + 1);
         CompletableFuture<Double> happened = new CompletableFuture<>();
         AtomicBoolean struck = new AtomicBoolean();
+        cluster.awaitWorkers();
         long start = System.nanoTime();
         String id = submit(cluster.client());
         ids.add(id);

@@ -33,7 +33,7 @@ final class Download {
     this.job = job;
     this.partFile = new PartFile(target, job.getId());
     this.part = partFile.path();
-    this.reconnection = new Reconnection(client, timeout, client.reconnectTimeout());
+    this.reconnection = new Reconnection(client, timeout);
     this.digest = sha256();
   }
 

@@ -26,7 +26,7 @@ public final class JobEvents implements Iterator<JobEvent>, AutoCloseable {
     this.client = client;
     this.jobId = jobId;
     this.lastSequence = afterSequence;
-    this.reconnection = new Reconnection(client, timeout, client.reconnectTimeout());
+    this.reconnection = new Reconnection(client, timeout);
   }
 
   /**

@@ -65,8 +65,10 @@ public final class LongtakeClient implements AutoCloseable {
   /** Counted down by {@link #close()}, so that nobody goes on waiting to reconnect. */
   private final CountDownLatch closed = new CountDownLatch(1);
 
-  /** How long a submission is tried while nothing answers: it may be the first call, with a wrong address. */
-  private static final Duration SUBMIT_PATIENCE = Duration.ofMillis(1500);
+  /** While nothing has answered yet at this address. */
+  private static final Duration FIRST_PATIENCE = Duration.ofMillis(1500);
+
+  private volatile boolean isReached;
 
   private LongtakeClient(Builder builder, String host, int port) {
     this.address = builder.address;
@@ -136,7 +138,7 @@ public final class LongtakeClient implements AutoCloseable {
       return this;
     }
 
-    /** How long watching and fetching go on while the coordinator can't be reached, for example because it is restarted; default 2 min. */
+    /** How long submitting, watching and fetching go on while a coordinator that answered before can't be reached, for example because it is restarted; default 2 min. */
     public Builder reconnectTimeout(Duration reconnectTimeout) {
       this.reconnectTimeout = reconnectTimeout;
       return this;
@@ -191,10 +193,12 @@ public final class LongtakeClient implements AutoCloseable {
         request.getIdempotencyKey().isEmpty()
             ? request.toBuilder().setIdempotencyKey(UUID.randomUUID().toString()).build()
             : request;
-    Reconnection reconnection = new Reconnection(this, callTimeout, SUBMIT_PATIENCE);
+    Reconnection reconnection = new Reconnection(this, reconnectTimeout);
     while (true) {
       try {
-        return generation().submit(keyed);
+        Job job = generation().submit(keyed);
+        reached();
+        return job;
       } catch (StatusRuntimeException e) {
         reconnection.pauseOrThrow(e);
       }
@@ -355,8 +359,14 @@ public final class LongtakeClient implements AutoCloseable {
                 .trace(TraceRequest.newBuilder().setJobId(jobId).build()));
   }
 
-  Duration reconnectTimeout() {
-    return reconnectTimeout;
+  /** The coordinator has answered. */
+  void reached() {
+    isReached = true;
+  }
+
+  /** How long calls that can be made again are, while nothing answers. */
+  Duration patience() {
+    return isReached ? reconnectTimeout : FIRST_PATIENCE;
   }
 
   /** Waits before a reconnection; returns false when the client was closed or the thread interrupted meanwhile. */
@@ -388,7 +398,9 @@ public final class LongtakeClient implements AutoCloseable {
 
   private <T> T call(Supplier<T> call) {
     try {
-      return call.get();
+      T answer = call.get();
+      reached();
+      return answer;
     } catch (StatusRuntimeException e) {
       throw LongtakeClientException.of(e, address);
     }

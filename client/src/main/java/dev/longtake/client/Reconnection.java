@@ -5,8 +5,8 @@ import io.grpc.StatusRuntimeException;
 import java.time.Duration;
 
 /**
- * When a broken call is made again: with pauses that grow to two seconds, until something arrives or nothing has for the client's patience;
- * a coordinator that is started again is back within that. Only a lost connection qualifies; what the server refused stays refused.
+ * When a broken call is made again: with pauses that grow to two seconds, until something arrives or nothing has for the client's patience:
+ * long for a coordinator that answered before, since it may be started again, short for one that never did, since the address may be wrong. Only a lost connection qualifies; what the server refused stays refused.
  */
 final class Reconnection {
   private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
@@ -14,19 +14,16 @@ final class Reconnection {
 
   private final LongtakeClient client;
   private final long deadlineNanos;
-  private final Duration patience;
   private Duration pause = FIRST_PAUSE;
   private long failingSinceNanos;
   private boolean failing;
 
   /**
    * @param timeout for all of it
-   * @param patience without any sign of the server
    */
-  Reconnection(LongtakeClient client, Duration timeout, Duration patience) {
+  Reconnection(LongtakeClient client, Duration timeout) {
     this.client = client;
     this.deadlineNanos = System.nanoTime() + timeout.toNanos();
-    this.patience = patience;
   }
 
   /** What is left of the timeout for the next stream; at least one nanosecond, so that gRPC reports it as passed. */
@@ -36,6 +33,7 @@ final class Reconnection {
 
   /** Something arrived: earlier failures no longer count. */
   void succeeded() {
+    client.reached();
     failing = false;
     pause = FIRST_PAUSE;
   }
@@ -51,7 +49,7 @@ final class Reconnection {
         failure.getStatus().getCode() == Status.Code.UNAVAILABLE
             && meaning.reason().equals(LongtakeClientException.UNREACHABLE);
     boolean isPatient =
-        System.nanoTime() - failingSinceNanos + pause.toNanos() <= patience.toNanos();
+        System.nanoTime() - failingSinceNanos + pause.toNanos() <= client.patience().toNanos();
     if (!isLostConnection || !isPatient || !client.pause(pause)) {
       throw meaning;
     }

@@ -21,7 +21,7 @@ final class TraceDownload {
     this.client = client;
     this.jobId = jobId;
     this.part = new PartFile(target, jobId);
-    this.reconnection = new Reconnection(client, timeout, client.reconnectTimeout());
+    this.reconnection = new Reconnection(client, timeout);
   }
 
   void run() {

@@ -20,6 +20,7 @@ import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 class LongtakeClientTest {
@@ -78,6 +79,27 @@ class LongtakeClientTest {
           lonely::clusterStatus,
           LongtakeClientException.UNREACHABLE,
           "Expected a Longtake coordinator at 127.0.0.1:%d, but nothing answers".formatted(port));
+    }
+  }
+
+  @Test
+  @Timeout(60)
+  void shouldNotWaitForACoordinatorThatNeverAnswered() throws IOException {
+    int port;
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      port = socket.getLocalPort();
+    }
+    try (LongtakeClient lonely =
+            LongtakeClient.builder()
+                .address("127.0.0.1:" + port)
+                .reconnectTimeout(Duration.ofDays(1))
+                .build();
+        JobEvents events = lonely.events("job-1", 0)) {
+      assertRefused(events::hasNext, LongtakeClientException.UNREACHABLE, "nothing answers");
+      assertRefused(
+          () -> lonely.submit(GenerationRequest.getDefaultInstance()),
+          LongtakeClientException.UNREACHABLE,
+          "nothing answers");
     }
   }
 

@@ -74,6 +74,9 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
     WRONG_FRAMES,
   }
 
+  /** The text encoder waits for it. */
+  volatile CountDownLatch encodingsReleased = new CountDownLatch(0);
+
   /** Prompts that its text encoder ran for. */
   final BlockingQueue<String> encodings = new LinkedBlockingQueue<>();
 
@@ -240,16 +243,27 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
     EncodeTextResponse.Builder encoded =
         EncodeTextResponse.newBuilder().addAllTokenIds(tokenIds(request.getPrompt()));
     if (!request.getTokensOnly()) {
+      encodings.add(request.getPrompt());
+      awaitRelease();
       encoded.setEmbedding(
           Tensor.newBuilder()
               .setDataType(DataType.DATA_TYPE_F32)
               .addShape(tokens)
               .addShape(2)
               .setData(ByteString.copyFrom(new byte[tokens * 2 * 4])));
-      encodings.add(request.getPrompt());
     }
     response.onNext(encoded.build());
     response.onCompleted();
+  }
+
+  private void awaitRelease() {
+    try {
+      if (!encodingsReleased.await(30, TimeUnit.SECONDS)) {
+        throw new AssertionError("Encodings were never released");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   @Override

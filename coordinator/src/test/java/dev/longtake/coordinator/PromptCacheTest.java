@@ -10,6 +10,11 @@ import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Reuse;
 import dev.longtake.v1.WorkOrder;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -108,6 +113,30 @@ final class PromptCacheTest {
 
       assertThat(run(cluster, "one").getReuse()).returns(1, Reuse::getEncoderRuns);
       assertThat(worker.encodings).containsExactly("one", "one");
+    }
+  }
+
+  @Test
+  void shouldLetPromptsWaitTheirTurnWhenManyComeAtOnce() throws Exception {
+    try (TestCluster cluster = new TestCluster(folder.resolve("many"))) {
+      FakeWorker worker = cluster.joined("w0");
+      worker.encodingsReleased = new CountDownLatch(1);
+      List<CompletableFuture<Job>> jobs = new ArrayList<>();
+      for (int i = 0; i < 20; i++) {
+        GenerationRequest.Builder request = GenerationRequest.newBuilder().setPrompt("circle " + i);
+        jobs.add(
+            CompletableFuture.supplyAsync(
+                () -> cluster.submit(request), Thread::startVirtualThread));
+      }
+      for (int i = 0; i < 16; i++) {
+        assertThat(worker.encodings.poll(30, TimeUnit.SECONDS)).isNotNull();
+      }
+
+      worker.encodingsReleased.countDown();
+
+      for (CompletableFuture<Job> job : jobs) {
+        assertThat(job.get(30, TimeUnit.SECONDS).getId()).isNotEmpty();
+      }
     }
   }
 }

@@ -8,6 +8,7 @@ import dev.longtake.coordinator.planner.WorkerView;
 import dev.longtake.coordinator.planner.Workload;
 import dev.longtake.v1.BlockRange;
 import dev.longtake.v1.GenerationRequest;
+import dev.longtake.v1.GetJobRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
@@ -350,5 +351,24 @@ final class SchedulingTest {
         .usingRecursiveComparison()
         .ignoringFields("times")
         .isEqualTo(new WorkerView("w1", "127.0.0.1", 0, 1, 0, views.getLast().times()));
+  }
+
+  @Test
+  void shouldHoldUpNobodyWhenAJobWaitsForWorkersThatAreGone() throws Exception {
+    FakeWorker w0 = holding("w0", 1);
+    FakeWorker w1 = holding("w1", 1);
+    Plan two = Plan.newBuilder().setSequenceRanks(2).build();
+    String needsTwo = running(request().setPlan(two), w0, w1);
+    w0.behaviour = FakeWorker.Behaviour.FINISH;
+
+    w1.kill();
+    cluster.awaitEvent(needsTwo, JobEvent::hasRequeued);
+
+    assertThat(done(cluster.submit(request()).getId()).getWorkerIdsList()).containsExactly("w0");
+    Job waits = cluster.generation().get(GetJobRequest.newBuilder().setJobId(needsTwo).build());
+    assertThat(waits.getState()).isEqualTo(JobState.JOB_STATE_QUEUED);
+    assertThat(waits.getWaitingFor()).contains("more workers", "a plan for 1 workers");
+    cluster.joined("w2");
+    assertThat(done(needsTwo).getWorkerIdsList()).containsExactly("w0", "w2");
   }
 }

@@ -29,10 +29,14 @@ final class PromptEncoder {
   /** Encodings under way at once; each may hold an embedding of several MiB. */
   private static final int MAX_CONCURRENT = 16;
 
+  /** Prompts that wait for their turn; each holds a call and its text. */
+  static final int MAX_WAITING = 256;
+
   private final Fleet fleet;
   private final Duration timeout;
   private final EmbeddingCache cache;
-  private final Semaphore permits = new Semaphore(MAX_CONCURRENT);
+  private final Semaphore permits = new Semaphore(MAX_CONCURRENT, /* fair= */ true);
+  private final Semaphore places = new Semaphore(MAX_CONCURRENT + MAX_WAITING);
 
   /**
    * @param timeout for one worker's answer
@@ -50,19 +54,33 @@ final class PromptEncoder {
    * @throws LongtakeException INVALID_REQUEST for the prompt, NO_WORKERS, QUEUE_FULL, or what the workers failed with
    */
   EncodedPrompt encode(String prompt, ModelCard card) {
-    takePermit();
-    try {
-      AtomicInteger runs = new AtomicInteger();
-      List<Member> members = fleet.members();
-      EncodedPrompt.Text text = encodeOnAny(prompt, card, members, runs);
-      Optional<EncodedPrompt.Text> nullText =
-          card.getEncodesNullText()
-              ? Optional.of(encodeOnAny(/* prompt= */ "", card, members, runs))
-              : Optional.empty();
-      return new EncodedPrompt(text, nullText, runs.get());
-    } finally {
-      permits.release();
+    if (!places.tryAcquire()) {
+      throw new LongtakeException(
+          ErrorCode.QUEUE_FULL,
+          "Expected fewer prompts at once, but %d are being encoded and %d wait; submit again later"
+              .formatted(MAX_CONCURRENT, MAX_WAITING));
     }
+    try {
+      takePermit();
+      try {
+        return encodeNow(prompt, card);
+      } finally {
+        permits.release();
+      }
+    } finally {
+      places.release();
+    }
+  }
+
+  private EncodedPrompt encodeNow(String prompt, ModelCard card) {
+    AtomicInteger runs = new AtomicInteger();
+    List<Member> members = fleet.members();
+    EncodedPrompt.Text text = encodeOnAny(prompt, card, members, runs);
+    Optional<EncodedPrompt.Text> nullText =
+        card.getEncodesNullText()
+            ? Optional.of(encodeOnAny(/* prompt= */ "", card, members, runs))
+            : Optional.empty();
+    return new EncodedPrompt(text, nullText, runs.get());
   }
 
   /** Waits its turn among those that encode at once, no longer than for one worker's answer. */

@@ -97,11 +97,6 @@ final class FairQueue {
     }
   }
 
-  /** The job whose turn it is. */
-  Optional<JobEntry> peek() {
-    return first(1).stream().findFirst();
-  }
-
   /** The next jobs in order of their turns, as far as that is known now. */
   List<JobEntry> first(int count) {
     List<JobEntry> order = new ArrayList<>();

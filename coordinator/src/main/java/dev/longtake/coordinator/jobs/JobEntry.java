@@ -45,6 +45,9 @@ public final class JobEntry {
   private Job job;
   private int queuePosition = -1;
 
+  /** The attempt that somebody runs, or has not left yet; 0: none. */
+  private long runAttempt;
+
   /** Grows with every change; the change is stored when {@link #storedVersion} has reached it. */
   private long version;
 
@@ -159,6 +162,18 @@ public final class JobEntry {
     return () -> runs.remove(onStop);
   }
 
+  /** Whether somebody runs the job or is still leaving it, though it may have ended. */
+  synchronized boolean hasRun() {
+    return runAttempt != 0;
+  }
+
+  /** Nobody runs this attempt any more; no effect when a newer one runs. */
+  synchronized void runEnded(long attempt) {
+    if (runAttempt == attempt) {
+      runAttempt = 0;
+    }
+  }
+
   /** Tells whoever runs the job that it has ended or waits again. */
   void tellRuns() {
     runs.forEach(Runnable::run);
@@ -248,6 +263,7 @@ public final class JobEntry {
       return false;
     }
     job = job.toBuilder().setAttempt(job.getAttempt() + 1).clearWaitingFor().build();
+    runAttempt = job.getAttempt();
     moveTo(JobState.JOB_STATE_RUNNING, "runs on " + String.join(", ", workerIds));
     job = job.toBuilder().setPlan(plan).clearWorkerIds().addAllWorkerIds(workerIds).build();
     append(

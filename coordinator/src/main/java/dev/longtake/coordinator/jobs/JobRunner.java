@@ -108,6 +108,8 @@ public final class JobRunner {
               ErrorCode.INTERNAL,
               "Internal error (%s); the coordinator's log has the details"
                   .formatted(e.getClass().getSimpleName())));
+    } finally {
+      store.released(entry, attempt);
     }
   }
 
@@ -168,7 +170,8 @@ public final class JobRunner {
 
   private Outcome generate(JobEntry entry, long attempt, Gang gang, long waitedNanos, Kept kept)
       throws InterruptedException {
-    if (!store.awaitStored(entry, settings.stallTimeout())) {
+    // An attempt whose number is not stored might be made twice.
+    if (!entry.awaitStored(settings.stallTimeout())) {
       throw new LongtakeException(
           ErrorCode.STORAGE_UNAVAILABLE, "The database did not store that the job was started");
     }

@@ -15,7 +15,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * One thread that takes the next job, plans it over the idle workers, reserves those that the plan uses, and hands it to a thread
- * of its own. Jobs start in the order of the {@link FairQueue}: one that must wait for workers holds up those behind it. While a job waits,
+ * of its own. Jobs start in the order of the {@link FairQueue}: one that must wait for
+ * workers that are busy holds up those behind it. While a job waits,
  * nothing is measured.
  */
 public final class JobScheduler implements AutoCloseable {
@@ -63,10 +64,7 @@ public final class JobScheduler implements AutoCloseable {
     while (!stopping) {
       try {
         store.expire();
-        Optional<JobEntry> next = store.awaitNext(PATIENCE);
-        if (next.isPresent()) {
-          tryStart(next.get());
-        }
+        startInTurn(store.awaitTurns(PATIENCE));
         if (store.counts().queued() == 0) {
           measurer.resume();
         }
@@ -79,38 +77,63 @@ public final class JobScheduler implements AutoCloseable {
     }
   }
 
-  private void tryStart(JobEntry entry) throws InterruptedException {
+  /** Tries jobs in turn until one has to wait for workers that are busy; one that waits for others to join holds up nobody. */
+  private void startInTurn(List<JobEntry> turns) throws InterruptedException {
+    long seen = fleet.version();
+    for (JobEntry entry : turns) {
+      Trial trial = tryStart(entry);
+      if (trial == Trial.SETTLED) {
+        return;
+      }
+      if (!waitingJobId.equals(entry.id())) {
+        waitingJobId = entry.id();
+        log.info("Job {}: {}", entry.id(), entry.snapshot().getWaitingFor());
+      }
+      if (trial == Trial.WAITS_ITS_TURN) {
+        break;
+      }
+    }
+    if (!turns.isEmpty()) {
+      fleet.awaitChange(seen, PATIENCE);
+    }
+  }
+
+  private enum Trial {
+    /** It runs, has ended, or is to be tried again at once: whose turn it is has changed. */
+    SETTLED,
+    /** Workers that it could have are busy; jobs behind it must not take them. */
+    WAITS_ITS_TURN,
+    /** Those that are there can't do it, busy or not. */
+    LACKS_WORKERS
+  }
+
+  private Trial tryStart(JobEntry entry) throws InterruptedException {
     measurer.want(entry.request().getPrecision());
     if (!measurer.standBack(PATIENCE)) {
-      return;
+      return Trial.SETTLED;
     }
-    long seen = fleet.version();
-    Optional<Placement> placed = Optional.empty();
+    Optional<Placement> placed;
     try {
       placed = placer.place(entry, Math.max(0, store.counts().queued() - 1));
     } catch (LongtakeException e) {
-      if (!waitsForCapacity(entry, e)) {
-        store.end(entry, Outcome.Failed.of(e));
-        return;
+      if (waitsForCapacity(entry, e)) {
+        return Trial.LACKS_WORKERS;
       }
+      store.end(entry, Outcome.Failed.of(e));
+      return Trial.SETTLED;
     } catch (RuntimeException e) {
       failByOurMistake(entry, e);
-      return;
+      return Trial.SETTLED;
     }
     if (placed.isPresent()) {
       start(entry, placed.get());
-      return;
+      return Trial.SETTLED;
     }
-    if (fleet.membersById().isEmpty()) {
-      entry.waitsFor("Waits for a worker to join the cluster");
-    } else if (entry.snapshot().getWaitingFor().isEmpty()) {
-      entry.waitsFor("Waits for workers that are busy");
-    }
-    if (!waitingJobId.equals(entry.id())) {
-      waitingJobId = entry.id();
-      log.info("Job {} waits for workers", entry.id());
-    }
-    fleet.awaitChange(seen, PATIENCE);
+    entry.waitsFor(
+        fleet.usable().isEmpty()
+            ? "Waits for a worker to join the cluster"
+            : "Waits for workers that are busy");
+    return Trial.WAITS_ITS_TURN;
   }
 
   /** A job that ran before had workers that could do it, and they may come back. */
@@ -129,10 +152,12 @@ public final class JobScheduler implements AutoCloseable {
   private void start(JobEntry entry, Placement placement) {
     Gang gang = placement.gang();
     boolean handedOver = false;
+    long attempt = 0;
     try {
       List<String> ids = gang.workerIds();
       long waitedNanos = store.waited(entry).toNanos();
       if (store.start(entry, placement.plan(), ids)) {
+        attempt = entry.snapshot().getAttempt();
         log.info("Job {} starts on {}", entry.id(), ids);
         runs.execute(() -> runner.run(entry, gang, waitedNanos));
         handedOver = true;
@@ -142,6 +167,7 @@ public final class JobScheduler implements AutoCloseable {
     } finally {
       if (!handedOver) {
         gang.close();
+        store.released(entry, attempt);
       }
     }
   }

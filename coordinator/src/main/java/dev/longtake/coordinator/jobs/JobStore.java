@@ -18,13 +18,12 @@ import dev.longtake.v1.SamplerState;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.InstantSource;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 import java.util.random.RandomGenerator;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
@@ -37,8 +36,8 @@ import org.slf4j.LoggerFactory;
  * <p>Thread-safe. The store's lock is taken before an entry's, never after it; watchers are told without either.
  */
 public final class JobStore implements AutoCloseable {
-  /** Waiting jobs that are told their place whenever it changes. */
-  static final int TOLD_PLACES = 16;
+  /** Jobs at the front of the queue: they are told their place whenever it changes, and tried in turn. */
+  static final int FRONT = 16;
 
   private static final Logger log = LoggerFactory.getLogger(JobStore.class);
 
@@ -56,7 +55,7 @@ public final class JobStore implements AutoCloseable {
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition queued = lock.newCondition();
   private final LinkedHashMap<String, JobEntry> byId = new LinkedHashMap<>();
-  private final Map<IdempotencyKey, JobEntry> byKey = new HashMap<>();
+  private final SubmissionKeys keys = new SubmissionKeys();
   private final FairQueue queue = new FairQueue();
   private final Deadlines deadlines = new Deadlines();
   private final JobHistory history = new JobHistory();
@@ -109,7 +108,7 @@ public final class JobStore implements AutoCloseable {
     for (JobRow row : rows) {
       JobEntry entry = new JobEntry(row, clock);
       byId.put(entry.id(), entry);
-      remember(entry);
+      keys.add(entry);
       if (entry.isTerminal()) {
         history.add(entry);
         continue;
@@ -123,7 +122,7 @@ public final class JobStore implements AutoCloseable {
       queue.add(entry);
       deadlines.add(entry);
     }
-    forget(history.trim());
+    deleteFiles(forget());
     artifacts.retainWork(
         byId.values().stream()
             .filter(entry -> !entry.isTerminal())
@@ -134,36 +133,23 @@ public final class JobStore implements AutoCloseable {
     }
   }
 
-  /** A failed submission is no reason to refuse its retry. */
-  private void remember(JobEntry entry) {
-    boolean wasStored =
-        !entry.snapshot().getError().getReason().equals(ErrorCode.STORAGE_UNAVAILABLE.name());
-    if (!entry.idempotencyKey().value().isEmpty() && wasStored) {
-      byKey.put(entry.idempotencyKey(), entry);
-    }
-  }
-
   /**
-   * The job that a retried submission made before.
+   * The job that a retried submission made before, when it is stored.
    *
    * @param requestDigest of the request as it came
    * @return empty for a new one
-   * @throws LongtakeException INVALID_REQUEST when the key was used for another request
+   * @throws LongtakeException INVALID_REQUEST when the key was used for another request, STORAGE_UNAVAILABLE
    */
   public Optional<JobEntry> find(IdempotencyKey key, ByteString requestDigest) {
+    Optional<JobEntry> found;
     lock.lock();
     try {
-      Optional<JobEntry> found = Optional.ofNullable(byKey.get(key));
-      if (found.isPresent() && !found.get().isOf(requestDigest)) {
-        throw LongtakeException.invalidField(
-            "idempotency_key",
-            "Expected a key that was used for the same request, or a new one, but %s was used for another request, which is job %s"
-                .formatted(Quoted.of(key.value()), found.get().id()));
-      }
-      return found;
+      found = keys.find(key, requestDigest);
     } finally {
       lock.unlock();
     }
+    found.ifPresent(this::requireStored);
+    return found;
   }
 
   /**
@@ -208,14 +194,14 @@ public final class JobStore implements AutoCloseable {
     lock.lock();
     try {
       NewJob.Terms terms = submitted.terms();
-      Optional<JobEntry> same = find(terms.key(), terms.requestDigest());
+      Optional<JobEntry> same = keys.find(terms.key(), terms.requestDigest());
       if (same.isPresent()) {
         return same.get();
       }
       requireRoom();
       JobEntry entry = new JobEntry(id, submitted, clock);
       byId.put(id, entry);
-      remember(entry);
+      keys.add(entry);
       queue.add(entry);
       deadlines.add(entry);
       entry.queuedAt(queue.size() - 1);
@@ -244,7 +230,7 @@ public final class JobStore implements AutoCloseable {
                   .formatted(STORE_PATIENCE.toSeconds()));
       lock.lock();
       try {
-        byKey.remove(entry.idempotencyKey(), entry);
+        keys.remove(entry);
       } finally {
         lock.unlock();
       }
@@ -339,18 +325,18 @@ public final class JobStore implements AutoCloseable {
   }
 
   /**
-   * The job to start next, which stays in the queue until it is started or ended.
+   * The jobs whose turn it is, in order, at most {@link #FRONT}; they stay in the queue until they are started or ended.
    *
    * @return empty when none came for {@code patience}
    */
-  Optional<JobEntry> awaitNext(Duration patience) throws InterruptedException {
+  List<JobEntry> awaitTurns(Duration patience) throws InterruptedException {
     long remainingNanos = patience.toNanos();
     lock.lockInterruptibly();
     try {
       while ((queue.size() == 0 || closed) && remainingNanos > 0) {
         remainingNanos = queued.awaitNanos(remainingNanos);
       }
-      return closed ? Optional.empty() : queue.peek();
+      return closed ? List.of() : queue.first(FRONT);
     } finally {
       lock.unlock();
     }
@@ -406,15 +392,6 @@ public final class JobStore implements AutoCloseable {
     }
   }
 
-  /**
-   * Waits until the job is stored as it is now; an attempt whose number is not stored might be made twice.
-   *
-   * @return false when the database failed for so long
-   */
-  boolean awaitStored(JobEntry entry, Duration patience) throws InterruptedException {
-    return entry.awaitStored(patience);
-  }
-
   /** No effect when the attempt is not the running one. */
   void progress(JobEntry entry, long attempt, JobEvent.StepDone step) {
     entry.progress(attempt, step);
@@ -459,12 +436,7 @@ public final class JobStore implements AutoCloseable {
    * @return false when the attempt is not the running one
    */
   boolean end(JobEntry entry, long attempt, Outcome outcome) {
-    lock.lock();
-    try {
-      return entry.isRunning(attempt) && end(entry, outcome);
-    } finally {
-      lock.unlock();
-    }
+    return end(entry, outcome, () -> entry.isRunning(attempt));
   }
 
   /**
@@ -473,10 +445,15 @@ public final class JobStore implements AutoCloseable {
    * @return false when it ended before
    */
   boolean end(JobEntry entry, Outcome outcome) {
+    return end(entry, outcome, () -> true);
+  }
+
+  private boolean end(JobEntry entry, Outcome outcome, BooleanSupplier allowed) {
+    List<JobEntry> forgotten;
     lock.lock();
     try {
       boolean waited = entry.snapshot().getState() == JobState.JOB_STATE_QUEUED;
-      if (!entry.end(outcome)) {
+      if (!allowed.getAsBoolean() || !entry.end(outcome)) {
         return false;
       }
       if (waited) {
@@ -490,40 +467,64 @@ public final class JobStore implements AutoCloseable {
       history.add(entry);
       journal.changed(entry);
       tellPlaces();
-      forget(history.trim());
+      forgotten = forget();
     } finally {
       lock.unlock();
     }
+    deleteFiles(forgotten);
     entry.tellRuns();
     return true;
   }
 
   private void tellPlaces() {
     int position = 0;
-    for (JobEntry waiting : queue.first(TOLD_PLACES)) {
+    for (JobEntry waiting : queue.first(FRONT)) {
       if (waiting.queuedAt(position++)) {
         journal.changed(waiting);
       }
     }
   }
 
-  private void forget(List<JobEntry> forgotten) {
+  /** Those that are too many, whose files are still there. */
+  private List<JobEntry> forget() {
+    List<JobEntry> forgotten = history.trim();
     journal.forget(forgotten);
-    forgotten.forEach(entry -> {
+    for (JobEntry entry : forgotten) {
       byId.remove(entry.id());
-      byKey.remove(entry.idempotencyKey(), entry);
+      keys.remove(entry);
+    }
+    return forgotten;
+  }
+
+  /** Without the lock: a disk may be slow. */
+  private void deleteFiles(List<JobEntry> forgotten) {
+    for (JobEntry entry : forgotten) {
       artifacts.deleteVideo(entry.id());
       artifacts.deleteWork(entry.id());
-    });
+    }
   }
 
   /** By the journal's thread, without a lock. */
   private void onStored(JobEntry entry) {
-    if (entry.isComplete()) {
-      // Not earlier: a job whose end is not stored goes on after a restart.
+    deleteWorkOfEnded(entry);
+    entry.tellWatchers();
+  }
+
+  /**
+   * Whoever ran the job does not use its files any more.
+   *
+   * @param attempt that it ran
+   */
+  void released(JobEntry entry, long attempt) {
+    entry.runEnded(attempt);
+    deleteWorkOfEnded(entry);
+  }
+
+  /** A job whose end is not stored goes on after a restart, and one that still runs may write a checkpoint. */
+  private void deleteWorkOfEnded(JobEntry entry) {
+    if (entry.isComplete() && !entry.hasRun()) {
       artifacts.deleteWork(entry.id());
     }
-    entry.tellWatchers();
   }
 
   /**

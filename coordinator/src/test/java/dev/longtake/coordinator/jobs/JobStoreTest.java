@@ -62,13 +62,13 @@ final class JobStoreTest {
     JobEntry first = submit();
     JobEntry second = submit();
 
-    assertThat(store.awaitNext(Duration.ZERO)).hasValue(first);
+    assertThat(store.awaitTurns(Duration.ZERO)).containsExactly(first, second);
     store.start(first, Plan.getDefaultInstance(), List.of("w0"));
-    assertThat(store.awaitNext(Duration.ZERO)).hasValue(second);
+    assertThat(store.awaitTurns(Duration.ZERO)).containsExactly(second);
     assertThat(store.counts()).isEqualTo(new JobCounts(1, 1));
     store.end(first, new Outcome.Failed(ErrorCode.INTERNAL, "x"));
     store.cancel(second.id());
-    assertThat(store.awaitNext(Duration.ZERO)).isEmpty();
+    assertThat(store.awaitTurns(Duration.ZERO)).isEmpty();
     assertThat(store.counts()).isEqualTo(new JobCounts(0, 0));
   }
 
@@ -95,6 +95,8 @@ final class JobStoreTest {
     store.progress(entry, 1, JobEvent.StepDone.newBuilder().setStep(1).build());
     assertThat(entry.snapshot().getState()).isEqualTo(JobState.JOB_STATE_CANCELED);
     assertThat(entry.snapshot().getStepsDone()).isZero();
+    assertThat(folder.resolve("jobs")).as("its run may still write").isNotEmptyDirectory();
+    store.released(entry, 1);
     assertThat(folder.resolve("jobs")).as("ended jobs keep no tensors").isEmptyDirectory();
   }
 
@@ -176,7 +178,7 @@ final class JobStoreTest {
   @Test
   void shouldRequeueARunningJobWhenItsCoordinatorWasKilled() throws Exception {
     JobEntry running = running();
-    assertThat(store.awaitStored(running, Duration.ofSeconds(30))).isTrue();
+    assertThat(running.awaitStored(Duration.ofSeconds(30))).isTrue();
     Path copy = Files.createDirectory(folder.resolve("copy"));
     // What a kill leaves behind: the files as they are while the store is open.
     for (String name : List.of("jobs.db", "jobs.db-wal")) {
@@ -187,7 +189,7 @@ final class JobStoreTest {
       Job again = after.get(running.id()).snapshot();
       assertThat(again.getState()).isEqualTo(JobState.JOB_STATE_QUEUED);
       assertThat(again.getHistory(2).getReason()).isEqualTo("the coordinator was started again");
-      JobEntry next = after.awaitNext(Duration.ZERO).orElseThrow();
+      JobEntry next = after.awaitTurns(Duration.ZERO).getFirst();
       after.start(next, Plan.getDefaultInstance(), List.of("w1"));
       assertThat(next.snapshot().getAttempt()).as("fences the first").isEqualTo(2);
     }

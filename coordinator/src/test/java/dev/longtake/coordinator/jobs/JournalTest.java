@@ -10,12 +10,15 @@ import dev.longtake.coordinator.database.JobRow;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
 import dev.longtake.v1.Plan;
+import dev.longtake.v1.Priority;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -38,7 +41,7 @@ final class JournalTest {
     try (JobStore store = store()) {
       JobEntry job = store.submit(TestJobs.job());
       store.start(job, Plan.getDefaultInstance(), List.of("w0"));
-      assertThat(store.awaitStored(job, Duration.ofSeconds(30))).isTrue();
+      assertThat(job.awaitStored(Duration.ofSeconds(30))).isTrue();
       int seen = job.eventCount();
       broken = true;
 
@@ -60,7 +63,7 @@ final class JournalTest {
       assertThat(job.isComplete()).isFalse();
 
       broken = false;
-      assertThat(store.awaitStored(job, Duration.ofSeconds(30))).isTrue();
+      assertThat(job.awaitStored(Duration.ofSeconds(30))).isTrue();
       assertThat(job.isComplete()).isTrue();
       assertThat(job.eventAfter(seen + 2).orElseThrow().hasEnded()).isTrue();
       store.requireRoom();
@@ -69,6 +72,42 @@ final class JournalTest {
       assertThat(again.list(8)).hasSize(1);
       assertThat(again.list(8).getFirst().getState()).isEqualTo(JobState.JOB_STATE_FAILED);
       assertThat(again.list(8).getFirst().getStepsDone()).isEqualTo(2);
+    }
+  }
+
+  @Test
+  void shouldAcknowledgeARetriedSubmissionOnlyWhenItIsStored() throws Exception {
+    try (JobStore store = store()) {
+      NewJob submitted = TestJobs.job("", Priority.PRIORITY_NORMAL, "key", Optional.empty());
+      broken = true;
+      CompletableFuture<JobEntry> first =
+          CompletableFuture.supplyAsync(() -> store.submit(submitted), Thread::startVirtualThread);
+      assertThat(failed.await(30, TimeUnit.SECONDS)).isTrue();
+      CompletableFuture<Boolean> retryIsStored = new CompletableFuture<>();
+      Thread retry =
+          Thread.ofPlatform()
+              .start(() ->
+                  retryIsStored.complete(
+                      store
+                          .find(submitted.terms().key(), submitted.terms().requestDigest())
+                          .orElseThrow()
+                          .eventAfter(0)
+                          .isPresent()));
+      awaitStill(retry);
+
+      broken = false;
+
+      assertThat(first.get(30, TimeUnit.SECONDS).eventAfter(0)).isPresent();
+      assertThat(retryIsStored.get(30, TimeUnit.SECONDS)).isTrue();
+    }
+  }
+
+  /** Until the thread waits for something with a deadline, or has ended. */
+  private static void awaitStill(Thread thread) {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+    while (thread.getState() != Thread.State.TIMED_WAITING && thread.isAlive()) {
+      assertThat(System.nanoTime()).isLessThan(deadline);
+      Thread.onSpinWait();
     }
   }
 

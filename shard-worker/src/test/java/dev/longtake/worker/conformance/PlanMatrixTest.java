@@ -18,7 +18,6 @@ import dev.longtake.v1.GuidedFlow;
 import dev.longtake.v1.ImageGuidance;
 import dev.longtake.v1.ModelProfile;
 import dev.longtake.v1.Precision;
-import dev.longtake.v1.RowCondition;
 import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.device.Device;
@@ -78,8 +77,8 @@ class PlanMatrixTest {
     Random random = new Random(41);
     SamplingTask task =
         SamplingTask.newBuilder()
-            .setGeometry(clip(5))
-            .addPrompts(text(random, 7, 32))
+            .setGeometry(RandomTasks.clip(5, 5, 7))
+            .addPrompts(RandomTasks.text(random, 7, 32))
             .setAncestral(Ancestral.newBuilder().setSteps(3).setTimesteps(1000))
             .setGuidance(Guidance.newBuilder().setStrength(7).setGuidedChannels(3))
             .setSeed(8)
@@ -91,12 +90,12 @@ class PlanMatrixTest {
   @Test
   void shouldSampleTheSameLatentsForEveryPlanWhenThreeBranchesAreGuided() {
     Random random = new Random(43);
-    ClipGeometry clip = clip(3).toBuilder().setLatentHeight(6).setLatentWidth(4).build();
+    ClipGeometry clip = RandomTasks.clip(3, 6, 4);
     SamplingTask task =
         SamplingTask.newBuilder()
             .setGeometry(clip)
-            .addPrompts(pooled(random, 5))
-            .addNullConditions(pooled(random, 3))
+            .addPrompts(RandomTasks.pooled(random, 5))
+            .addNullConditions(RandomTasks.pooled(random, 3))
             .setGuidedFlow(GuidedFlow.newBuilder().setSteps(3).setShift(true))
             .setGuidance(
                 Guidance.newBuilder()
@@ -107,30 +106,6 @@ class PlanMatrixTest {
             .addAllCapture(CAPTURED)
             .build();
     checkSampling("mmdit_v2_liger_unfused", WorkOrder.newBuilder().setSampling(task));
-  }
-
-  private static ClipGeometry clip(int frames) {
-    return ClipGeometry.newBuilder()
-        .setLatentFrames(frames)
-        .setLatentHeight(5)
-        .setLatentWidth(7)
-        .setPixelHeight(40)
-        .setPixelWidth(56)
-        .setPixelFrames(frames)
-        .setFps(8)
-        .build();
-  }
-
-  private static RowCondition text(Random random, int tokens, int channels) {
-    return RowCondition.newBuilder()
-        .setEmbedding(RandomForward.normal(random, tokens, channels))
-        .build();
-  }
-
-  private static RowCondition pooled(Random random, int tokens) {
-    return text(random, tokens, 28).toBuilder()
-        .setPooledText(RandomForward.normal(random, 20))
-        .build();
   }
 
   private static void checkSampling(String model, WorkOrder.Builder order) {

@@ -4,14 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.v1.Ancestral;
-import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.Ddim;
 import dev.longtake.v1.DpmSolver;
 import dev.longtake.v1.Guidance;
 import dev.longtake.v1.GuidedFlow;
 import dev.longtake.v1.ImageGuidance;
 import dev.longtake.v1.RectifiedFlow;
-import dev.longtake.v1.RowCondition;
 import dev.longtake.v1.SamplerState;
 import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.StatePart;
@@ -69,8 +67,8 @@ class ResumeTest {
       String model, int steps, Function<SamplingTask.Builder, SamplingTask.Builder> change) {
     SamplingTask.Builder task =
         SamplingTask.newBuilder()
-            .setGeometry(clip(FRAMES, 5, 7))
-            .addPrompts(text(new Random(3), 7, 32))
+            .setGeometry(RandomTasks.clip(FRAMES, 5, 7))
+            .addPrompts(RandomTasks.text(new Random(3), 7, 32))
             .setGuidance(Guidance.newBuilder().setStrength(7))
             .setSeed(8)
             .setCheckpointEvery(1)
@@ -85,9 +83,9 @@ class ResumeTest {
         "mmdit_v2_liger_unfused",
         14,
         task ->
-            task.setGeometry(clip(3, 6, 4))
-                .setPrompts(0, pooled(random, 5))
-                .addNullConditions(pooled(random, 3))
+            task.setGeometry(RandomTasks.clip(3, 6, 4))
+                .setPrompts(0, RandomTasks.pooled(random, 5))
+                .addNullConditions(RandomTasks.pooled(random, 3))
                 .setReferenceLatents(RandomForward.normal(random, 1, 5, 3, 6, 4))
                 .setGuidedFlow(GuidedFlow.newBuilder().setSteps(14).setShift(true))
                 .setGuidance(
@@ -107,30 +105,6 @@ class ResumeTest {
 
   private static Tensor mask() {
     return ProtoTensors.of(new float[] {0, 0.4f, 0.7f, 1}, List.of(1L, (long) FRAMES));
-  }
-
-  private static ClipGeometry clip(int frames, int height, int width) {
-    return ClipGeometry.newBuilder()
-        .setLatentFrames(frames)
-        .setLatentHeight(height)
-        .setLatentWidth(width)
-        .setPixelHeight(height * 8)
-        .setPixelWidth(width * 8)
-        .setPixelFrames(frames)
-        .setFps(8)
-        .build();
-  }
-
-  private static RowCondition text(Random random, int tokens, int channels) {
-    return RowCondition.newBuilder()
-        .setEmbedding(RandomForward.normal(random, tokens, channels))
-        .build();
-  }
-
-  private static RowCondition pooled(Random random, int tokens) {
-    return text(random, tokens, 28).toBuilder()
-        .setPooledText(RandomForward.normal(random, 20))
-        .build();
   }
 
   @ParameterizedTest

@@ -28,7 +28,8 @@ import org.junit.jupiter.api.io.TempDir;
 final class JournalTest {
   @TempDir Path folder;
 
-  private final CountDownLatch failed = new CountDownLatch(1);
+  /** The second failed try begins when what follows the first is done. */
+  private final CountDownLatch failed = new CountDownLatch(2);
   private volatile boolean broken;
 
   private JobStore store() {

@@ -65,6 +65,7 @@ class DeathTest {
     }
     cluster.worker(worker).handle().destroyForcibly();
     while (!event.hasRequeued()) {
+      assertThat(event.hasEnded()).as("%s", event).isFalse();
       event = events.next();
     }
     assertThat(event.getRequeued().getReason())

@@ -3,6 +3,8 @@ package dev.longtake.client;
 import dev.longtake.v1.CancelJobRequest;
 import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.ClusterStatus;
+import dev.longtake.v1.ContinuationRequest;
+import dev.longtake.v1.ContinuationToken;
 import dev.longtake.v1.DownloadRequest;
 import dev.longtake.v1.DrainRequest;
 import dev.longtake.v1.ExplainRequest;
@@ -14,6 +16,7 @@ import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.ListJobsRequest;
 import dev.longtake.v1.StatusRequest;
+import dev.longtake.v1.StreamRequest;
 import dev.longtake.v1.SubmitRequest;
 import dev.longtake.v1.TraceChunk;
 import dev.longtake.v1.TraceRequest;
@@ -25,6 +28,7 @@ import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
 import io.netty.handler.ssl.SslContext;
+import java.io.OutputStream;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Iterator;
@@ -287,6 +291,26 @@ public final class LongtakeClient implements AutoCloseable {
   }
 
   /**
+   * Writes the video to {@code target} while it is made, from its first segment on, until the job has ended in whatever way: a fragmented
+   * MP4, flushed after each part, which plays as far as it has come. A lost connection is taken up again where it broke.
+   *
+   * @param target the caller's
+   * @return the bytes that came
+   */
+  public long stream(String jobId, OutputStream target) {
+    return new StreamDownload(this, jobId, target, watchTimeout).run();
+  }
+
+  /**
+   * What another job needs to go on where this one's last done segment ends: see {@link SubmitRequest#getContinuation}. The job may run, or
+   * have ended in any way.
+   */
+  public ContinuationToken continuation(String jobId) {
+    return call(
+        () -> generation().continuation(ContinuationRequest.newBuilder().setJobId(jobId).build()));
+  }
+
+  /**
    * Fetches what every worker of a done job did when into {@code target}, replacing a file there when all bytes have arrived. The
    * file is in Chrome's trace event format, which Perfetto opens.
    *
@@ -346,6 +370,17 @@ public final class LongtakeClient implements AutoCloseable {
             GenerationGrpc.newBlockingStub(channel)
                 .withDeadlineAfter(timeoutNanos, TimeUnit.NANOSECONDS)
                 .download(DownloadRequest.newBuilder().setJobId(jobId).setOffset(offset).build()));
+  }
+
+  /** One stream of the growing video from {@code offset}, ended by cancelling {@code context}. */
+  Iterator<VideoChunk> openStream(
+      Context.CancellableContext context, String jobId, long offset, long timeoutNanos) {
+    return inContext(
+        context,
+        () ->
+            GenerationGrpc.newBlockingStub(channel)
+                .withDeadlineAfter(timeoutNanos, TimeUnit.NANOSECONDS)
+                .stream(StreamRequest.newBuilder().setJobId(jobId).setOffset(offset).build()));
   }
 
   /** One stream of the trace, ended by cancelling {@code context}. */

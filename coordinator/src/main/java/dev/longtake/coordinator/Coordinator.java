@@ -14,6 +14,7 @@ import dev.longtake.coordinator.cache.EmbeddingFiles;
 import dev.longtake.coordinator.database.JobDatabase;
 import dev.longtake.coordinator.database.SqlJobDatabase;
 import dev.longtake.coordinator.fleet.Fleet;
+import dev.longtake.coordinator.jobs.FrameEncoder;
 import dev.longtake.coordinator.jobs.JobRunner;
 import dev.longtake.coordinator.jobs.JobScheduler;
 import dev.longtake.coordinator.jobs.JobStore;
@@ -21,6 +22,7 @@ import dev.longtake.coordinator.jobs.Planning;
 import dev.longtake.coordinator.jobs.RunSettings;
 import dev.longtake.coordinator.measure.Measurer;
 import dev.longtake.coordinator.trace.TraceFiles;
+import dev.longtake.coordinator.video.MediaReader;
 import io.grpc.BindableService;
 import io.grpc.Server;
 import io.grpc.protobuf.services.HealthStatusManager;
@@ -160,7 +162,16 @@ public final class Coordinator implements AutoCloseable {
             config.stallTimeout(),
             config.heartbeatInterval().multipliedBy(CAUSE_GRACE_HEARTBEATS));
     JobRunner runner =
-        new JobRunner(jobs, artifacts, fleet, measurer, traces, settings, nanoTime, timer);
+        new JobRunner(
+            jobs,
+            artifacts,
+            fleet,
+            measurer,
+            traces,
+            new FrameEncoder(config.encodeTimeout()),
+            settings,
+            nanoTime,
+            timer);
     startup.step(
         "scheduler",
         () -> {
@@ -188,6 +199,7 @@ public final class Coordinator implements AutoCloseable {
                         artifacts,
                         planning,
                         traces,
+                        new MediaReader(data.spool()),
                         embeddings,
                         random,
                         nanoTime,
@@ -223,6 +235,7 @@ public final class Coordinator implements AutoCloseable {
       JobArtifacts artifacts,
       Planning planning,
       TraceFiles traces,
+      MediaReader media,
       EmbeddingCache embeddings,
       SecureRandom random,
       LongSupplier nanoTime,
@@ -234,6 +247,7 @@ public final class Coordinator implements AutoCloseable {
             planning,
             artifacts,
             traces,
+            media,
             config.encodeTimeout(),
             embeddings,
             random,

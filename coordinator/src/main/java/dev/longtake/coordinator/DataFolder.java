@@ -4,7 +4,9 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.coordinator.trace.TraceFiles;
 import dev.longtake.coordinator.video.FrameSpool;
-import dev.longtake.coordinator.video.Mp4Writer;
+import dev.longtake.coordinator.video.MediaReader;
+import dev.longtake.coordinator.video.SeamlessMp4;
+import dev.longtake.coordinator.video.SegmentWriter;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
@@ -41,9 +43,11 @@ final class DataFolder implements AutoCloseable {
         Files.createDirectories(data.jobs());
         Files.createDirectories(data.traces());
         Files.createDirectories(data.spool());
-        deleteAll(data.videos(), "*" + Mp4Writer.PART_SUFFIX);
+        deleteAll(data.videos(), "*" + SeamlessMp4.PART_SUFFIX);
         deleteAll(data.traces(), "*" + TraceFiles.PART_SUFFIX);
         deleteAll(data.spool(), "*" + FrameSpool.SUFFIX);
+        deleteAll(data.spool(), "*" + SegmentWriter.SUFFIX);
+        deleteAll(data.spool(), "*" + MediaReader.SUFFIX);
         return data;
       } catch (IOException e) {
         data.close();

@@ -13,6 +13,8 @@ import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.DataType;
 import dev.longtake.v1.DecodedFrames;
 import dev.longtake.v1.DescribeRequest;
+import dev.longtake.v1.EncodeFramesRequest;
+import dev.longtake.v1.EncodeFramesResponse;
 import dev.longtake.v1.EncodeTextRequest;
 import dev.longtake.v1.EncodeTextResponse;
 import dev.longtake.v1.IntRange;
@@ -37,6 +39,7 @@ import io.grpc.Server;
 import io.grpc.protobuf.services.HealthStatusManager;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -72,6 +75,8 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
     FORGET_REPORT,
     /** Sends frames of the wrong size. */
     WRONG_FRAMES,
+    /** Finishes, but did not keep the first frame that it was given. */
+    JUMP,
   }
 
   /** The text encoder waits for it. */
@@ -79,6 +84,9 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
 
   /** Prompts that its text encoder ran for. */
   final BlockingQueue<String> encodings = new LinkedBlockingQueue<>();
+
+  /** What frames showed that it encoded. */
+  final BlockingQueue<Integer> encodedFrames = new LinkedBlockingQueue<>();
 
   final BlockingQueue<WorkOrder> orders = new LinkedBlockingQueue<>();
   final BlockingQueue<String> cancelled = new LinkedBlockingQueue<>();
@@ -290,7 +298,7 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
     orders.add(order);
     SamplingTask task = order.getSampling();
     switch (behaviour) {
-      case FINISH, BUSY_ONCE -> {
+      case FINISH, BUSY_ONCE, JUMP -> {
         steps(order, response, task.getRectifiedFlow().getSteps());
         complete(order, response);
       }
@@ -315,6 +323,7 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
   }
 
   private void complete(WorkOrder order, StreamObserver<WorkEvent> response) {
+    finalLatents(order, response);
     frames(order, response, /* wrongWidth= */ 0);
     trace(order, response);
     jobs.decrementAndGet();
@@ -376,13 +385,91 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
         .build();
   }
 
+  /** What each frame shows: those after given frames go on counting, from 0 where none are given. */
+  private static int[] values(WorkOrder order) {
+    SamplingTask task = order.getSampling();
+    int[] values = new int[task.getGeometry().getLatentFrames()];
+    int given = 0;
+    if (task.hasGivenFrames()) {
+      Tensor latents = task.getGivenFrames().getLatents();
+      given = (int) latents.getShape(2);
+      for (int frame = 0; frame < given; frame++) {
+        values[frame] = latents.getData().byteAt(frame * frameBytes(task));
+      }
+    }
+    for (int frame = given; frame < values.length; frame++) {
+      values[frame] = frame == 0 ? 0 : values[frame - 1] + 1;
+    }
+    return values;
+  }
+
+  private static int frameBytes(SamplingTask task) {
+    var geometry = task.getGeometry();
+    return geometry.getLatentHeight() * geometry.getLatentWidth() * Float.BYTES;
+  }
+
+  /** Its frames' latents, each byte being what the frame shows. */
+  private void finalLatents(WorkOrder order, StreamObserver<WorkEvent> response) {
+    SamplingTask task = order.getSampling();
+    int[] values = values(order);
+    Range mine = new Partition(values.length, order.getGangCount()).of(order.getRank());
+    if (!task.getCaptureList().contains("final") || mine.isEmpty()) {
+      return;
+    }
+    if (behaviour == Behaviour.JUMP) {
+      values[0]++;
+    }
+    int channels = card().getLatentChannels();
+    ByteBuffer latents = ByteBuffer.allocate(channels * mine.size() * frameBytes(task));
+    for (int channel = 0; channel < channels; channel++) {
+      for (int frame = mine.start(); frame < mine.end(); frame++) {
+        for (int i = 0; i < frameBytes(task); i++) {
+          latents.put((byte) values[frame]);
+        }
+      }
+    }
+    response.onNext(
+        WorkEvent.newBuilder()
+            .setTensor(
+                TensorSlice.newBuilder()
+                    .setName("final")
+                    .setStart(mine.start())
+                    .setEnd(mine.end())
+                    .setTensor(Tensor.newBuilder().setData(ByteString.copyFrom(latents.flip()))))
+            .build());
+  }
+
+  @Override
+  public void encodeFrames(
+      EncodeFramesRequest request, StreamObserver<EncodeFramesResponse> response) {
+    int value = TestFrames.indexOf(request.getRgb().substring(0, 3).toByteArray());
+    int height = request.getHeight() / card().getSpatialCompression();
+    int width = request.getWidth() / card().getSpatialCompression();
+    byte[] latents = new byte[card().getLatentChannels() * height * width * Float.BYTES];
+    Arrays.fill(latents, (byte) value);
+    encodedFrames.add(value);
+    response.onNext(
+        EncodeFramesResponse.newBuilder()
+            .setLatents(
+                Tensor.newBuilder()
+                    .setDataType(DataType.DATA_TYPE_F32)
+                    .addAllShape(
+                        List.of(
+                            1L, (long) card().getLatentChannels(), 1L, (long) height, (long) width))
+                    .setData(ByteString.copyFrom(latents)))
+            .build());
+    response.onCompleted();
+  }
+
   /** Its range of frames, last one first. */
   private static void frames(WorkOrder order, StreamObserver<WorkEvent> response, int wrongWidth) {
     var geometry = order.getSampling().getGeometry();
     int width = (int) geometry.getPixelWidth() + wrongWidth;
     int height = (int) geometry.getPixelHeight();
     Range mine = new Partition(geometry.getPixelFrames(), order.getGangCount()).of(order.getRank());
-    for (int frame = mine.end() - 1; frame >= mine.start(); frame--) {
+    int[] values = values(order);
+    int first = Math.max(mine.start(), order.getSampling().getDecodeFrom());
+    for (int frame = mine.end() - 1; frame >= first; frame--) {
       response.onNext(
           WorkEvent.newBuilder()
               .setFrames(
@@ -391,7 +478,7 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
                       .setFrames(1)
                       .setWidth(width)
                       .setHeight(height)
-                      .setRgb(ByteString.copyFrom(TestFrames.flat(width, height, frame))))
+                      .setRgb(ByteString.copyFrom(TestFrames.flat(width, height, values[frame]))))
               .build());
     }
   }

@@ -568,7 +568,7 @@ final class GenerationTest {
     cluster.coordinator.close();
 
     assertThat(Failure.of(watch.get(WAIT_SECONDS, TimeUnit.SECONDS)).message())
-        .contains("shutting down", "watch the job again");
+        .contains("shutting down", "call again");
     assertThat(worker.cancelled.poll(WAIT_SECONDS, TimeUnit.SECONDS)).isEqualTo(id);
     assertThat(Failure.of(worker.joinEnded.get(WAIT_SECONDS, TimeUnit.SECONDS)).status())
         .isEqualTo(Status.Code.UNAVAILABLE);

@@ -2,14 +2,17 @@ package dev.longtake.client.cli;
 
 import dev.longtake.client.LongtakeClient;
 import dev.longtake.client.LongtakeClientException;
+import dev.longtake.v1.GenerationRequest;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -29,7 +32,10 @@ import picocli.CommandLine.Spec;
 public final class GenerateCommand implements Callable<Integer> {
   @Spec @Nullable CommandSpec spec;
 
-  @Parameters(paramLabel = "PROMPT", description = "What the video shows.")
+  @Parameters(
+      paramLabel = "PROMPT",
+      arity = "0..1",
+      description = "What the video shows; with --continue, it may be left out.")
   String prompt = "";
 
   @Mixin CoordinatorOption coordinator = new CoordinatorOption();
@@ -40,7 +46,21 @@ public final class GenerateCommand implements Callable<Integer> {
       description = "The MP4; replaced if it exists (default: out/<prompt>.mp4).")
   @Nullable Path out;
 
+  @Option(
+      names = "--stream",
+      paramLabel = "FILE",
+      description = {
+        "Where the video goes while it is made, segment by segment, as an MP4 that plays as far as"
+            + " it",
+        "has come; '-' for standard output."
+      })
+  @Nullable Path stream;
+
   @Mixin GenerationOptions options = new GenerationOptions();
+
+  @Mixin LongVideoOptions longVideo = new LongVideoOptions();
+
+  @Mixin BeginningOptions beginning = new BeginningOptions();
 
   @Mixin SubmitOptions submit = new SubmitOptions();
 
@@ -49,6 +69,11 @@ public final class GenerateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    if (prompt.isEmpty() && !beginning.isContinuation()) {
+      throw new ParameterException(
+          Objects.requireNonNull(spec).commandLine(),
+          "Expected a PROMPT, or --continue FILE, but got neither");
+    }
     Path file = out == null ? OutputFile.forPrompt(prompt) : out;
     try (LongtakeClient client = coordinator.connect()) {
       var run = new GenerationRun(client, ProgressBar.onStandardError());
@@ -56,7 +81,8 @@ public final class GenerateCommand implements Callable<Integer> {
       Runtime.getRuntime().addShutdownHook(cancelOnInterrupt);
       GenerationReport report;
       try {
-        report = run.run(submit.toSubmit(options.toRequest(prompt)), file, List.of());
+        GenerationRequest request = longVideo.apply(options.toRequest(prompt), client);
+        report = run.run(beginning.apply(submit.toSubmit(request)), file, stream, List.of());
       } finally {
         removeHook(cancelOnInterrupt);
       }

@@ -5,12 +5,15 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import dev.longtake.v1.BlockRange;
 import dev.longtake.v1.GenerationRequest;
+import dev.longtake.v1.Handover;
 import dev.longtake.v1.Job;
+import dev.longtake.v1.LongVideo;
 import dev.longtake.v1.Plan;
 import dev.longtake.v1.PlanPrediction;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.RankTime;
 import dev.longtake.v1.Reuse;
+import dev.longtake.v1.SegmentPrompt;
 import dev.longtake.v1.Video;
 import dev.longtake.v1.WorkerPrediction;
 import java.math.BigInteger;
@@ -71,8 +74,29 @@ final class GenerationJson {
     // Unsigned: what is printed here is accepted by --seed.
     json.addProperty("seed", new BigInteger(Long.toUnsignedString(request.getSeed())));
     json.addProperty("upscale", request.getUpscale());
+    if (request.hasLongVideo()) {
+      json.add("long_video", longVideo(request.getLongVideo()));
+    }
     json.addProperty(
         "precision", request.getPrecision() == Precision.PRECISION_BF16 ? "bf16" : "f32");
+    return json;
+  }
+
+  private static JsonObject longVideo(LongVideo video) {
+    var json = new JsonObject();
+    json.addProperty("segments", video.getSegments());
+    json.addProperty("overlap", video.getOverlap());
+    json.addProperty("edit_ratio", video.getEditRatio());
+    json.addProperty(
+        "handover", video.getHandover() == Handover.HANDOVER_PIXELS ? "pixels" : "latents");
+    var prompts = new JsonArray();
+    for (SegmentPrompt prompt : video.getPromptsList()) {
+      var object = new JsonObject();
+      object.addProperty("from_segment", prompt.getFromSegment());
+      object.addProperty("prompt", prompt.getPrompt());
+      prompts.add(object);
+    }
+    json.add("prompts", prompts);
     return json;
   }
 

@@ -48,7 +48,7 @@ public record GenerationReport(Path file, Job job, List<Stage> stages) {
             .mapToDouble(rank -> Texts.seconds(rank.getSampling()))
             .max()
             .orElse(0);
-    int steps = job.getRequest().getSteps();
+    int steps = job.getRequest().getSteps() * Math.max(1, job.getSegmentsDone());
     return sampling > 0 && steps > 0 ? OptionalDouble.of(sampling / steps) : OptionalDouble.empty();
   }
 
@@ -67,6 +67,14 @@ public record GenerationReport(Path file, Job job, List<Stage> stages) {
             video.getFps(),
             Texts.bytes(video.getSizeBytes())));
     text.append("seed   %s%n".formatted(Long.toUnsignedString(job.getRequest().getSeed())));
+    if (job.getSegmentsDone() > 1) {
+      text.append(
+          "parts  %d segments, each of which goes on from %d frames of the one before (%s)%n"
+              .formatted(
+                  job.getSegmentsDone(),
+                  job.getRequest().getLongVideo().getOverlap(),
+                  Texts.handover(job.getRequest().getLongVideo().getHandover())));
+    }
     String reason = job.getPlan().getReason();
     text.append(
         "plan   %s%s%n"

@@ -69,6 +69,18 @@ final class JobText {
       line(text, "plan", Texts.plan(job.getPlan()));
       line(text, "workers", String.join(", ", job.getWorkerIdsList()));
     }
+    if (job.getRequest().hasLongVideo()) {
+      line(
+          text,
+          "segments",
+          "%d of %d done, %d frames in %s that can be streamed; %s handed over"
+              .formatted(
+                  job.getSegmentsDone(),
+                  job.getRequest().getLongVideo().getSegments(),
+                  job.getFramesDone(),
+                  Texts.bytes(job.getStreamBytes()),
+                  Texts.handover(job.getRequest().getLongVideo().getHandover())));
+    }
     if (job.hasVideo()) {
       line(
           text,

@@ -21,6 +21,7 @@ public final class ProgressBar {
   private String plan = "";
   private String lastPhase = "";
   private int lastTenth;
+  private int segments = 1;
   private int drawnCharacters;
 
   /**
@@ -77,12 +78,22 @@ public final class ProgressBar {
         var step = event.getStepDone();
         String left =
             step.hasRemaining() ? Texts.clock(Texts.seconds(step.getRemaining())) + " left" : "";
-        advance("step", step.getStep(), step.getSteps(), left);
+        segments = Math.max(1, step.getSegments());
+        int before = Math.max(0, step.getSegment() - 1) * step.getSteps();
+        advance(
+            segments > 1 ? "segment %d/%d, step".formatted(step.getSegment(), segments) : "step",
+            before + step.getStep(),
+            segments * step.getSteps(),
+            left);
       }
       case FRAMES_DECODED -> {
         var frames = event.getFramesDecoded();
-        advance("frame", frames.getDecoded(), frames.getFrames(), "");
+        // Those of a segment are soon done, and its steps go on.
+        if (segments == 1) {
+          advance("frame", frames.getDecoded(), frames.getFrames(), "");
+        }
       }
+      case SEGMENT_DONE -> {}
       case REQUEUED -> {
         var requeued = event.getRequeued();
         phase(
@@ -96,8 +107,9 @@ public final class ProgressBar {
   private void advance(String unit, int done, int all, String left) {
     int total = Math.max(1, all);
     int tenth = (int) ((long) done * LINES_WITHOUT_TERMINAL / total);
-    boolean isNewUnit = !unit.equals(lastPhase);
-    lastPhase = unit;
+    String kind = segments > 1 ? "step" : unit;
+    boolean isNewUnit = !kind.equals(lastPhase);
+    lastPhase = kind;
     String elapsed = Texts.clock((nanoTime.getAsLong() - startNanos) / 1e9);
     String numbers =
         "%s %d/%d  %s%s%s"

@@ -1,5 +1,6 @@
 package dev.longtake.client.cli;
 
+import dev.longtake.v1.Handover;
 import dev.longtake.v1.Plan;
 import java.util.Locale;
 
@@ -46,5 +47,10 @@ public final class Texts {
 
   static double seconds(com.google.protobuf.Duration duration) {
     return duration.getSeconds() + duration.getNanos() / 1e9;
+  }
+
+  /** What segments give each other. */
+  static String handover(Handover handover) {
+    return handover == Handover.HANDOVER_PIXELS ? "pixels, encoded again" : "latents";
   }
 }

@@ -2,6 +2,7 @@ package dev.longtake.common.model;
 
 import dev.longtake.common.checkpoint.Checkpoints;
 import dev.longtake.common.checkpoint.ShardedCheckpoint;
+import dev.longtake.common.digest.Sha256;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.channels.FileChannel;
@@ -10,7 +11,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
@@ -39,8 +39,8 @@ public record ModelFingerprint(String model, String textEncoder) {
    *     INVALID_CHECKPOINT when an index of weights is damaged
    */
   public static ModelFingerprint of(ModelFolder model) {
-    MessageDigest whole = sha256();
-    MessageDigest textEncoder = sha256();
+    MessageDigest whole = Sha256.start();
+    MessageDigest textEncoder = Sha256.start();
     textEncoder.update(bytes(model.defaults().maxTextTokens() + " tokens\n"));
     for (Part part : parts(model)) {
       try {
@@ -64,14 +64,6 @@ public record ModelFingerprint(String model, String textEncoder) {
 
   private static byte[] bytes(String text) {
     return text.getBytes(StandardCharsets.UTF_8);
-  }
-
-  private static MessageDigest sha256() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("Every Java platform has SHA-256", e);
-    }
   }
 
   private static List<Part> parts(ModelFolder model) {
@@ -123,7 +115,7 @@ public record ModelFingerprint(String model, String textEncoder) {
 
   /** Role and size come first, so that bytes can't move from one file to the next unnoticed. */
   private static byte[] digest(Part part) throws IOException {
-    MessageDigest digest = sha256();
+    MessageDigest digest = Sha256.start();
     try (FileChannel channel = FileChannel.open(part.file, StandardOpenOption.READ)) {
       long sizeBytes = channel.size();
       digest.update(bytes(part.role + ' ' + sizeBytes + '\n'));

@@ -7,8 +7,6 @@ import dev.longtake.v1.JobEvent;
 import io.grpc.stub.ServerCallStreamObserver;
 import java.util.Optional;
 import java.util.concurrent.Executor;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * One watcher: a cursor into the job's events that moves while the transport takes more. A watcher that doesn't read
@@ -17,10 +15,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 final class EventStream {
   private final JobEntry job;
   private final ServerCallStreamObserver<JobEvent> out;
-  private final Executor executor;
-
-  /** Wishes to move the cursor; whoever raises it from zero moves it, for the others as well. */
-  private final AtomicInteger wishes = new AtomicInteger();
+  private final SerialRuns moves;
 
   // Only touched by the one who moves the cursor.
   private long sequence;
@@ -31,7 +26,7 @@ final class EventStream {
     this.job = job;
     this.sequence = afterSequence;
     this.out = out;
-    this.executor = executor;
+    this.moves = new SerialRuns(this::send, executor);
   }
 
   /**
@@ -42,30 +37,11 @@ final class EventStream {
   static void start(
       JobEntry job, long afterSequence, ServerCallStreamObserver<JobEvent> out, Executor executor) {
     EventStream stream = new EventStream(job, afterSequence, out, executor);
-    JobEntry.Subscription subscription = job.subscribe(stream::wish);
+    JobEntry.Subscription subscription = job.subscribe(stream.moves::wish);
     out.setOnCancelHandler(subscription::close);
     out.setOnCloseHandler(subscription::close);
-    out.setOnReadyHandler(stream::move);
-    stream.move();
-  }
-
-  private void wish() {
-    try {
-      executor.execute(this::move);
-    } catch (RejectedExecutionException e) {
-      // The server has stopped, and with it this call.
-    }
-  }
-
-  private void move() {
-    if (wishes.getAndIncrement() != 0) {
-      return;
-    }
-    int seen = 1;
-    do {
-      send();
-      seen = wishes.addAndGet(-seen);
-    } while (seen != 0);
+    out.setOnReadyHandler(stream.moves::run);
+    stream.moves.run();
   }
 
   private void send() {
@@ -89,11 +65,10 @@ final class EventStream {
     }
   }
 
-  private static LongtakeException stopping() {
+  static LongtakeException stopping() {
     return new LongtakeException(
         ErrorCode.UNREACHABLE,
-        "The coordinator is shutting down; watch the job again when it is back, after the last"
-            + " sequence that came");
+        "The coordinator is shutting down; call again when it is back, and go on after what came");
   }
 
   private void complete() {

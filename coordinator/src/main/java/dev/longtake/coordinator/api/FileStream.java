@@ -99,14 +99,7 @@ final class FileStream<C> {
           out.onCompleted();
           return;
         }
-        ByteBuffer buffer = ByteBuffer.allocate((int) Math.min(CHUNK_BYTES, sizeBytes - offset));
-        while (buffer.hasRemaining()) {
-          if (file.read(buffer, offset + buffer.position()) < 0) {
-            throw new IOException("ends before byte " + sizeBytes);
-          }
-        }
-        // The buffer is never touched again, so the message may keep it.
-        ByteString data = UnsafeByteOperations.unsafeWrap(buffer.flip());
+        ByteString data = read(file, offset, sizeBytes);
         out.onNext(chunk.make(offset, data));
         offset += data.size();
       }
@@ -117,7 +110,19 @@ final class FileStream<C> {
     }
   }
 
-  private static void close(FileChannel file) {
+  /** The bytes from {@code offset} on, as many as fit into a message, no more than up to {@code end}. */
+  static ByteString read(FileChannel file, long offset, long end) throws IOException {
+    ByteBuffer buffer = ByteBuffer.allocate((int) Math.min(CHUNK_BYTES, end - offset));
+    while (buffer.hasRemaining()) {
+      if (file.read(buffer, offset + buffer.position()) < 0) {
+        throw new IOException("ends before byte " + end);
+      }
+    }
+    // The buffer is never touched again, so the message may keep it.
+    return UnsafeByteOperations.unsafeWrap(buffer.flip());
+  }
+
+  static void close(FileChannel file) {
     try {
       file.close();
     } catch (IOException e) {

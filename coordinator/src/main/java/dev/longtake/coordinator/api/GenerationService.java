@@ -6,6 +6,7 @@ import dev.longtake.coordinator.artifacts.JobArtifacts;
 import dev.longtake.coordinator.cache.EmbeddingCache;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.jobs.EncodedPrompt;
+import dev.longtake.coordinator.jobs.FrameEncoder;
 import dev.longtake.coordinator.jobs.JobEntry;
 import dev.longtake.coordinator.jobs.JobStates;
 import dev.longtake.coordinator.jobs.JobStore;
@@ -13,7 +14,10 @@ import dev.longtake.coordinator.jobs.NewJob;
 import dev.longtake.coordinator.jobs.Planning;
 import dev.longtake.coordinator.jobs.PlanningInputs;
 import dev.longtake.coordinator.trace.TraceFiles;
+import dev.longtake.coordinator.video.MediaReader;
 import dev.longtake.v1.CancelJobRequest;
+import dev.longtake.v1.ContinuationRequest;
+import dev.longtake.v1.ContinuationToken;
 import dev.longtake.v1.DownloadRequest;
 import dev.longtake.v1.GenerationGrpc;
 import dev.longtake.v1.GenerationRequest;
@@ -24,6 +28,8 @@ import dev.longtake.v1.JobState;
 import dev.longtake.v1.ListJobsRequest;
 import dev.longtake.v1.ListJobsResponse;
 import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.SegmentPrompt;
+import dev.longtake.v1.StreamRequest;
 import dev.longtake.v1.SubmitRequest;
 import dev.longtake.v1.TraceChunk;
 import dev.longtake.v1.TraceRequest;
@@ -51,6 +57,8 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
   private final TraceFiles traces;
   private final RequestValidator validator;
   private final PromptEncoder encoder;
+  private final Beginnings beginnings;
+  private final Continuations continuations;
   private final LongSupplier nanoTime;
   private final Executor executor;
 
@@ -58,7 +66,8 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
    * @param planning checks plans that were asked for
    * @param artifacts videos
    * @param traces of jobs that are done
-   * @param encodeTimeout for a worker to encode a prompt
+   * @param media reads what videos begin with
+   * @param encodeTimeout for a worker to encode a prompt or a frame
    * @param embeddings of prompts that were encoded before
    * @param seeds for requests without a seed
    * @param nanoTime a monotonic clock
@@ -70,6 +79,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
       Planning planning,
       JobArtifacts artifacts,
       TraceFiles traces,
+      MediaReader media,
       Duration encodeTimeout,
       EmbeddingCache embeddings,
       RandomGenerator seeds,
@@ -82,6 +92,8 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
     this.traces = traces;
     this.validator = new RequestValidator(seeds);
     this.encoder = new PromptEncoder(fleet, encodeTimeout, embeddings);
+    this.beginnings = new Beginnings(fleet, media, new FrameEncoder(encodeTimeout));
+    this.continuations = new Continuations(artifacts);
     this.nanoTime = nanoTime;
     this.executor = executor;
   }
@@ -91,21 +103,28 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
     NewJob.Terms terms = SubmitTerms.of(request);
     // A retry is answered even where the same request would be refused by now.
     Optional<JobEntry> same = jobs.find(terms.key(), terms.requestDigest());
-    JobEntry entry = same.isPresent() ? same.get() : queue(request.getRequest(), terms);
+    JobEntry entry = same.isPresent() ? same.get() : queue(request, terms);
     response.onNext(entry.snapshot());
     response.onCompleted();
   }
 
-  private JobEntry queue(GenerationRequest request, NewJob.Terms terms) {
+  private JobEntry queue(SubmitRequest submitted, NewJob.Terms terms) {
     ModelCard card = fleet.model().orElseThrow(PromptEncoder::noWorkers);
-    GenerationRequest complete = validator.complete(request, card);
+    GenerationRequest complete = validator.complete(Beginnings.request(submitted), card);
     requireEnoughWorkers(complete, card);
     jobs.requireRoom();
     long startNanos = nanoTime.getAsLong();
-    EncodedPrompt prompt = encoder.encode(complete.getPrompt(), card);
+    EncodedPrompt prompt =
+        encoder.encode(
+            complete.getPrompt(),
+            complete.getLongVideo().getPromptsList().stream()
+                .map(SegmentPrompt::getPrompt)
+                .toList(),
+            card);
     Duration encoding = Duration.ofNanos(nanoTime.getAsLong() - startNanos);
     requirePlanFits(complete, card, prompt);
-    return jobs.submit(new NewJob(complete, card, prompt, encoding, terms));
+    Optional<NewJob.GivenBeginning> beginning = beginnings.given(submitted, complete, card);
+    return jobs.submit(new NewJob(complete, card, prompt, encoding, terms, beginning));
   }
 
   /** Before a prompt is encoded for nothing. */
@@ -173,6 +192,25 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
         request.getOffset(),
         (offset, data) -> VideoChunk.newBuilder().setOffset(offset).setData(data).build(),
         (ServerCallStreamObserver<VideoChunk>) response);
+  }
+
+  @Override
+  public void stream(StreamRequest request, StreamObserver<VideoChunk> response) {
+    JobEntry entry = jobs.get(request.getJobId());
+    GrowingStream.start(
+        entry,
+        artifacts.stream(entry.id()),
+        request.getOffset(),
+        (ServerCallStreamObserver<VideoChunk>) response,
+        executor);
+  }
+
+  @Override
+  public void continuation(
+      ContinuationRequest request, StreamObserver<ContinuationToken> response) {
+    JobEntry entry = jobs.get(request.getJobId());
+    response.onNext(continuations.of(entry));
+    response.onCompleted();
   }
 
   @Override

@@ -15,6 +15,7 @@ import dev.longtake.v1.Tensor;
 import dev.longtake.v1.WorkerGrpc;
 import io.grpc.StatusRuntimeException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Semaphore;
@@ -50,10 +51,11 @@ final class PromptEncoder {
   /**
    * Blocks until a worker has answered.
    *
+   * @param segmentPrompts of later segments
    * @param card of the model, which may need the empty prompt's embedding too
    * @throws LongtakeException INVALID_REQUEST for the prompt, NO_WORKERS, QUEUE_FULL, or what the workers failed with
    */
-  EncodedPrompt encode(String prompt, ModelCard card) {
+  EncodedPrompt encode(String prompt, List<String> segmentPrompts, ModelCard card) {
     if (!places.tryAcquire()) {
       throw new LongtakeException(
           ErrorCode.QUEUE_FULL,
@@ -63,7 +65,7 @@ final class PromptEncoder {
     try {
       takePermit();
       try {
-        return encodeNow(prompt, card);
+        return encodeNow(prompt, segmentPrompts, card);
       } finally {
         permits.release();
       }
@@ -72,7 +74,7 @@ final class PromptEncoder {
     }
   }
 
-  private EncodedPrompt encodeNow(String prompt, ModelCard card) {
+  private EncodedPrompt encodeNow(String prompt, List<String> segmentPrompts, ModelCard card) {
     AtomicInteger runs = new AtomicInteger();
     List<Member> members = fleet.members();
     EncodedPrompt.Text text = encodeOnAny(prompt, card, members, runs);
@@ -80,7 +82,11 @@ final class PromptEncoder {
         card.getEncodesNullText()
             ? Optional.of(encodeOnAny(/* prompt= */ "", card, members, runs))
             : Optional.empty();
-    return new EncodedPrompt(text, nullText, runs.get());
+    List<EncodedPrompt.Text> later = new ArrayList<>();
+    for (String segmentPrompt : segmentPrompts) {
+      later.add(encodeOnAny(segmentPrompt, card, members, runs));
+    }
+    return new EncodedPrompt(text, nullText, later, runs.get());
   }
 
   /** Waits its turn among those that encode at once, no longer than for one worker's answer. */

@@ -40,7 +40,7 @@ final class RequestValidator {
    */
   GenerationRequest complete(GenerationRequest request, ModelCard card) {
     Clips.requirePlannable(card);
-    requirePrompt(request.getPrompt(), card);
+    requirePrompt("prompt", request.getPrompt(), card);
     return completeWithoutPrompt(request, card);
   }
 
@@ -58,6 +58,9 @@ final class RequestValidator {
     full.setFrames(
         within("frames", request.hasFrames(), request.getFrames(), card.getFrames(), card));
     requireTransformable(full.getFrames(), card);
+    if (request.hasLongVideo()) {
+      full.setLongVideo(LongVideos.complete(request.getLongVideo(), full.getFrames(), card));
+    }
     full.setSteps(
         between(
             "steps", request.hasSteps() ? request.getSteps() : card.getDefaultSteps(), MAX_STEPS));
@@ -85,16 +88,16 @@ final class RequestValidator {
     return full.build();
   }
 
-  private static void requirePrompt(String prompt, ModelCard card) {
+  static void requirePrompt(String field, String prompt, ModelCard card) {
     if (prompt.isBlank()) {
       throw invalidField(
-          "prompt",
+          field,
           "Expected a prompt of 1 to %d tokens, but it is empty; say what the video shows"
               .formatted(card.getMaxTextTokens()));
     }
     if (prompt.length() > MAX_PROMPT_CHARS) {
       throw invalidField(
-          "prompt",
+          field,
           "Expected a prompt of 1 to %d tokens, but it has %d characters; shorten it"
               .formatted(card.getMaxTextTokens(), prompt.length()));
     }

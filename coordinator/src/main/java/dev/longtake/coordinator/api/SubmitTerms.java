@@ -2,14 +2,13 @@ package dev.longtake.coordinator.api;
 
 import com.google.protobuf.ByteString;
 import com.google.protobuf.util.Durations;
+import dev.longtake.common.digest.Sha256;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.error.Quoted;
 import dev.longtake.coordinator.jobs.NewJob;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Priority;
 import dev.longtake.v1.SubmitRequest;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.regex.Pattern;
@@ -79,11 +78,6 @@ final class SubmitTerms {
   }
 
   private static ByteString digest(GenerationRequest request) {
-    try {
-      return ByteString.copyFrom(
-          MessageDigest.getInstance("SHA-256").digest(request.toByteArray()));
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("Every Java platform has SHA-256", e);
-    }
+    return ByteString.copyFrom(Sha256.of(request.toByteArray()));
   }
 }

@@ -4,6 +4,7 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.SamplerState;
 import dev.longtake.v1.StoredPrompt;
+import dev.longtake.v1.StoredTail;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -13,17 +14,20 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The files of jobs: a folder for each job that has not ended, with its encoded prompt and its last two checkpoints, and one for videos.
+ * The files of jobs: a folder for each job that has not ended, with its encoded prompt and its last two checkpoints, and one for what
+ * jobs make: videos, their segments, and the last frames of these.
  * Different jobs may be used by different threads; one job by one at a time.
  */
 public final class JobArtifacts {
   private static final Logger log = LoggerFactory.getLogger(JobArtifacts.class);
   private static final String PROMPT = "prompt";
   private static final String STATE_PREFIX = "state-";
+  private static final String TAIL_INFIX = ".tail-";
 
   /** Should the last one prove to be damaged, the one before is used. */
   private static final int KEPT_STATES = 2;
@@ -45,6 +49,59 @@ public final class JobArtifacts {
   /** Where a job's finished video is, or would be. */
   public Path video(String jobId) {
     return videos.resolve(jobId + ".mp4");
+  }
+
+  /** Where the segments of a job's video are, or would be. */
+  public Path stream(String jobId) {
+    return videos.resolve(jobId + ".stream.mp4");
+  }
+
+  /**
+   * Keeps what the segment after {@code tail.getSegmentsDone()} begins with.
+   *
+   * @throws LongtakeException STORAGE_UNAVAILABLE when it can't be written
+   */
+  public void writeTail(String jobId, StoredTail tail) {
+    Path file = tail(jobId, tail.getSegmentsDone());
+    try {
+      ChecksummedFile.write(file, tail);
+    } catch (IOException e) {
+      throw new LongtakeException(
+          ErrorCode.STORAGE_UNAVAILABLE,
+          "Expected room for a segment's last frames in %s, but it can't be written: %s"
+              .formatted(file, e),
+          e);
+    }
+  }
+
+  /**
+   * What the segment after so many begins with.
+   *
+   * @return empty: with nothing
+   * @throws LongtakeException CHECKSUM_MISMATCH when it is damaged
+   */
+  public Optional<StoredTail> readTail(String jobId, int segmentsDone) {
+    Path file = tail(jobId, segmentsDone);
+    try {
+      return Files.exists(file)
+          ? Optional.of(ChecksummedFile.read(file, StoredTail.parser()))
+          : Optional.empty();
+    } catch (IOException e) {
+      throw new LongtakeException(
+          ErrorCode.CHECKSUM_MISMATCH,
+          "Expected the last frames of segment %d in %s, but they are damaged: %s; submit the job again"
+              .formatted(segmentsDone, file, e),
+          e);
+    }
+  }
+
+  /** Deletes the tails before this one, which nobody will need again; what can't be deleted is only logged. */
+  public void deleteTailsBefore(String jobId, int segmentsDone) {
+    deleteOutputs(jobId + TAIL_INFIX + "*", file -> file.compareTo(tail(jobId, segmentsDone)) < 0);
+  }
+
+  private Path tail(String jobId, int segmentsDone) {
+    return videos.resolve(jobId + TAIL_INFIX + "%06d".formatted(segmentsDone));
   }
 
   /**
@@ -83,20 +140,21 @@ public final class JobArtifacts {
     }
   }
 
-  /** Keeps a checkpoint, and the one before it. */
-  public void writeState(String jobId, SamplerState state) throws IOException {
+  /** Keeps a checkpoint of a segment, and the one before it; those of earlier segments go. */
+  public void writeState(String jobId, int segment, SamplerState state) throws IOException {
     ChecksummedFile.write(
-        folder(jobId).resolve(STATE_PREFIX + "%06d".formatted(state.getStepsDone())), state);
-    List<Path> states = states(jobId);
+        folder(jobId).resolve(statePrefix(segment) + "%06d".formatted(state.getStepsDone())),
+        state);
+    List<Path> states = states(jobId, STATE_PREFIX);
     for (Path old : states.subList(Math.min(KEPT_STATES, states.size()), states.size())) {
       Files.deleteIfExists(old);
     }
   }
 
-  /** The last sound checkpoint; damaged ones are logged and deleted. Empty: start from noise. */
-  public Optional<SamplerState> latestState(String jobId) {
+  /** The last sound checkpoint of a segment; damaged ones are logged and deleted. Empty: start from noise. */
+  public Optional<SamplerState> latestState(String jobId, int segment) {
     try {
-      for (Path file : states(jobId)) {
+      for (Path file : states(jobId, statePrefix(segment))) {
         try {
           return Optional.of(ChecksummedFile.read(file, SamplerState.parser()));
         } catch (IOException e) {
@@ -110,15 +168,19 @@ public final class JobArtifacts {
     return Optional.empty();
   }
 
+  private static String statePrefix(int segment) {
+    return STATE_PREFIX + "%06d-".formatted(segment);
+  }
+
   /** Newest first. */
-  private List<Path> states(String jobId) throws IOException {
+  private List<Path> states(String jobId, String prefix) throws IOException {
     List<Path> states = new ArrayList<>();
     try (DirectoryStream<Path> files =
         Files.newDirectoryStream(
             folder(jobId),
             file -> {
               String name = file.getFileName().toString();
-              return name.startsWith(STATE_PREFIX) && !name.endsWith(ChecksummedFile.PART_SUFFIX);
+              return name.startsWith(prefix) && !name.endsWith(ChecksummedFile.PART_SUFFIX);
             })) {
       files.forEach(states::add);
     }
@@ -144,12 +206,25 @@ public final class JobArtifacts {
     }
   }
 
-  /** Deletes a job's video; what can't be deleted is only logged. */
+  /** Deletes a job's finished video; its segments stay. What can't be deleted is only logged. */
   public void deleteVideo(String jobId) {
-    try {
-      Files.deleteIfExists(video(jobId));
+    deleteOutputs(jobId + ".mp4", _ -> true);
+  }
+
+  /** Deletes all that a job made, of a job that is forgotten; what can't be deleted is only logged. */
+  public void deleteOutputs(String jobId) {
+    deleteOutputs(jobId + ".*", _ -> true);
+  }
+
+  private void deleteOutputs(String pattern, Predicate<Path> which) {
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(videos, pattern)) {
+      for (Path file : files) {
+        if (which.test(file)) {
+          Files.deleteIfExists(file);
+        }
+      }
     } catch (IOException e) {
-      log.warn("Cannot delete {}, the video of a forgotten job: {}", video(jobId), e.toString());
+      log.warn("Cannot delete {} in {}: {}", pattern, videos, e.toString());
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.longtake.coordinator.cache;
 
+import dev.longtake.common.digest.Sha256;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.StoredEmbedding;
 import dev.longtake.v1.Tensor;
@@ -10,11 +11,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.FileTime;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.zip.CRC32C;
@@ -145,12 +143,7 @@ public final class EmbeddingFiles {
   }
 
   private Path file(EmbeddingKey key) {
-    try {
-      MessageDigest digest = MessageDigest.getInstance("SHA-256");
-      digest.update((key.encoder() + ' ' + key.tokenIds()).getBytes(StandardCharsets.UTF_8));
-      return folder.resolve(HexFormat.of().formatHex(digest.digest()) + SUFFIX);
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("Every Java platform has SHA-256", e);
-    }
+    String name = key.encoder() + ' ' + key.tokenIds();
+    return folder.resolve(Sha256.hex(name.getBytes(StandardCharsets.UTF_8)) + SUFFIX);
   }
 }

@@ -10,6 +10,7 @@ import java.util.List;
  * @param attempt that a write of an older one must not replace
  * @param record all of the job, serialised
  * @param events in order; when written, those that were not written before
+ * @param forgottenEvents sequences of those that are to be deleted, should they be there; when read, none
  * @param transitions the same, of the job's state
  */
 public record JobRow(
@@ -20,12 +21,14 @@ public record JobRow(
     long attempt,
     byte[] record,
     List<Event> events,
+    List<Long> forgottenEvents,
     List<Transition> transitions) {
   /** Characters of a transition's reason, as the table has them. */
   public static final int MAX_REASON = 4000;
 
   public JobRow {
     events = List.copyOf(events);
+    forgottenEvents = List.copyOf(forgottenEvents);
     transitions = List.copyOf(transitions);
   }
 

@@ -39,6 +39,8 @@ public final class SqlJobDatabase implements JobDatabase {
       """;
   private static final String ADD_EVENT =
       "insert into job_events (job_id, sequence, event) values (?, ?, ?) on conflict do nothing";
+  private static final String DELETE_EVENT =
+      "delete from job_events where job_id = ? and sequence = ?";
   private static final String ADD_TRANSITION =
       """
       insert into job_transitions (job_id, number, happened_at, state, attempt, reason)
@@ -166,6 +168,7 @@ public final class SqlJobDatabase implements JobDatabase {
                   found.getLong(5),
                   found.getBytes(6),
                   events.getOrDefault(id, List.of()),
+                  List.of(),
                   List.of()));
         }
       }
@@ -178,6 +181,7 @@ public final class SqlJobDatabase implements JobDatabase {
     inTransaction(open -> {
       try (PreparedStatement jobs = open.prepareStatement(UPSERT);
           PreparedStatement events = open.prepareStatement(ADD_EVENT);
+          PreparedStatement forgotten = open.prepareStatement(DELETE_EVENT);
           PreparedStatement transitions = open.prepareStatement(ADD_TRANSITION)) {
         for (JobRow row : rows) {
           jobs.setString(1, row.id());
@@ -191,9 +195,11 @@ public final class SqlJobDatabase implements JobDatabase {
         jobs.executeBatch();
         for (JobRow row : rows) {
           addEvents(events, row);
+          forgetEvents(forgotten, row);
           addTransitions(transitions, row);
         }
         events.executeBatch();
+        forgotten.executeBatch();
         transitions.executeBatch();
       }
       return true;
@@ -206,6 +212,14 @@ public final class SqlJobDatabase implements JobDatabase {
       add.setLong(2, event.sequence());
       add.setBytes(3, event.bytes());
       add.addBatch();
+    }
+  }
+
+  private static void forgetEvents(PreparedStatement delete, JobRow row) throws SQLException {
+    for (long sequence : row.forgottenEvents()) {
+      delete.setString(1, row.id());
+      delete.setLong(2, sequence);
+      delete.addBatch();
     }
   }
 

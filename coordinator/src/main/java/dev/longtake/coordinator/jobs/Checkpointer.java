@@ -23,6 +23,7 @@ final class Checkpointer implements AutoCloseable {
 
   private final JobArtifacts artifacts;
   private final String jobId;
+  private final int segment;
   private final StateCollector collector;
   private final Thread thread;
 
@@ -31,21 +32,24 @@ final class Checkpointer implements AutoCloseable {
   private int written;
   private boolean closing;
 
-  private Checkpointer(JobArtifacts artifacts, String jobId, StateCollector collector, int kept) {
+  private Checkpointer(
+      JobArtifacts artifacts, String jobId, int segment, StateCollector collector, int kept) {
     this.artifacts = artifacts;
     this.jobId = jobId;
+    this.segment = segment;
     this.collector = collector;
     this.written = kept;
     this.thread = Thread.ofVirtual().name("checkpoints-" + jobId).unstarted(this::write);
   }
 
   /**
-   * @param collector of the job's latents
+   * @param segment of the job that is made
+   * @param collector of the segment's latents
    * @param kept steps of the state that is there
    */
   static Checkpointer start(
-      JobArtifacts artifacts, String jobId, StateCollector collector, int kept) {
-    Checkpointer made = new Checkpointer(artifacts, jobId, collector, kept);
+      JobArtifacts artifacts, String jobId, int segment, StateCollector collector, int kept) {
+    Checkpointer made = new Checkpointer(artifacts, jobId, segment, collector, kept);
     made.thread.start();
     return made;
   }
@@ -89,7 +93,7 @@ final class Checkpointer implements AutoCloseable {
 
   private void write(SamplerState state) {
     try {
-      artifacts.writeState(jobId, state);
+      artifacts.writeState(jobId, segment, state);
       synchronized (this) {
         written = state.getStepsDone();
       }

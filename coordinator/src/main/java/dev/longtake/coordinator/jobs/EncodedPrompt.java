@@ -8,9 +8,15 @@ import java.util.Optional;
  * What a text encoder made of a prompt.
  *
  * @param nullText the same of the empty prompt, for models that have no null caption of their own
+ * @param segmentPrompts the same of the prompts of later segments
  * @param encoderRuns how many of the texts were encoded for this prompt; the others had been before
  */
-public record EncodedPrompt(Text prompt, Optional<Text> nullText, int encoderRuns) {
+public record EncodedPrompt(
+    Text prompt, Optional<Text> nullText, List<Text> segmentPrompts, int encoderRuns) {
+  public EncodedPrompt {
+    segmentPrompts = List.copyOf(segmentPrompts);
+  }
+
   /**
    * One text.
    *
@@ -29,6 +35,6 @@ public record EncodedPrompt(Text prompt, Optional<Text> nullText, int encoderRun
 
   /** Texts whose embeddings were there. */
   int reused() {
-    return 1 + (nullText.isPresent() ? 1 : 0) - encoderRuns;
+    return 1 + (nullText.isPresent() ? 1 : 0) + segmentPrompts.size() - encoderRuns;
   }
 }

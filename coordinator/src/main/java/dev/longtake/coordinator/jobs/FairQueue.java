@@ -24,7 +24,7 @@ final class FairQueue {
   static final Duration OVERTAKES = Duration.ofMinutes(10);
 
   private static final Comparator<JobEntry> TURN =
-      Comparator.comparing((JobEntry entry) -> !entry.wasStarted())
+      Comparator.comparing((JobEntry entry) -> !entry.goesFirst())
           .thenComparingLong(FairQueue::virtualMillis)
           .thenComparing(JobEntry::id);
 
@@ -71,12 +71,12 @@ final class FairQueue {
     return true;
   }
 
-  /** The job is about to be taken out and run; a first attempt is charged to its tenant. */
+  /** The job is about to be taken out and run; unless its workers were lost, a segment is charged to its tenant. */
   void starting(JobEntry entry) {
     Tenant tenant = tenants.get(entry.tenant());
     if (tenant != null) {
       tenant.running++;
-      if (!entry.wasStarted()) {
+      if (!entry.goesFirst()) {
         tenant.served += work(entry);
       }
     }
@@ -97,11 +97,38 @@ final class FairQueue {
     }
   }
 
+  /**
+   * Whether a running job, if it waited, would have its turn before all others that can be started; its next segment is charged to its
+   * tenant then.
+   */
+  boolean keepsTurn(JobEntry entry) {
+    Tenant tenant = tenants.get(entry.tenant());
+    Optional<JobEntry> next =
+        first(JobStore.FRONT).stream().filter(other -> !other.lacksWorkers()).findFirst();
+    boolean keeps =
+        tenant == null
+            || next.isEmpty()
+            || (!next.get().goesFirst()
+                && (next.get().tenant().equals(entry.tenant())
+                    ? virtualMillis(entry) <= virtualMillis(next.get())
+                    // Where both had as much, whoever waits is next.
+                    : tenant.served < servedOf(next.get())));
+    if (keeps && tenant != null) {
+      tenant.served += work(entry);
+    }
+    return keeps;
+  }
+
+  private double servedOf(JobEntry waiting) {
+    Tenant tenant = tenants.get(waiting.tenant());
+    return tenant == null ? 0 : tenant.served;
+  }
+
   /** The next jobs in order of their turns, as far as that is known now. */
   List<JobEntry> first(int count) {
     List<JobEntry> order = new ArrayList<>();
     tenants.values().stream()
-        .flatMap(tenant -> tenant.waiting.stream().takeWhile(JobEntry::wasStarted))
+        .flatMap(tenant -> tenant.waiting.stream().takeWhile(JobEntry::goesFirst))
         .sorted(TURN)
         .limit(count)
         .forEach(order::add);
@@ -125,7 +152,7 @@ final class FairQueue {
     double served;
 
     Turns(Tenant tenant, int count) {
-      jobs = tenant.waiting.stream().dropWhile(JobEntry::wasStarted).limit(count).iterator();
+      jobs = tenant.waiting.stream().dropWhile(JobEntry::goesFirst).limit(count).iterator();
       served = tenant.served;
     }
 
@@ -146,7 +173,7 @@ final class FairQueue {
     return entry.submittedMillis() - steps * OVERTAKES.toMillis();
   }
 
-  /** What a job costs, in proportion: its pixels times its steps. */
+  /** What a segment costs, in proportion: its pixels times its steps. */
   private static double work(JobEntry entry) {
     GenerationRequest request = entry.request();
     return (double) request.getFrames()

@@ -26,7 +26,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 
 /**
- * One job: its state, its events from the first on, and whoever wants to know of new ones. Events are kept here once, and
+ * One job: its state, its events, and whoever wants to know of new ones. Events are kept here once, and
  * every watcher has a cursor of its own, so a slow watcher costs nothing. Watchers see an event when it is stored: one that was seen is
  * never taken back, whatever is killed.
  *
@@ -56,9 +56,24 @@ public final class JobEntry {
   /** What {@link #awaitStored} waits for; watchers have been told by then. */
   private long announcedVersion;
 
-  private int storedEvents;
+  private long lastSequence;
+
+  /** Of the last event that is stored. */
+  private long storedSequence;
+
+  /** Of the stream, as far as that is stored. */
+  private long storedStreamBytes;
+
+  /** Sequences of events that were forgotten, and may still be stored. */
+  private final List<Long> forgottenEvents = new ArrayList<>();
+
   private int storedTransitions;
   private boolean closed;
+
+  /** It gave up its workers by itself, after a segment; forgotten at a restart, after which it goes first. */
+  private boolean isTurnGiven;
+
+  private boolean lacksWorkers;
 
   JobEntry(String id, NewJob submitted, InstantSource clock) {
     this.clock = clock;
@@ -83,6 +98,7 @@ public final class JobEntry {
             .setTenant(submitted.terms().key().tenant())
             .setPriority(submitted.terms().priority())
             .setSubmittedAt(Timestamps.fromMillis(submittedMillis));
+    submitted.beginning().ifPresent(beginning -> made.setBeginning(beginning.beginning()));
     submitted
         .terms()
         .deadline()
@@ -104,8 +120,10 @@ public final class JobEntry {
     for (JobRow.Event event : row.events()) {
       events.add(JobEvent.parseFrom(event.bytes()));
     }
-    this.storedEvents = events.size();
+    this.lastSequence = events.isEmpty() ? 0 : events.getLast().getSequence();
+    this.storedSequence = lastSequence;
     this.storedTransitions = job.getHistoryCount();
+    this.storedStreamBytes = job.getStreamBytes();
   }
 
   public String id() {
@@ -134,12 +152,40 @@ public final class JobEntry {
 
   /** Whether no event will follow those that watchers can see. */
   public synchronized boolean isComplete() {
-    return JobStates.isTerminal(job.getState()) && storedEvents == events.size();
+    return JobStates.isTerminal(job.getState()) && storedSequence == lastSequence;
   }
 
-  /** The event after {@code sequence}; empty when it has not happened yet, or is not stored. */
+  /** The first event after {@code sequence} that is not forgotten; empty when it has not happened yet, or is not stored. */
   public synchronized Optional<JobEvent> eventAfter(long sequence) {
-    return sequence < storedEvents ? Optional.of(events.get((int) sequence)) : Optional.empty();
+    int next = indexAfter(sequence);
+    return next < events.size() && events.get(next).getSequence() <= storedSequence
+        ? Optional.of(events.get(next))
+        : Optional.empty();
+  }
+
+  private int indexAfter(long sequence) {
+    int low = 0;
+    int high = events.size();
+    while (low < high) {
+      int middle = (low + high) >>> 1;
+      if (events.get(middle).getSequence() <= sequence) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
+  }
+
+  /** Bytes of the stream that can be sent: its segments that are stored. */
+  public synchronized long streamBytes() {
+    return storedStreamBytes;
+  }
+
+  /** How its video is divided. */
+  public Segments segments() {
+    Job now = snapshot();
+    return new Segments(now.getRequest(), now.getBeginning());
   }
 
   /**
@@ -226,6 +272,7 @@ public final class JobEntry {
     return Duration.ofNanos(Durations.toNanos(record.getTextEncoderTime()));
   }
 
+  /** Events that are kept, stored or not. */
   synchronized int eventCount() {
     return events.size();
   }
@@ -251,7 +298,8 @@ public final class JobEntry {
   }
 
   /** Says what a queued job waits for; kept in memory only, since it is found out again after a restart. */
-  synchronized void waitsFor(String reason) {
+  synchronized void waitsFor(String reason, boolean lacking) {
+    lacksWorkers = lacking;
     if (job.getState() == JobState.JOB_STATE_QUEUED && !job.getWaitingFor().equals(reason)) {
       job = job.toBuilder().setWaitingFor(reason).build();
     }
@@ -264,6 +312,8 @@ public final class JobEntry {
     }
     job = job.toBuilder().setAttempt(job.getAttempt() + 1).clearWaitingFor().build();
     runAttempt = job.getAttempt();
+    isTurnGiven = false;
+    lacksWorkers = false;
     moveTo(JobState.JOB_STATE_RUNNING, "runs on " + String.join(", ", workerIds));
     job = job.toBuilder().setPlan(plan).clearWorkerIds().addAllWorkerIds(workerIds).build();
     append(
@@ -292,19 +342,66 @@ public final class JobEntry {
     return true;
   }
 
-  /** No effect when the attempt is not the running one. */
-  synchronized void progress(long attempt, JobEvent.StepDone step) {
+  /** A running job gives its workers up after a segment, and waits for its next turn. */
+  synchronized boolean giveTurn(String reason) {
+    isTurnGiven = requeue(reason, /* stepsKept= */ 0, /* fruitless= */ 0);
+    return isTurnGiven;
+  }
+
+  /** Whether it has its turn before all that were not started: it lost its workers. */
+  synchronized boolean goesFirst() {
+    return job.getAttempt() > 0 && !isTurnGiven;
+  }
+
+  /** Whether the workers that are there can't do it, as far as that was found out. */
+  synchronized boolean lacksWorkers() {
+    return lacksWorkers;
+  }
+
+  /** A step is done, or frames are decoded. No effect when the attempt is not the running one. */
+  synchronized void progress(long attempt, JobEvent.Builder event) {
     if (isRunning(attempt)) {
-      job = job.toBuilder().setStepsDone(step.getStep()).build();
-      append(JobEvent.newBuilder().setStepDone(step));
+      if (event.hasStepDone()) {
+        job = job.toBuilder().setStepsDone(event.getStepDone().getStep()).build();
+      }
+      append(event);
     }
   }
 
-  /** No effect when the attempt is not the running one. */
-  synchronized void progress(long attempt, JobEvent.FramesDecoded frames) {
-    if (isRunning(attempt)) {
-      append(JobEvent.newBuilder().setFramesDecoded(frames));
+  /**
+   * A segment can be streamed. Unless it is the last one, the next one is begun, as a new attempt, and events of steps and frames are
+   * forgotten, so that they don't grow with the video.
+   *
+   * @return false, and no effect, when the attempt is not the running one
+   */
+  synchronized boolean segmentDone(long attempt, JobEvent.SegmentDone segment) {
+    if (!isRunning(attempt)) {
+      return false;
     }
+    record.setFruitlessAttempts(0);
+    Job.Builder next =
+        job.toBuilder()
+            .setSegmentsDone(segment.getSegment())
+            .setFramesDone(segment.getFrames())
+            .setStreamBytes(segment.getStreamBytes());
+    if (segment.getSegment() < segment.getSegments()) {
+      next.setAttempt(attempt + 1).setStepsDone(0);
+      runAttempt = attempt + 1;
+      forgetSteps();
+    }
+    job = next.build();
+    append(JobEvent.newBuilder().setSegmentDone(segment));
+    return true;
+  }
+
+  private void forgetSteps() {
+    events.removeIf(event -> {
+      boolean isForgotten = event.hasStepDone() || event.hasFramesDecoded() || event.hasQueued();
+      if (isForgotten) {
+        forgottenEvents.add(event.getSequence());
+      }
+      return isForgotten;
+    });
   }
 
   /** Sets it terminal; false when the job ended before. */
@@ -364,7 +461,7 @@ public final class JobEntry {
       return Optional.empty();
     }
     List<JobRow.Event> newEvents = new ArrayList<>();
-    for (JobEvent event : events.subList(storedEvents, events.size())) {
+    for (JobEvent event : events.subList(indexAfter(storedSequence), events.size())) {
       newEvents.add(new JobRow.Event(event.getSequence(), event.toByteArray()));
     }
     List<JobRow.Transition> transitions = new ArrayList<>();
@@ -387,17 +484,21 @@ public final class JobEntry {
             job.getAttempt(),
             record.clone().setJob(job).build().toByteArray(),
             newEvents,
+            List.copyOf(forgottenEvents),
             transitions);
-    return Optional.of(new Unstored(row, version, events.size(), job.getHistoryCount()));
+    return Optional.of(
+        new Unstored(row, version, lastSequence, job.getHistoryCount(), job.getStreamBytes()));
   }
 
   /** A change that is to be stored, and how far the entry had come. */
-  record Unstored(JobRow row, long version, int events, int transitions) {}
+  record Unstored(JobRow row, long version, long lastSequence, int transitions, long streamBytes) {}
 
   synchronized void stored(Unstored written) {
     storedVersion = written.version;
-    storedEvents = written.events;
+    storedSequence = written.lastSequence;
     storedTransitions = written.transitions;
+    storedStreamBytes = written.streamBytes;
+    forgottenEvents.subList(0, written.row.forgottenEvents().size()).clear();
   }
 
   /** Watchers have been told of what is stored; whoever waits for it goes on. */
@@ -449,11 +550,9 @@ public final class JobEntry {
   }
 
   private void append(JobEvent.Builder event) {
+    lastSequence++;
     events.add(
-        event
-            .setSequence(events.size() + 1L)
-            .setTime(Timestamps.fromMillis(clock.millis()))
-            .build());
+        event.setSequence(lastSequence).setTime(Timestamps.fromMillis(clock.millis())).build());
     version++;
   }
 }

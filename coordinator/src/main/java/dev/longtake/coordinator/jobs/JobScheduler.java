@@ -132,7 +132,8 @@ public final class JobScheduler implements AutoCloseable {
     entry.waitsFor(
         fleet.usable().isEmpty()
             ? "Waits for a worker to join the cluster"
-            : "Waits for workers that are busy");
+            : "Waits for workers that are busy",
+        /* lacking= */ false);
     return Trial.WAITS_ITS_TURN;
   }
 
@@ -144,7 +145,8 @@ public final class JobScheduler implements AutoCloseable {
                 || refusal.code() == ErrorCode.INVALID_REQUEST);
     if (waits) {
       entry.waitsFor(
-          "Waits for more workers, since with those that are left: " + refusal.getMessage());
+          "Waits for more workers, since with those that are left: " + refusal.getMessage(),
+          /* lacking= */ true);
     }
     return waits;
   }

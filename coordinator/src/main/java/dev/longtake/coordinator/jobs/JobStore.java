@@ -14,7 +14,6 @@ import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
 import dev.longtake.v1.Plan;
-import dev.longtake.v1.SamplerState;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.InstantSource;
@@ -25,7 +24,6 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
 import java.util.random.RandomGenerator;
-import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -45,7 +43,7 @@ public final class JobStore implements AutoCloseable {
   private static final Duration STORE_PATIENCE = Duration.ofSeconds(10);
 
   private final JobDatabase database;
-  private final JobArtifacts artifacts;
+  private final JobFiles files;
   private final int queueLimit;
   private final InstantSource clock;
   private final JobIds ids;
@@ -97,7 +95,7 @@ public final class JobStore implements AutoCloseable {
       InstantSource clock,
       RandomGenerator random) {
     this.database = database;
-    this.artifacts = artifacts;
+    this.files = new JobFiles(artifacts);
     this.queueLimit = queueLimit;
     this.clock = clock;
     this.ids = new JobIds(clock, random);
@@ -115,19 +113,15 @@ public final class JobStore implements AutoCloseable {
       }
       if (entry.snapshot().getState() == JobState.JOB_STATE_RUNNING) {
         // Its workers stopped when the coordinator's connections broke; a new attempt fences them.
-        int kept = artifacts.latestState(entry.id()).map(SamplerState::getStepsDone).orElse(0);
-        entry.requeue("the coordinator was started again", kept, entry.fruitlessAttempts());
+        entry.requeue(
+            "the coordinator was started again", files.stepsKept(entry), entry.fruitlessAttempts());
         journal.changed(entry);
       }
       queue.add(entry);
       deadlines.add(entry);
     }
-    deleteFiles(forget());
-    artifacts.retainWork(
-        byId.values().stream()
-            .filter(entry -> !entry.isTerminal())
-            .map(JobEntry::id)
-            .collect(Collectors.toSet()));
+    files.delete(forget());
+    files.retainWork(byId.values());
     if (queue.size() > 0) {
       log.info("{} jobs go on that had not ended", queue.size());
     }
@@ -161,7 +155,7 @@ public final class JobStore implements AutoCloseable {
   public JobEntry submit(NewJob submitted) {
     String id = freeId();
     // Without the lock: a disk may be slow. The folder's fault, if there is one, makes no job.
-    artifacts.writePrompt(id, StoredPrompts.toProto(submitted.prompt()));
+    files.writeInputs(id, submitted);
     JobEntry entry;
     boolean isNew = false;
     try {
@@ -169,7 +163,7 @@ public final class JobStore implements AutoCloseable {
       isNew = entry.id().equals(id);
     } finally {
       if (!isNew) {
-        artifacts.deleteWork(id);
+        files.delete(id);
       }
     }
     requireStored(entry);
@@ -259,17 +253,7 @@ public final class JobStore implements AutoCloseable {
                 + " coordinator's log, then submit again");
       }
       if (queue.size() >= queueLimit) {
-        throw new LongtakeException(
-            ErrorCode.QUEUE_FULL,
-            "Expected room in the queue, but %d of %d jobs wait%s; submit again later or raise --queue-limit"
-                .formatted(
-                    queue.size(),
-                    queueLimit,
-                    runTimes
-                        .estimate(1, running)
-                        .map(seconds ->
-                            ", and the next place is free in about %d s".formatted(seconds))
-                        .orElse("")));
+        throw QueueLimits.full(queue.size(), queueLimit, runTimes.estimate(1, running));
       }
     } finally {
       lock.unlock();
@@ -392,16 +376,49 @@ public final class JobStore implements AutoCloseable {
     }
   }
 
-  /** No effect when the attempt is not the running one. */
-  void progress(JobEntry entry, long attempt, JobEvent.StepDone step) {
-    entry.progress(attempt, step);
+  /**
+   * A step is done, or frames are decoded. No effect when the attempt is not the running one.
+   */
+  void progress(JobEntry entry, long attempt, JobEvent.Builder event) {
+    entry.progress(attempt, event);
     journal.changed(entry);
   }
 
-  /** No effect when the attempt is not the running one. */
-  void progress(JobEntry entry, long attempt, JobEvent.FramesDecoded frames) {
-    entry.progress(attempt, frames);
-    journal.changed(entry);
+  /**
+   * A segment of a running job can be streamed; unless it was the last one, the next one is begun, in a new attempt.
+   *
+   * @return false when the attempt is not the running one
+   */
+  boolean segmentDone(JobEntry entry, long attempt, JobEvent.SegmentDone segment) {
+    lock.lock();
+    try {
+      if (!entry.segmentDone(attempt, segment)) {
+        return false;
+      }
+      journal.changed(entry);
+      return true;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Whether a running job may go on with its next segment, since nobody else who could start has his turn before it. */
+  boolean keepsTurn(JobEntry entry) {
+    lock.lock();
+    try {
+      return queue.keepsTurn(entry);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * Puts a running job back into the queue, in its turn.
+   *
+   * @return false when the attempt is not the running one
+   */
+  boolean giveTurn(JobEntry entry, long attempt, String reason) {
+    return requeue(entry, attempt, () -> entry.giveTurn(reason));
   }
 
   /**
@@ -411,12 +428,16 @@ public final class JobStore implements AutoCloseable {
    * @return false when the attempt is not the running one
    */
   boolean requeue(JobEntry entry, long attempt, String reason, int stepsKept, int fruitless) {
+    return requeue(entry, attempt, () -> entry.requeue(reason, stepsKept, fruitless));
+  }
+
+  private boolean requeue(JobEntry entry, long attempt, Runnable change) {
     lock.lock();
     try {
       if (!entry.isRunning(attempt)) {
         return false;
       }
-      entry.requeue(reason, stepsKept, fruitless);
+      change.run();
       running--;
       queue.add(entry);
       queue.stopped(entry);
@@ -471,7 +492,8 @@ public final class JobStore implements AutoCloseable {
     } finally {
       lock.unlock();
     }
-    deleteFiles(forgotten);
+    // Without the lock: a disk may be slow.
+    files.delete(forgotten);
     entry.tellRuns();
     return true;
   }
@@ -496,17 +518,9 @@ public final class JobStore implements AutoCloseable {
     return forgotten;
   }
 
-  /** Without the lock: a disk may be slow. */
-  private void deleteFiles(List<JobEntry> forgotten) {
-    for (JobEntry entry : forgotten) {
-      artifacts.deleteVideo(entry.id());
-      artifacts.deleteWork(entry.id());
-    }
-  }
-
   /** By the journal's thread, without a lock. */
   private void onStored(JobEntry entry) {
-    deleteWorkOfEnded(entry);
+    files.deleteWorkOfEnded(entry);
     entry.tellWatchers();
   }
 
@@ -517,14 +531,7 @@ public final class JobStore implements AutoCloseable {
    */
   void released(JobEntry entry, long attempt) {
     entry.runEnded(attempt);
-    deleteWorkOfEnded(entry);
-  }
-
-  /** A job whose end is not stored goes on after a restart, and one that still runs may write a checkpoint. */
-  private void deleteWorkOfEnded(JobEntry entry) {
-    if (entry.isComplete() && !entry.hasRun()) {
-      artifacts.deleteWork(entry.id());
-    }
+    files.deleteWorkOfEnded(entry);
   }
 
   /**

@@ -16,6 +16,8 @@ import dev.longtake.v1.Precision;
 import dev.longtake.v1.WorkerDescription;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
+import java.util.stream.Stream;
 
 /** What the planner is told of a request and of workers. */
 public final class PlanningInputs {
@@ -48,8 +50,14 @@ public final class PlanningInputs {
 
   /** Tokens of the longest row. */
   public static int textTokens(EncodedPrompt prompt) {
-    return Math.max(
-        prompt.prompt().tokens(), prompt.nullText().map(EncodedPrompt.Text::tokens).orElse(0));
+    return Stream.of(
+            Stream.of(prompt.prompt()),
+            prompt.nullText().stream(),
+            prompt.segmentPrompts().stream())
+        .flatMap(Function.identity())
+        .mapToInt(EncodedPrompt.Text::tokens)
+        .max()
+        .orElseThrow();
   }
 
   private static boolean learnsVariance(ModelCard card) {

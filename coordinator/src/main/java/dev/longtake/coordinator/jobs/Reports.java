@@ -15,6 +15,39 @@ import java.util.List;
 final class Reports {
   private Reports() {}
 
+  /** Of several segments, in order of the ranks. */
+  static List<WorkFinished> sum(List<WorkFinished> earlier, List<WorkFinished> later) {
+    if (earlier.isEmpty()) {
+      return later;
+    }
+    List<WorkFinished> sums = new ArrayList<>();
+    for (int rank = 0; rank < later.size(); rank++) {
+      sums.add(sum(earlier.get(rank), later.get(rank)));
+    }
+    return sums;
+  }
+
+  private static WorkFinished sum(WorkFinished one, WorkFinished other) {
+    return WorkFinished.newBuilder()
+        .setLoad(Durations.add(one.getLoad(), other.getLoad()))
+        .setCompute(Durations.add(one.getCompute(), other.getCompute()))
+        .setExchange(Durations.add(one.getExchange(), other.getExchange()))
+        .setExchangeHidden(Durations.add(one.getExchangeHidden(), other.getExchangeHidden()))
+        .setIdle(Durations.add(one.getIdle(), other.getIdle()))
+        .setSampling(Durations.add(one.getSampling(), other.getSampling()))
+        .setDecode(Durations.add(one.getDecode(), other.getDecode()))
+        .setExchangedBytes(one.getExchangedBytes() + other.getExchangedBytes())
+        .setPeakDeviceBytes(Math.max(one.getPeakDeviceBytes(), other.getPeakDeviceBytes()))
+        .setPeakExchangeBytes(Math.max(one.getPeakExchangeBytes(), other.getPeakExchangeBytes()))
+        .setTexts(
+            TextWork.newBuilder()
+                .setReused(one.getTexts().getReused() + other.getTexts().getReused())
+                .setPrepared(one.getTexts().getPrepared() + other.getTexts().getPrepared())
+                .setProjections(one.getTexts().getProjections() + other.getTexts().getProjections())
+                .setTime(Durations.add(one.getTexts().getTime(), other.getTexts().getTime())))
+        .build();
+  }
+
   /** Workers' times are those of one rank, the one that worked longest, so that they add up. */
   static List<StageTime> stageTimes(
       java.time.Duration textEncoder,

@@ -10,6 +10,7 @@ final class StoredPrompts {
   static StoredPrompt toProto(EncodedPrompt prompt) {
     StoredPrompt.Builder stored = StoredPrompt.newBuilder().setPrompt(text(prompt.prompt()));
     prompt.nullText().ifPresent(nullText -> stored.setNullText(text(nullText)));
+    prompt.segmentPrompts().forEach(text -> stored.addSegmentPrompts(text(text)));
     return stored.build();
   }
 

@@ -1,5 +1,9 @@
 package dev.longtake.coordinator.video;
 
+import static dev.longtake.coordinator.video.Ffmpeg.check;
+import static dev.longtake.coordinator.video.Ffmpeg.held;
+import static dev.longtake.coordinator.video.Ffmpeg.present;
+import static org.bytedeco.ffmpeg.avformat.AVFormatContext.AVFMT_AVOID_NEG_TS_MAKE_NON_NEGATIVE;
 import static org.bytedeco.ffmpeg.avformat.AVFormatContext.AVFMT_FLAG_BITEXACT;
 import static org.bytedeco.ffmpeg.global.avcodec.AV_CODEC_FLAG_BITEXACT;
 import static org.bytedeco.ffmpeg.global.avcodec.AV_CODEC_FLAG_GLOBAL_HEADER;
@@ -42,7 +46,6 @@ import static org.bytedeco.ffmpeg.global.avutil.av_frame_get_buffer;
 import static org.bytedeco.ffmpeg.global.avutil.av_frame_make_writable;
 import static org.bytedeco.ffmpeg.global.avutil.av_inv_q;
 import static org.bytedeco.ffmpeg.global.avutil.av_log_set_level;
-import static org.bytedeco.ffmpeg.global.avutil.av_strerror;
 import static org.bytedeco.ffmpeg.global.swscale.SWS_ACCURATE_RND;
 import static org.bytedeco.ffmpeg.global.swscale.SWS_BICUBIC;
 import static org.bytedeco.ffmpeg.global.swscale.SWS_CS_ITU601;
@@ -55,10 +58,7 @@ import static org.bytedeco.ffmpeg.global.swscale.sws_getContext;
 import static org.bytedeco.ffmpeg.global.swscale.sws_scale;
 import static org.bytedeco.ffmpeg.global.swscale.sws_setColorspaceDetails;
 
-import dev.longtake.common.error.ErrorCode;
-import dev.longtake.common.error.LongtakeException;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import org.bytedeco.ffmpeg.avcodec.AVCodec;
 import org.bytedeco.ffmpeg.avcodec.AVCodecContext;
@@ -73,12 +73,11 @@ import org.bytedeco.ffmpeg.swscale.SwsContext;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.IntPointer;
-import org.bytedeco.javacpp.Pointer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * FFmpeg's part of {@link Mp4Writer}: RGB to enlarged yuv420p (swscale), to H.264 (OpenH264), to MP4 (avformat). It owns
- * every native object it made; {@link #close} frees them, also after a failed {@link #open}.
+ * FFmpeg's part of {@link SegmentWriter}: RGB to enlarged yuv420p (swscale), to H.264 (OpenH264), to a fragmented MP4 (avformat), in which
+ * every key frame begins a fragment. It owns every native object it made; {@link #close} frees them, also after a failed {@link #open}.
  */
 final class H264Encoder implements AutoCloseable {
   /** From here on players assume BT.709, below BT.601, when they don't read the tags; so the tags say the same. */
@@ -103,12 +102,17 @@ final class H264Encoder implements AutoCloseable {
   /** Largest denominator of the frame rate; 1001 and its multiples carry the rates of television exactly. */
   private static final int MAX_RATE_TERM = 1_001_000;
 
+  /** Times go on from the segment before; no list of fragments at the end, where the next segment follows. */
+  private static final String FRAGMENTS =
+      "+empty_moov+default_base_moof+frag_keyframe+frag_discont+skip_trailer";
+
   static {
     av_log_set_level(AV_LOG_ERROR);
   }
 
   private final Path file;
   private final VideoFormat format;
+  private final long firstFrame;
   private @Nullable AVFormatContext container;
   private @Nullable AVCodecContext codec;
   private @Nullable AVStream stream;
@@ -117,13 +121,17 @@ final class H264Encoder implements AutoCloseable {
   private @Nullable AVFrame yuv;
   private @Nullable AVPacket packet;
 
-  private H264Encoder(Path file, VideoFormat format) {
+  private H264Encoder(Path file, VideoFormat format, long firstFrame) {
     this.file = file;
     this.format = format;
+    this.firstFrame = firstFrame;
   }
 
-  static H264Encoder open(Path file, VideoFormat format) {
-    H264Encoder encoder = new H264Encoder(file, format);
+  /**
+   * @param firstFrame index of the first frame in the whole video; its bytes depend on it
+   */
+  static H264Encoder open(Path file, VideoFormat format, long firstFrame) {
+    H264Encoder encoder = new H264Encoder(file, format, firstFrame);
     try {
       encoder.openContainer();
       encoder.openCodec();
@@ -144,6 +152,8 @@ final class H264Encoder implements AutoCloseable {
     container = created;
     // No version, no date: the same frames give the same bytes.
     created.flags(created.flags() | AVFMT_FLAG_BITEXACT);
+    // Else the times of every segment would be shifted to begin at 0.
+    created.avoid_negative_ts(AVFMT_AVOID_NEG_TS_MAKE_NON_NEGATIVE);
   }
 
   private void openCodec() {
@@ -221,17 +231,20 @@ final class H264Encoder implements AutoCloseable {
   }
 
   private void openStream() {
-    AVFormatContext out = open(container);
+    AVFormatContext out = held(container);
     AVStream created = present(avformat_new_stream(out, null), "add a video stream");
     stream = created;
-    check(avcodec_parameters_from_context(created.codecpar(), open(codec)), "describe the stream");
-    created.time_base(open(codec).time_base());
-    created.avg_frame_rate(open(codec).framerate());
+    check(avcodec_parameters_from_context(created.codecpar(), held(codec)), "describe the stream");
+    created.time_base(held(codec).time_base());
+    created.avg_frame_rate(held(codec).framerate());
     AVIOContext io = new AVIOContext(null);
     check(avio_open(io, file.toString(), AVIO_FLAG_WRITE), "open " + file);
     out.pb(io);
     try (AVDictionary options = new AVDictionary(null)) {
-      av_dict_set(options, "movflags", "+faststart", 0);
+      av_dict_set(options, "movflags", FRAGMENTS, 0);
+      // Numbers of fragments only have to grow, and no fragment is shorter than a frame.
+      av_dict_set(options, "use_editlist", "0", 0);
+      av_dict_set(options, "fragment_index", Long.toString(firstFrame + 1), 0);
       int result = avformat_write_header(out, options);
       av_dict_free(options);
       check(result, "write the header");
@@ -242,11 +255,11 @@ final class H264Encoder implements AutoCloseable {
    * Encodes one frame.
    *
    * @param pixels exactly one RGB frame
-   * @param index 0, 1, 2, ...
+   * @param index in the whole video, from the first frame of this segment on
    */
   void encode(ByteBuffer pixels, long index) {
-    AVFrame source = open(rgb);
-    AVFrame target = open(yuv);
+    AVFrame source = held(rgb);
+    AVFrame target = held(yuv);
     byte[] row = new byte[format.width() * 3];
     BytePointer plane = source.data(0);
     for (int y = 0; y < format.height(); y++) {
@@ -256,7 +269,7 @@ final class H264Encoder implements AutoCloseable {
     check(av_frame_make_writable(target), "reuse a frame");
     int rows =
         sws_scale(
-            open(scaler),
+            held(scaler),
             source.data(),
             source.linesize(),
             0,
@@ -265,22 +278,22 @@ final class H264Encoder implements AutoCloseable {
             target.linesize());
     check(rows == format.outputHeight() ? 0 : -1, "scale a frame");
     target.pts(index);
-    check(avcodec_send_frame(open(codec), target), "encode frame " + index);
+    check(avcodec_send_frame(held(codec), target), "encode frame " + index);
     drain();
   }
 
-  /** Writes what the encoder still holds, and the index. */
+  /** Writes what the encoder still holds. */
   void finish() {
-    check(avcodec_send_frame(open(codec), null), "flush the encoder");
+    check(avcodec_send_frame(held(codec), null), "flush the encoder");
     drain();
-    check(av_write_trailer(open(container)), "write the index");
+    check(av_write_trailer(held(container)), "write the last fragment");
   }
 
   private void drain() {
-    AVPacket out = open(packet);
-    AVStream track = open(stream);
+    AVPacket out = held(packet);
+    AVStream track = held(stream);
     while (true) {
-      int result = avcodec_receive_packet(open(codec), out);
+      int result = avcodec_receive_packet(held(codec), out);
       if (result == AVERROR_EAGAIN() || result == AVERROR_EOF()) {
         return;
       }
@@ -288,9 +301,9 @@ final class H264Encoder implements AutoCloseable {
       // OpenH264 leaves the duration open; a constant rate makes it one tick, also for the last
       // frame.
       out.duration(1);
-      av_packet_rescale_ts(out, open(codec).time_base(), track.time_base());
+      av_packet_rescale_ts(out, held(codec).time_base(), track.time_base());
       out.stream_index(track.index());
-      int written = av_interleaved_write_frame(open(container), out);
+      int written = av_interleaved_write_frame(held(container), out);
       av_packet_unref(out);
       check(written, "write " + file);
     }
@@ -298,32 +311,6 @@ final class H264Encoder implements AutoCloseable {
 
   private boolean isHd() {
     return format.outputHeight() >= HD_HEIGHT_PIXELS;
-  }
-
-  private static <T> T open(@Nullable T owned) {
-    if (owned == null) {
-      throw new IllegalStateException("Expected an open encoder, but it is closed");
-    }
-    return owned;
-  }
-
-  private static <T extends Pointer> T present(@Nullable T made, String what) {
-    if (made == null || made.isNull()) {
-      throw new LongtakeException(ErrorCode.INTERNAL, "FFmpeg could not " + what);
-    }
-    return made;
-  }
-
-  private static void check(int result, String what) {
-    if (result < 0) {
-      byte[] text = new byte[128];
-      av_strerror(result, text, text.length);
-      String reason = new String(text, StandardCharsets.UTF_8);
-      throw new LongtakeException(
-          ErrorCode.INTERNAL,
-          "FFmpeg could not %s: %s"
-              .formatted(what, reason.substring(0, Math.max(0, reason.indexOf('\0')))));
-    }
   }
 
   /** Frees everything, in the reverse order of its making. Closing twice has no effect. */

@@ -46,17 +46,17 @@ final class JobArtifactsTest {
   }
 
   private Path file(int step) {
-    return folder.resolve("jobs/job/state-%06d".formatted(step));
+    return folder.resolve("jobs/job/state-000001-%06d".formatted(step));
   }
 
   @Test
   void shouldKeepTheLastTwoStates() throws Exception {
-    assertThat(artifacts.latestState("job")).isEmpty();
+    assertThat(artifacts.latestState("job", 1)).isEmpty();
     for (int step : new int[] {1, 2, 9, 10}) {
-      artifacts.writeState("job", state(step));
+      artifacts.writeState("job", 1, state(step));
     }
 
-    assertThat(artifacts.latestState("job")).hasValue(state(10));
+    assertThat(artifacts.latestState("job", 1)).hasValue(state(10));
     assertThat(file(9)).exists();
     assertThat(file(2)).doesNotExist();
     assertThat(artifacts.readPrompt("job")).isEqualTo(PROMPT);
@@ -66,8 +66,8 @@ final class JobArtifactsTest {
   void shouldUseTheStateBeforeWhenAnyByteOfTheLastIsWrong() throws Exception {
     Random random = new Random(11);
     for (int round = 0; round < 200; round++) {
-      artifacts.writeState("job", state(1));
-      artifacts.writeState("job", state(2));
+      artifacts.writeState("job", 1, state(1));
+      artifacts.writeState("job", 1, state(2));
       byte[] bytes = Files.readAllBytes(file(2));
       if (round % 2 == 0) {
         bytes[random.nextInt(bytes.length)] ^= (byte) (1 << random.nextInt(8));
@@ -76,7 +76,7 @@ final class JobArtifactsTest {
         Files.write(file(2), Arrays.copyOf(bytes, random.nextInt(bytes.length)));
       }
 
-      assertThat(artifacts.latestState("job")).hasValue(state(1));
+      assertThat(artifacts.latestState("job", 1)).hasValue(state(1));
       assertThat(file(2)).as("not tried again").doesNotExist();
     }
   }

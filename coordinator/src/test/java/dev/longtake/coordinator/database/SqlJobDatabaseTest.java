@@ -30,6 +30,7 @@ final class SqlJobDatabaseTest {
         attempt,
         new byte[] {(byte) attempt},
         events,
+        List.of(),
         List.of(new JobRow.Transition(attempt, 5, "RUNNING", attempt, "it's time")));
   }
 

@@ -92,7 +92,7 @@ final class JobStoreTest {
 
     assertThat(store.end(entry, new Outcome.Failed(ErrorCode.INTERNAL, "late"))).isFalse();
     assertThat(store.start(entry, Plan.getDefaultInstance(), List.of())).isFalse();
-    store.progress(entry, 1, JobEvent.StepDone.newBuilder().setStep(1).build());
+    store.progress(entry, 1, TestJobs.step(1));
     assertThat(entry.snapshot().getState()).isEqualTo(JobState.JOB_STATE_CANCELED);
     assertThat(entry.snapshot().getStepsDone()).isZero();
     assertThat(folder.resolve("jobs")).as("its run may still write").isNotEmptyDirectory();
@@ -155,7 +155,7 @@ final class JobStoreTest {
   @Test
   void shouldGoOnWithEveryJobWhenOpenedAgain() {
     JobEntry running = running();
-    store.progress(running, 1, JobEvent.StepDone.newBuilder().setStep(7).build());
+    store.progress(running, 1, TestJobs.step(7));
     JobEntry waiting = submit();
     JobEntry canceled = submit();
     store.cancel(canceled.id());
@@ -202,7 +202,7 @@ final class JobStoreTest {
     assertThat(store.start(entry, Plan.getDefaultInstance(), List.of("w1"))).isTrue();
     Job before = entry.snapshot();
 
-    store.progress(entry, 1, JobEvent.StepDone.newBuilder().setStep(9).build());
+    store.progress(entry, 1, TestJobs.step(9));
     assertThat(store.end(entry, 1, new Outcome.Failed(ErrorCode.INTERNAL, "late"))).isFalse();
     assertThat(store.requeue(entry, 1, "late", 0, 1)).isFalse();
 
@@ -223,7 +223,13 @@ final class JobStoreTest {
             once.terms().key(), Priority.PRIORITY_NORMAL, Optional.empty(), ByteString.EMPTY);
     assertThatThrownBy(() ->
             store.submit(
-                new NewJob(once.request(), once.card(), once.prompt(), Duration.ZERO, others)))
+                new NewJob(
+                    once.request(),
+                    once.card(),
+                    once.prompt(),
+                    Duration.ZERO,
+                    others,
+                    Optional.empty())))
         .hasMessageContaining("used for another request");
     reopen();
     assertThat(store.submit(once).id()).isEqualTo(first.id());

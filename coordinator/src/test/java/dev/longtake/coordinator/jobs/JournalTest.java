@@ -7,7 +7,6 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.coordinator.database.JobDatabase;
 import dev.longtake.coordinator.database.JobRow;
-import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
 import dev.longtake.v1.Plan;
 import dev.longtake.v1.Priority;
@@ -30,6 +29,7 @@ final class JournalTest {
 
   /** The second failed try begins when what follows the first is done. */
   private final CountDownLatch failed = new CountDownLatch(2);
+
   private volatile boolean broken;
 
   private JobStore store() {
@@ -46,7 +46,7 @@ final class JournalTest {
       int seen = job.eventCount();
       broken = true;
 
-      store.progress(job, 1, JobEvent.StepDone.newBuilder().setStep(1).build());
+      store.progress(job, 1, TestJobs.step(1));
       assertThat(failed.await(30, TimeUnit.SECONDS)).isTrue();
 
       assertThat(job.eventAfter(seen)).as("not stored").isEmpty();
@@ -54,7 +54,7 @@ final class JournalTest {
           .isInstanceOfSatisfying(
               LongtakeException.class,
               e -> assertThat(e.code()).isEqualTo(ErrorCode.STORAGE_UNAVAILABLE));
-      store.progress(job, 1, JobEvent.StepDone.newBuilder().setStep(2).build());
+      store.progress(job, 1, TestJobs.step(2));
       List<String> told = new ArrayList<>();
       try (JobEntry.Subscription _ = job.whenStopped(() -> told.add("its run"));
           JobEntry.Subscription _ = job.subscribe(() -> told.add("a watcher"))) {

@@ -58,10 +58,17 @@ final class PlanningInputsTest {
 
   @Test
   void shouldCountTheTokensOfTheLongestRow() {
-    assertThat(PlanningInputs.textTokens(new EncodedPrompt(text(5), Optional.empty(), 1)))
+    assertThat(
+            PlanningInputs.textTokens(new EncodedPrompt(text(5), Optional.empty(), List.of(), 1)))
         .isEqualTo(5);
-    assertThat(PlanningInputs.textTokens(new EncodedPrompt(text(5), Optional.of(text(9)), 2)))
+    assertThat(
+            PlanningInputs.textTokens(
+                new EncodedPrompt(text(5), Optional.of(text(9)), List.of(), 2)))
         .isEqualTo(9);
+    assertThat(
+            PlanningInputs.textTokens(
+                new EncodedPrompt(text(5), Optional.empty(), List.of(text(3), text(7)), 3)))
+        .isEqualTo(7);
   }
 
   @Test

@@ -5,6 +5,7 @@ import dev.longtake.coordinator.artifacts.JobArtifacts;
 import dev.longtake.coordinator.database.JobDatabase;
 import dev.longtake.coordinator.database.SqlJobDatabase;
 import dev.longtake.v1.GenerationRequest;
+import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Priority;
 import dev.longtake.v1.Tensor;
@@ -45,6 +46,11 @@ public final class TestJobs {
     }
   }
 
+  /** An event. */
+  static JobEvent.Builder step(int step) {
+    return JobEvent.newBuilder().setStepDone(JobEvent.StepDone.newBuilder().setStep(step));
+  }
+
   /** A job of nobody in particular. */
   public static NewJob job() {
     return job("", Priority.PRIORITY_NORMAL, "", Optional.empty());
@@ -57,12 +63,14 @@ public final class TestJobs {
         new EncodedPrompt(
             new EncodedPrompt.Text(List.of(1, 2), Tensor.newBuilder().addShape(2).build()),
             Optional.empty(),
+            List.of(),
             /* encoderRuns= */ 1),
         Duration.ZERO,
         new NewJob.Terms(
             new NewJob.IdempotencyKey(tenant, key),
             priority,
             deadline,
-            ByteString.copyFromUtf8("digest")));
+            ByteString.copyFromUtf8("digest")),
+        Optional.empty());
   }
 }

@@ -15,6 +15,25 @@ public final class TestFrames {
     return COLOURS[index % COLOURS.length].clone();
   }
 
+  /** Of the colour that is nearest to this red, green and blue. */
+  public static int indexOf(byte[] rgb) {
+    int nearest = 0;
+    for (int i = 1; i < COLOURS.length; i++) {
+      if (distance(rgb, COLOURS[i]) < distance(rgb, COLOURS[nearest])) {
+        nearest = i;
+      }
+    }
+    return nearest;
+  }
+
+  private static int distance(byte[] rgb, int[] colour) {
+    int sum = 0;
+    for (int c = 0; c < 3; c++) {
+      sum += Math.abs(Byte.toUnsignedInt(rgb[c]) - colour[c]);
+    }
+    return sum;
+  }
+
   /** [height, width, 3]. */
   public static byte[] flat(int width, int height, int index) {
     int[] colour = colour(index);

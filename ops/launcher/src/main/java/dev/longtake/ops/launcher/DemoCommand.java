@@ -6,6 +6,7 @@ import dev.longtake.client.cli.ExitCodes;
 import dev.longtake.client.cli.GenerationOptions;
 import dev.longtake.client.cli.GenerationReport;
 import dev.longtake.client.cli.GenerationRun;
+import dev.longtake.client.cli.LongVideoOptions;
 import dev.longtake.client.cli.OutputFile;
 import dev.longtake.client.cli.ProgressBar;
 import dev.longtake.client.cli.Texts;
@@ -75,6 +76,8 @@ final class DemoCommand implements Callable<Integer> {
               + " demo model's are few).")
   int upscale = 6;
 
+  @Mixin LongVideoOptions longVideo = new LongVideoOptions();
+
   @Option(names = "--json", description = "Print the result as JSON.")
   boolean isJson;
 
@@ -113,7 +116,11 @@ final class DemoCommand implements Callable<Integer> {
       var _ = local.death().thenRun(client::close);
       try {
         return new GenerationRun(client, progress)
-            .run(SubmitRequest.newBuilder().setRequest(request()).build(), file, List.of(starting));
+            .run(
+                SubmitRequest.newBuilder().setRequest(longVideo.apply(request(), client)).build(),
+                file,
+                /* stream= */ null,
+                List.of(starting));
       } catch (LongtakeClientException e) {
         if (e.reason().equals(LongtakeClientException.INVALID_REQUEST)
             || e.reason().equals(LongtakeClientException.LOCAL_FILE)) {

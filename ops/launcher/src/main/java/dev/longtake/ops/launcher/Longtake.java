@@ -1,6 +1,7 @@
 package dev.longtake.ops.launcher;
 
 import dev.longtake.client.cli.CancelCommand;
+import dev.longtake.client.cli.ContinuationCommand;
 import dev.longtake.client.cli.DrainCommand;
 import dev.longtake.client.cli.GenerateCommand;
 import dev.longtake.client.cli.JobsCommand;
@@ -60,6 +61,7 @@ public final class Longtake {
         new JobsCommand(),
         new ShowCommand(),
         new CancelCommand(),
+        new ContinuationCommand(),
         new TraceCommand(),
         new StatusCommand(),
         new DrainCommand(),

@@ -17,21 +17,32 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.HexFormat;
+import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-final class Mp4WriterTest {
+final class SeamlessMp4Test {
   private static final int COLOUR_TOLERANCE = 4;
 
   @TempDir Path folder;
 
   private VideoFile write(String name, VideoFormat format, int frames) {
-    try (Mp4Writer writer = Mp4Writer.create(folder.resolve(name), format)) {
-      for (int i = 0; i < frames; i++) {
-        writer.write(ByteBuffer.wrap(TestFrames.flat(format.width(), format.height(), i)));
-      }
-      return writer.finish();
+    return write(
+        name,
+        format,
+        IntStream.range(0, frames)
+            .mapToObj(i -> ByteBuffer.wrap(TestFrames.flat(format.width(), format.height(), i)))
+            .toList());
+  }
+
+  private VideoFile write(String name, VideoFormat format, List<ByteBuffer> frames) {
+    Path stream = folder.resolve(name + ".stream");
+    try (SegmentWriter writer = SegmentWriter.create(folder, name, format, 0)) {
+      frames.forEach(writer::write);
+      new VideoStream(stream).append(0, writer.finish());
     }
+    return SeamlessMp4.write(stream, folder.resolve(name), () -> true);
   }
 
   @Test
@@ -77,15 +88,13 @@ final class Mp4WriterTest {
   @Test
   void shouldKeepEdgesInPlaceWhenTheyMove() {
     VideoFormat format = new VideoFormat(64, 64, 4, 8);
-    Path target = folder.resolve("edge.mp4");
-    try (Mp4Writer writer = Mp4Writer.create(target, format)) {
-      for (int i = 0; i < 16; i++) {
-        writer.write(TestFrames.edge(64, 64, 8 + 3 * i));
-      }
-      writer.finish();
-    }
+    VideoFile file =
+        write(
+            "edge.mp4",
+            format,
+            IntStream.range(0, 16).mapToObj(i -> TestFrames.edge(64, 64, 8 + 3 * i)).toList());
 
-    DecodedVideo video = DecodedVideo.read(target);
+    DecodedVideo video = DecodedVideo.read(file.path());
 
     for (int i = 0; i < 16; i++) {
       int edge = (8 + 3 * i) * 4;
@@ -129,25 +138,27 @@ final class Mp4WriterTest {
   }
 
   @Test
-  void shouldLeaveNothingWhenClosedUnfinished() throws IOException {
-    try (Mp4Writer writer =
-        Mp4Writer.create(folder.resolve("a.mp4"), new VideoFormat(64, 64, 1, 8))) {
-      writer.write(ByteBuffer.wrap(TestFrames.flat(64, 64, 0)));
-    }
+  void shouldLeaveNothingWhenToldToStop() throws IOException {
+    write("a.mp4", new VideoFormat(64, 64, 1, 8), 3);
+    Path stream = folder.resolve("a.mp4.stream");
+    Path target = folder.resolve("b.mp4");
+
+    assertThatThrownBy(() -> SeamlessMp4.write(stream, target, () -> false))
+        .isInstanceOfSatisfying(
+            LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.CANCELED));
 
     try (var files = Files.list(folder)) {
-      assertThat(files).isEmpty();
+      assertThat(files).containsExactlyInAnyOrder(stream, folder.resolve("a.mp4"));
     }
   }
 
   @Test
-  void shouldRefuseWhenTheFolderIsMissing() {
-    Path target = folder.resolve("missing").resolve("a.mp4");
+  void shouldRefuseWhenTheStreamIsNone() throws IOException {
+    Path stream = Files.writeString(folder.resolve("stream"), "no video");
 
-    assertThatThrownBy(() -> Mp4Writer.create(target, new VideoFormat(64, 64, 1, 8)))
+    assertThatThrownBy(() -> SeamlessMp4.write(stream, folder.resolve("a.mp4"), () -> true))
         .isInstanceOfSatisfying(
-            LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.INTERNAL))
-        .hasMessageContaining("No such file");
+            LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.INTERNAL));
   }
 
   @Test
@@ -159,8 +170,7 @@ final class Mp4WriterTest {
         .asString()
         .contains("smaller upscale");
     assertThat(new VideoFormat(64, 64, 16, 8).problem()).isEmpty();
-    assertThatThrownBy(
-            () -> Mp4Writer.create(folder.resolve("a.mp4"), new VideoFormat(17, 32, 1, 8)))
+    assertThatThrownBy(() -> SegmentWriter.create(folder, "a", new VideoFormat(17, 32, 1, 8), 0))
         .isInstanceOf(LongtakeException.class);
   }
 }

@@ -1,0 +1,5 @@
+/** Digests of bytes. */
+@NullMarked
+package dev.longtake.common.digest;
+
+import org.jspecify.annotations.NullMarked;

@@ -8,7 +8,9 @@ import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
@@ -155,6 +157,40 @@ class LongtakeClientTest {
     assertThat(file).hasBinaryContent(server.video);
     assertThat(server.downloadOffsets).containsExactly(0L, 3000L, 6000L);
     assertThat(folder).isDirectoryNotContaining("glob:**.part");
+  }
+
+  @Test
+  void shouldGoOnWhereItBrokeWhenAStreamBreaks() {
+    server.downloadsToBreak.set(2);
+    ByteArrayOutputStream played = new ByteArrayOutputStream();
+
+    long bytes = client.stream("job-1", played);
+
+    assertThat(played.toByteArray()).isEqualTo(server.video).hasSize((int) bytes);
+    assertThat(server.downloadOffsets).containsExactly(0L, 3000L, 6000L);
+    assertRefused(() -> client.stream("job-2", played), "NO_SUCH_JOB", "but got 'job-2'");
+  }
+
+  @Test
+  void shouldSayWhyWhenWhatIsStreamedCannotBeWritten() {
+    OutputStream full =
+        new OutputStream() {
+          @Override
+          public void write(int b) throws IOException {
+            throw new IOException("the player has gone");
+          }
+        };
+
+    assertRefused(
+        () -> client.stream("job-1", full),
+        LongtakeClientException.LOCAL_FILE,
+        "the player has gone");
+  }
+
+  @Test
+  void shouldFetchATokenWhenAskedForAContinuation() {
+    assertThat(client.continuation("job-1").getFrames()).isEqualTo(24);
+    assertRefused(() -> client.continuation("job-2"), "NO_SUCH_JOB", "but got 'job-2'");
   }
 
   @Test

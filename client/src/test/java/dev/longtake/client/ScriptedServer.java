@@ -11,6 +11,8 @@ import dev.longtake.v1.BlockTimes;
 import dev.longtake.v1.CancelJobRequest;
 import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.ClusterStatus;
+import dev.longtake.v1.ContinuationRequest;
+import dev.longtake.v1.ContinuationToken;
 import dev.longtake.v1.DownloadRequest;
 import dev.longtake.v1.ExplainRequest;
 import dev.longtake.v1.ExplainResponse;
@@ -29,6 +31,7 @@ import dev.longtake.v1.PlanPrediction;
 import dev.longtake.v1.RankTime;
 import dev.longtake.v1.StageTime;
 import dev.longtake.v1.StatusRequest;
+import dev.longtake.v1.StreamRequest;
 import dev.longtake.v1.SubmitRequest;
 import dev.longtake.v1.TraceChunk;
 import dev.longtake.v1.TraceRequest;
@@ -68,7 +71,7 @@ public final class ScriptedServer implements AutoCloseable {
   /** How many streams of events break off after two events each. */
   public final AtomicInteger watchesToBreak = new AtomicInteger();
 
-  /** How many downloads break off after three chunks each. */
+  /** How many downloads and streams break off after three chunks each. */
   public final AtomicInteger downloadsToBreak = new AtomicInteger();
 
   /** How many streams of traces break off after one chunk each. */
@@ -235,7 +238,7 @@ public final class ScriptedServer implements AutoCloseable {
   private final class Generation extends GenerationGrpc.GenerationImplBase {
     @Override
     public void submit(SubmitRequest request, StreamObserver<Job> reply) {
-      if (request.getRequest().getPrompt().isEmpty()) {
+      if (request.getRequest().getPrompt().isEmpty() && !request.hasContinuation()) {
         reply.onError(
             refusal(
                 Status.Code.INVALID_ARGUMENT,
@@ -329,12 +332,41 @@ public final class ScriptedServer implements AutoCloseable {
     @Override
     public void download(DownloadRequest request, StreamObserver<VideoChunk> reply) {
       downloadOffsets.add(request.getOffset());
-      boolean isToBreak = downloadsToBreak.getAndDecrement() > 0;
       boolean isToSpoil = downloadsToSpoil.getAndDecrement() > 0;
       byte[] bytes = video.clone();
       bytes[0] ^= (byte) (isToSpoil ? 1 : 0);
+      send(bytes, request.getOffset(), reply);
+    }
+
+    @Override
+    public void stream(StreamRequest request, StreamObserver<VideoChunk> reply) {
+      if (!request.getJobId().equals("job-1")) {
+        reply.onError(noSuchJob(request.getJobId()));
+        return;
+      }
+      downloadOffsets.add(request.getOffset());
+      send(video, request.getOffset(), reply);
+    }
+
+    @Override
+    public void continuation(ContinuationRequest request, StreamObserver<ContinuationToken> reply) {
+      if (!request.getJobId().equals("job-1")) {
+        reply.onError(noSuchJob(request.getJobId()));
+        return;
+      }
+      reply.onNext(
+          ContinuationToken.newBuilder()
+              .setToken(ByteString.copyFrom(trace))
+              .setSegments(2)
+              .setFrames(24)
+              .build());
+      reply.onCompleted();
+    }
+
+    private void send(byte[] bytes, long offset, StreamObserver<VideoChunk> reply) {
+      boolean isToBreak = downloadsToBreak.getAndDecrement() > 0;
       int sent = 0;
-      for (int start = (int) request.getOffset(); start < bytes.length; start += CHUNK_BYTES) {
+      for (int start = (int) offset; start < bytes.length; start += CHUNK_BYTES) {
         if (isToBreak && sent++ == 3) {
           reply.onError(Status.UNAVAILABLE.withDescription("the link broke").asException());
           return;

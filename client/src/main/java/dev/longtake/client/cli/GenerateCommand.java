@@ -36,7 +36,7 @@ public final class GenerateCommand implements Callable<Integer> {
       paramLabel = "PROMPT",
       arity = "0..1",
       description = "What the video shows; with --continue, it may be left out.")
-  String prompt = "";
+  @Nullable String prompt;
 
   @Mixin CoordinatorOption coordinator = new CoordinatorOption();
 
@@ -69,19 +69,20 @@ public final class GenerateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (prompt.isEmpty() && !beginning.isContinuation()) {
+    if (prompt == null && !beginning.isContinuation()) {
       throw new ParameterException(
           Objects.requireNonNull(spec).commandLine(),
           "Expected a PROMPT, or --continue FILE, but got neither");
     }
-    Path file = out == null ? OutputFile.forPrompt(prompt) : out;
+    String text = prompt == null ? "" : prompt;
+    Path file = out == null ? OutputFile.forPrompt(text) : out;
     try (LongtakeClient client = coordinator.connect()) {
       var run = new GenerationRun(client, ProgressBar.onStandardError());
       Thread cancelOnInterrupt = new Thread(() -> cancel(run), "cancel-job");
       Runtime.getRuntime().addShutdownHook(cancelOnInterrupt);
       GenerationReport report;
       try {
-        GenerationRequest request = longVideo.apply(options.toRequest(prompt), client);
+        GenerationRequest request = longVideo.apply(options.toRequest(text), client);
         report = run.run(beginning.apply(submit.toSubmit(request)), file, stream, List.of());
       } finally {
         removeHook(cancelOnInterrupt);

@@ -9,14 +9,19 @@ import dev.longtake.client.LongtakeClientException;
 import dev.longtake.client.ScriptedServer;
 import dev.longtake.v1.BlockRange;
 import dev.longtake.v1.GenerationRequest;
+import dev.longtake.v1.Handover;
 import dev.longtake.v1.JobState;
+import dev.longtake.v1.LongVideo;
 import dev.longtake.v1.Plan;
 import dev.longtake.v1.Precision;
+import dev.longtake.v1.SegmentPrompt;
+import dev.longtake.v1.SubmitRequest;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -128,6 +133,113 @@ class CommandsTest {
     assertThat(rank.get("sent_bytes").getAsLong()).isEqualTo(2048);
     assertThat(json.getAsJsonArray("stage_times").get(0).getAsJsonObject().get("seconds"))
         .hasToString("0.25");
+  }
+
+  @Test
+  void shouldAskForSegmentsAndStreamThemWhenTheVideoIsLong() throws IOException {
+    Path stream = folder.resolve("growing.mp4");
+    Path picture = Files.write(folder.resolve("a.png"), new byte[] {1, 2, 3});
+
+    int status =
+        run(
+            new GenerateCommand(),
+            "a cat",
+            "--coordinator=" + server.address(),
+            "--out=" + folder.resolve("a.mp4"),
+            "--stream=" + stream,
+            "--segments=5",
+            "--overlap=4",
+            "--edit-ratio=0.1",
+            "--handover=pixels",
+            "--segment-prompt=4=a dog",
+            "--segment-prompt=2=a bird",
+            "--image=" + picture);
+
+    assertThat(status).as(err.toString()).isZero();
+    assertThat(stream).hasBinaryContent(server.video);
+    SubmitRequest submit = server.submitted.get(0);
+    assertThat(submit.getMedia().toByteArray()).containsExactly(1, 2, 3);
+    assertThat(submit.getRequest().getLongVideo())
+        .isEqualTo(
+            LongVideo.newBuilder()
+                .setSegments(5)
+                .setOverlap(4)
+                .setEditRatio(0.1)
+                .setHandover(Handover.HANDOVER_PIXELS)
+                .addPrompts(SegmentPrompt.newBuilder().setFromSegment(2).setPrompt("a bird"))
+                .addPrompts(SegmentPrompt.newBuilder().setFromSegment(4).setPrompt("a dog"))
+                .build());
+  }
+
+  /** The model's clips have 64 frames at 8 a second. */
+  @Test
+  void shouldCountTheSegmentsThatSecondsNeed() {
+    assertThat(segments("--seconds=8")).isEqualTo(1);
+    assertThat(segments("--seconds=8.1")).isEqualTo(2);
+    assertThat(segments("--seconds=120")).isEqualTo(1 + (960 - 64) / 32);
+    assertThat(segments("--seconds=120", "--overlap=8")).isEqualTo(1 + (960 - 64) / 56);
+    assertThat(segments("--seconds=10", "--frames=16")).isEqualTo(1 + (80 - 16) / 8);
+  }
+
+  private int segments(String... options) {
+    List<String> arguments = new ArrayList<>(List.of(options));
+    arguments.add("a cat");
+    arguments.add("--coordinator=" + server.address());
+    arguments.add("--out=" + folder.resolve("a.mp4"));
+    assertThat(run(new GenerateCommand(), arguments.toArray(String[]::new)))
+        .as(err.toString())
+        .isZero();
+    return server
+        .submitted
+        .get(server.submitted.size() - 1)
+        .getRequest()
+        .getLongVideo()
+        .getSegments();
+  }
+
+  @Test
+  void shouldContinueWithATokenWhenOneIsGiven() {
+    Path token = folder.resolve("a.token");
+
+    assertThat(
+            run(
+                new ContinuationCommand(),
+                "job-1",
+                "--coordinator=" + server.address(),
+                "--out=" + token))
+        .as(err.toString())
+        .isZero();
+    assertThat(out.toString()).contains(token.toString(), "after segment 2, frame 24");
+    assertThat(
+            run(
+                new GenerateCommand(),
+                "--continue=" + token,
+                "--coordinator=" + server.address(),
+                "--out=" + folder.resolve("a.mp4")))
+        .as(err.toString())
+        .isZero();
+
+    assertThat(server.submitted.get(0).getContinuation().toByteArray()).isEqualTo(server.trace);
+  }
+
+  @Test
+  void shouldExitWithTwoWhenOptionsOfLongVideosContradictEachOther() {
+    assertThat(run(new GenerateCommand(), "--out=a.mp4")).isEqualTo(2);
+    assertThat(err.toString()).contains("Expected a PROMPT, or --continue FILE");
+    String at = "--coordinator=" + server.address();
+    String to = "--out=" + folder.resolve("a.mp4");
+    assertThat(run(new GenerateCommand(), "a cat", at, to, "--segments=2", "--seconds=3"))
+        .isEqualTo(2);
+    assertThat(run(new GenerateCommand(), "a cat", at, to, "--seconds=-3")).isEqualTo(2);
+    assertThat(run(new GenerateCommand(), "a cat", at, to, "--seconds=NaN")).isEqualTo(2);
+    assertThat(run(new GenerateCommand(), "a cat", at, to, "--handover=tape")).isEqualTo(2);
+    assertThat(run(new GenerateCommand(), "a cat", at, to, "--segment-prompt=x=y")).isEqualTo(2);
+    assertThat(run(new GenerateCommand(), "a cat", at, to, "--image=a", "--continue=b"))
+        .isEqualTo(2);
+    assertThat(run(new GenerateCommand(), "a cat", at, to, "--image=" + folder.resolve("none")))
+        .isEqualTo(1);
+    assertThat(err.toString()).contains("there is no such file");
+    assertThat(server.submitted).isEmpty();
   }
 
   @Test

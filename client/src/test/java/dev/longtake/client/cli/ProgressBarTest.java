@@ -59,6 +59,32 @@ class ProgressBarTest {
   }
 
   @Test
+  void shouldShowAllSegmentsAsOneWayWhenTheVideoIsLong() {
+    ProgressBar bar = bar(false, 80);
+    for (int segment = 1; segment <= 20; segment++) {
+      for (int step = 1; step <= 5; step++) {
+        JobEvent event = step(step, 5, 7);
+        bar.update(
+            event.toBuilder()
+                .setStepDone(event.getStepDone().toBuilder().setSegment(segment).setSegments(20))
+                .build());
+      }
+      bar.update(
+          JobEvent.newBuilder()
+              .setFramesDecoded(JobEvent.FramesDecoded.newBuilder().setDecoded(8).setFrames(8))
+              .build());
+      bar.update(
+          JobEvent.newBuilder().setSegmentDone(JobEvent.SegmentDone.getDefaultInstance()).build());
+    }
+
+    assertThat(written.toString().lines())
+        .as("one at the start, and one each tenth")
+        .hasSize(11)
+        .contains("segment 1/20, step 1/100  0:00, 0:07 left")
+        .contains("segment 10/20, step 50/100  0:00, 0:07 left");
+  }
+
+  @Test
   void shouldCoverTheOldLineWhenTheNewOneIsShorter() {
     ProgressBar bar = bar(true, 100);
     bar.phase("starting a coordinator and two workers");

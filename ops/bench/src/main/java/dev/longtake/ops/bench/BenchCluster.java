@@ -38,17 +38,22 @@ final class BenchCluster implements AutoCloseable {
 
   /** On loopback. */
   static BenchCluster onLoopback(Path model, Path logs, int workers) {
-    return start(model, logs, workers, null, List.of());
+    return start(model, logs, workers, null, List.of(), FLAGS);
   }
 
   /** On loopback, with more options of the coordinator. */
   static BenchCluster onLoopback(Path model, Path logs, int workers, List<String> coordinator) {
-    return start(model, logs, workers, null, coordinator);
+    return start(model, logs, workers, null, coordinator, FLAGS);
+  }
+
+  /** On loopback, with other flags of the JVM. */
+  static BenchCluster withFlags(Path model, Path logs, int workers, List<String> flags) {
+    return start(model, logs, workers, null, List.of(), flags);
   }
 
   /** Two workers with a shaped link between them. */
   static BenchCluster on(ShapedLinks links, Path model, Path logs) {
-    return start(model, logs, 2, links, List.of());
+    return start(model, logs, 2, links, List.of(), FLAGS);
   }
 
   private static BenchCluster start(
@@ -56,11 +61,12 @@ final class BenchCluster implements AutoCloseable {
       Path logs,
       int workers,
       @Nullable ShapedLinks links,
-      List<String> coordinatorOptions) {
+      List<String> coordinatorOptions,
+      List<String> flags) {
     BenchCluster cluster = new BenchCluster();
     boolean isStarted = false;
     try {
-      cluster.startAll(model, logs, workers, links, coordinatorOptions);
+      cluster.startAll(model, logs, workers, links, coordinatorOptions, flags);
       cluster.awaitMeasured(workers);
       isStarted = true;
       return cluster;
@@ -76,7 +82,8 @@ final class BenchCluster implements AutoCloseable {
       Path logs,
       int workers,
       @Nullable ShapedLinks links,
-      List<String> coordinatorOptions) {
+      List<String> coordinatorOptions,
+      List<String> flags) {
     List<String> options =
         new ArrayList<>(
             List.of(
@@ -92,7 +99,7 @@ final class BenchCluster implements AutoCloseable {
             "coordinator",
             CoordinatorMain.class.getName(),
             options,
-            FLAGS,
+            flags,
             logs.resolve("coordinator.log"),
             START);
     processes.add(coordinator);
@@ -115,10 +122,15 @@ final class BenchCluster implements AutoCloseable {
                   id,
                   "--threads",
                   "1"),
-              FLAGS,
+              flags,
               logs.resolve(id + ".log"),
               START));
     }
+  }
+
+  /** The coordinator, then the workers. */
+  List<JavaProcess> processes() {
+    return List.copyOf(processes);
   }
 
   LongtakeClient client() {

@@ -56,13 +56,15 @@ public final class BenchCommand implements Callable<Integer> {
       description =
           "For load: a model's folder (default: one is made, which takes 5 GB). For plan: the"
               + " folder whose text encoder and autoencoder are used (default: the demo model). For"
-              + " cache: a whole model (default: the demo model).")
+              + " cache and long: a whole model (default: the demo model).")
   @Nullable Path model;
 
   @Option(
       names = "--seconds",
       paramLabel = "N",
-      description = "For cache: how long the random load takes (default: 180).")
+      description =
+          "For cache: how long the random load takes (default: 180). For long: how long the video"
+              + " is (default: 120).")
   int seconds;
 
   @Option(names = "--runs", paramLabel = "N", description = "For chaos: jobs (default: 100).")

@@ -17,6 +17,7 @@ final class Benchmarks {
         new ExchangeBenchmark(),
         new CacheBenchmark(),
         new ChaosBenchmark(),
-        new JobsBenchmark());
+        new JobsBenchmark(),
+        new LongVideoBenchmark());
   }
 }

@@ -112,6 +112,11 @@ final class TestCluster implements AutoCloseable {
     return workers.get(index);
   }
 
+  /** The worker with the id. */
+  JavaProcess worker(String id) {
+    return worker(Integer.parseInt(id.substring(1)) - 1);
+  }
+
   /** Of the workers that the coordinator counts as members, in order. */
   List<String> memberIds() {
     return client.clusterStatus().getWorkersList().stream()

@@ -116,6 +116,16 @@ public final class Planner {
         1);
   }
 
+  /**
+   * How long one sequence can be: the most latent frames of a clip of this size that fit into these workers at once, with the plan that
+   * takes least. A longer video is made segment by segment.
+   *
+   * @return 0 when not even one frame fits
+   */
+  public static int mostFrames(Workload workload, ClusterView cluster) {
+    return new WhatFits(workload, cluster).mostFrames();
+  }
+
   private static String needs(Search search, Outcome outcome) {
     Shortage shortage = outcome.shortage().orElseThrow();
     return "%s needs %s and has %s"

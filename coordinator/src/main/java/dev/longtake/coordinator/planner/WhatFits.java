@@ -15,6 +15,9 @@ final class WhatFits {
 
   private static final int SIZE_STEPS = 16;
 
+  /** Far more than any model was trained for. */
+  private static final int MAX_FRAMES = 1 << 17;
+
   private final Workload workload;
   private final ClusterView cluster;
 
@@ -50,6 +53,19 @@ final class WhatFits {
     return ways.isEmpty()
         ? "nothing that this planner knows of would: use workers with more memory"
         : "it would fit " + String.join(", or ", ways);
+  }
+
+  /** The most latent frames of one clip of this size that fit, up to {@link #MAX_FRAMES}; 0 when not even one does. */
+  int mostFrames() {
+    ClipGeometry clip = workload.clip();
+    IntFunction<ClipGeometry> withFrames =
+        frames -> clip.toBuilder().setLatentFrames(frames).build();
+    int most = 1;
+    while (most < MAX_FRAMES
+        && fits(workload.withClip(withFrames.apply(most)), cluster).isPresent()) {
+      most *= 2;
+    }
+    return largest(most, withFrames);
   }
 
   /** The least number of workers, all like the one with the most memory, each on a host of its own. */

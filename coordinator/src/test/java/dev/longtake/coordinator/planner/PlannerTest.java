@@ -246,6 +246,27 @@ class PlannerTest {
   }
 
   @Test
+  void shouldSayHowManyFramesFitAtOnce() {
+    Workload workload = Models.workload(Models.openSora12(), Models.clip(30, 90, 160));
+    ClusterView small = Models.cluster(workload, 10 * GIGABIT, 16 * GIB, 1e12);
+    ClusterView large = Models.cluster(workload, 10 * GIGABIT, 16 * GIB, 1e12, 1e12, 1e12, 1e12);
+
+    int most = Planner.mostFrames(workload, small);
+
+    assertThat(most).isPositive();
+    assertThat(Planner.plan(frames(workload, most), small, 0).workerIds()).hasSize(1);
+    assertThatThrownBy(() -> Planner.plan(frames(workload, most + 1), small, 0))
+        .hasMessageContaining("with %d of its %d latent frames", most, most + 1);
+    assertThat(Planner.mostFrames(workload, large)).isGreaterThan(2 * most);
+    ClusterView tiny = Models.cluster(workload, 10 * GIGABIT, 1 << 20, 1e12);
+    assertThat(Planner.mostFrames(workload, tiny)).isZero();
+  }
+
+  private static Workload frames(Workload workload, int frames) {
+    return workload.withClip(workload.clip().toBuilder().setLatentFrames(frames).build());
+  }
+
+  @Test
   void shouldPredictTheAskedPlanWhenForced() {
     Workload workload = video();
     ClusterView cluster = Models.cluster(workload, 10 * GIGABIT, GIB, 100e9, 100e9, 100e9);

@@ -224,6 +224,7 @@ public final class PlanCommand implements Callable<Integer> {
         .setConsidered(choice.considered())
         .setTextTokens(workload.textTokens())
         .setRows(workload.rows())
+        .setMaxLatentFrames(Planner.mostFrames(workload, view))
         .build();
   }
 

@@ -45,6 +45,9 @@ final class PlanTable {
       }
       text.append(line.toString().stripTrailing()).append(System.lineSeparator());
     }
+    text.append(
+        "%nOne clip of this size has room for %d latent frames at once; longer videos are made by segments.%n"
+            .formatted(response.getMaxLatentFrames()));
     return text.toString();
   }
 

@@ -325,7 +325,7 @@ public final class JobRunner {
       case STATE -> progress.checkpointer.add(event.getState());
       case TRACE -> progress.traces.put(rank, event.getTrace().toBuilder().setRank(rank).build());
       // A newer worker may say more than we asked for.
-      case TENSOR, MEASURED, FINISHED, EVENT_NOT_SET -> {}
+      case PREVIEW, TENSOR, MEASURED, FINISHED, EVENT_NOT_SET -> {}
     }
   }
 

@@ -162,7 +162,7 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
       WorkOrder order, OrderWork work, WorkFinished.Builder finished, long startNanos) {
     return switch (order.getTaskCase()) {
       case SAMPLING -> {
-        FrameDecoder frames = order.getSampling().getDecode() ? decoder.get() : null;
+        FrameDecoder frames = SamplingOrder.wantsPixels(order.getSampling()) ? decoder.get() : null;
         finished.setLoad(since(startNanos));
         yield new SamplingOrder(work, frames, order.getSampling()).run();
       }

@@ -36,16 +36,26 @@ final class SamplingOrder {
     this.task = task;
   }
 
-  /** Returns the nanoseconds spent on decoding. */
+  /** Whether a task needs the decoder. */
+  static boolean wantsPixels(SamplingTask task) {
+    return task.getDecode() || task.getPreviewEvery() > 0;
+  }
+
+  /** Returns the nanoseconds spent on decoding after the last step. */
   long run() {
     ModelDescription model = work.model();
     int samples = task.getPromptsCount();
     require(samples >= 1, "prompts", "Expected at least one prompt, but got none");
     require(
-        !task.getDecode() || (samples == 1 && decoder != null),
-        "decode",
+        !wantsPixels(task) || (samples == 1 && decoder != null),
+        task.getDecode() ? "decode" : "preview_every",
         "Expected one sample and a model folder with a VAE to decode, but got %d samples and %s VAE"
             .formatted(samples, decoder == null ? "no" : "a"));
+    require(
+        task.getPreviewEvery() >= 0,
+        "preview_every",
+        "Expected preview_every of 0 (no previews are sent) or a number of steps, but got %d"
+            .formatted(task.getPreviewEvery()));
     require(
         task.getCheckpointEvery() >= 0,
         "checkpoint_every",
@@ -111,7 +121,8 @@ final class SamplingOrder {
   }
 
   private StepListener listener(RankWork rank, SliceTap tap, Sampler sampler) {
-    return new StepListener(work, rank, tap, sampler.steps(), task.getCheckpointEvery());
+    Previews previews = new Previews(work, rank, decoder, task, sampler.steps());
+    return new StepListener(work, rank, tap, sampler.steps(), task.getCheckpointEvery(), previews);
   }
 
   private SliceTap silent(Geometry geometry) {

@@ -11,12 +11,13 @@ import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.sampler.LocalState;
 import dev.longtake.worker.engine.sampler.SamplingListener;
 import java.util.List;
+import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a rank does between the steps: tells how far it is, sends its part of the sampler's state, hands on captured latents, and lets
- * other jobs have the device. All branch groups have the same latents; the first one's ranks of the last stage send the state, each its
- * own frames.
+ * What a rank does between the steps: tells how far it is, sends its part of the sampler's state and previews, hands on captured
+ * latents, and lets other jobs have the device. All branch groups have the same latents; the first one's ranks of the last stage send the
+ * state, each its own frames.
  */
 final class StepListener implements SamplingListener {
   private final OrderWork work;
@@ -24,6 +25,7 @@ final class StepListener implements SamplingListener {
   private final SliceTap tap;
   private final int steps;
   private final int checkpointEvery;
+  private final Previews previews;
 
   /**
    * A listener for one run of the loop.
@@ -31,12 +33,19 @@ final class StepListener implements SamplingListener {
    * @param tap for captured latents
    * @param checkpointEvery steps from one state to the next; 0: none are sent
    */
-  StepListener(OrderWork work, RankWork rank, SliceTap tap, int steps, int checkpointEvery) {
+  StepListener(
+      OrderWork work,
+      RankWork rank,
+      SliceTap tap,
+      int steps,
+      int checkpointEvery,
+      Previews previews) {
     this.work = work;
     this.rank = rank;
     this.tap = tap;
     this.steps = steps;
     this.checkpointEvery = checkpointEvery;
+    this.previews = previews;
   }
 
   @Override
@@ -55,8 +64,8 @@ final class StepListener implements SamplingListener {
     work.trace().endStep();
     // Other jobs on the device get their turn, too, and a coordinator that reads slowly does not
     // hold it. With stages an exchange gives it up soon, and latents that waited for another job
-    // would leave the first stage idle.
-    boolean yields = work.plan().stages().size() == 1;
+    // would leave the first stage idle. Decoding takes longer than that.
+    boolean yields = work.plan().stages().size() == 1 || previews.isDue();
     if (yields) {
       work.turn().give();
     }
@@ -67,6 +76,7 @@ final class StepListener implements SamplingListener {
       StepFinished finished = StepFinished.newBuilder().setStep(step + 1).setSteps(steps).build();
       work.events().accept(WorkEvent.newBuilder().setStepFinished(finished).build());
     }
+    previews.send(step + 1);
     if (yields) {
       work.turn().take();
     }
@@ -92,6 +102,16 @@ final class StepListener implements SamplingListener {
     }
     rank.homeTrace().pause();
     return part.build();
+  }
+
+  @Override
+  public OptionalInt previewedFrame(int step) {
+    return previews.wanted(step + 1);
+  }
+
+  @Override
+  public void estimate(int step, float[] frame) {
+    previews.take(frame);
   }
 
   @Override

@@ -5,6 +5,7 @@ import dev.longtake.common.model.ModelFolder;
 import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.common.plan.Plans;
 import dev.longtake.v1.DecodedFrames;
+import dev.longtake.v1.Preview;
 import dev.longtake.v1.StatePart;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.cache.ConditionCache;
@@ -45,6 +46,7 @@ final class ThreadGang implements Gang {
   private final List<EngineOrderRunner> runners = new ArrayList<>();
   private final Queue<StatePart> states = new ConcurrentLinkedQueue<>();
   private final Queue<DecodedFrames> frames = new ConcurrentLinkedQueue<>();
+  private final Queue<Preview> previews = new ConcurrentLinkedQueue<>();
   private final ExecutorService threads = Executors.newCachedThreadPool();
 
   ThreadGang(Path folder, int ranks, int threadsPerRank) {
@@ -85,6 +87,7 @@ final class ThreadGang implements Gang {
   private Map<String, Captured> run(WorkOrder task, int ranks) {
     states.clear();
     frames.clear();
+    previews.clear();
     SliceAssembly assembly = new SliceAssembly();
     List<MemoryExchange> exchanges = MemoryExchange.gang(ranks);
     var running = new ExecutorCompletionService<>(threads);
@@ -112,6 +115,8 @@ final class ThreadGang implements Gang {
               states.add(event.getState());
             } else if (event.hasFrames()) {
               frames.add(event.getFrames());
+            } else if (event.hasPreview()) {
+              previews.add(event.getPreview());
             }
           },
           () -> false);
@@ -142,6 +147,11 @@ final class ThreadGang implements Gang {
   /** What the last task's ranks decoded, in no order. */
   List<DecodedFrames> frames() {
     return List.copyOf(frames);
+  }
+
+  /** The last task's previews, in order: one rank sends them. */
+  List<Preview> previews() {
+    return List.copyOf(previews);
   }
 
   /** Texts that orders found prepared. */

@@ -252,6 +252,8 @@ class EngineOrderRunnerTest {
         "[1, 4, 4, 8, 8]",
         "[2, 4]");
     assertRefused(task -> task.setDecode(true), "VAE");
+    assertRefused(task -> task.setPreviewEvery(1), "VAE");
+    assertRefused(task -> task.setPreviewEvery(-1), "preview_every", "-1");
     assertRefused(
         task ->
             task.setDdim(Ddim.newBuilder().setSteps(3).setTimesteps(1000))

@@ -149,7 +149,7 @@ final class WorkerProcess implements AutoCloseable {
           case TENSOR -> tensors.add(event.getTensor());
           case TRACE -> trace = event.getTrace();
           case FINISHED -> finished = event.getFinished();
-          case STEP_FINISHED, FRAMES, MEASURED, STATE, EVENT_NOT_SET -> {}
+          case STEP_FINISHED, FRAMES, MEASURED, STATE, PREVIEW, EVENT_NOT_SET -> {}
         }
       }
       return new Result(finished, trace, List.copyOf(tensors));

@@ -29,7 +29,9 @@ public record Ancestral(int steps, int timesteps, boolean float32Tables, boolean
       double clip = table.posteriorMeanCoef1(index);
       double latents = clip * table.sqrtRecipAlphasCumprod(index) + table.posteriorMeanCoef2(index);
       double prediction = -clip * table.sqrtRecipm1AlphasCumprod(index);
-      plan.add(SamplerStep.of(table.timestep(index), latents, prediction, noise(table, index)));
+      plan.add(
+          SamplerStep.of(
+              table.timestep(index), table.clip(index), latents, prediction, noise(table, index)));
     }
     return new SamplingPlan(plan, new AncestralFrames(table));
   }

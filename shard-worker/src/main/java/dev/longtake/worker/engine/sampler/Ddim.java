@@ -29,7 +29,8 @@ public record Ddim(int steps, int timesteps, Spacing spacing, double eta, boolea
           Math.sqrt(Math.max(0, 1 - next - deviation * deviation))
               - latents * Math.sqrt(1 - signal);
       StepNoise noise = deviation == 0 ? StepNoise.NONE : new StepNoise.Fixed((float) deviation);
-      plan.add(SamplerStep.of(table.timestep(index), latents, prediction, noise));
+      plan.add(
+          SamplerStep.of(table.timestep(index), table.clip(index), latents, prediction, noise));
     }
     return new SamplingPlan(plan, null);
   }

@@ -105,6 +105,12 @@ public final class DiffusionTable {
     return sqrt(round(round(1 / alphasCumprod[index]) - 1));
   }
 
+  /** The clip that latents and predicted noise imply. */
+  SamplerStep.Estimate clip(int index) {
+    return new SamplerStep.Estimate(
+        sqrtRecipAlphasCumprod(index), -sqrtRecipm1AlphasCumprod(index));
+  }
+
   /** The clip's weight in the posterior mean (equation 7 of DDPM). */
   public double posteriorMeanCoef1(int index) {
     double weighted = round(betas[index] * sqrt(alphasCumprodPrevious(index)));

@@ -66,8 +66,8 @@ public record DpmSolver(
     }
     return new SamplerStep(
         from.timestep(),
-        new SamplerStep.Estimate(
-            (float) (1 / from.alpha()), (float) (-from.sigma() / from.alpha())),
+        new SamplerStep.Estimate(1 / from.alpha(), -from.sigma() / from.alpha()),
+        /* remembers= */ true,
         (float) (to.sigma() / from.sigma()),
         (float) (towards + slope),
         (float) -slope,

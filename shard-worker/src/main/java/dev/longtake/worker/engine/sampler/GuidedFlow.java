@@ -41,7 +41,8 @@ public record GuidedFlow(int steps, boolean shift) implements Sampler {
     List<SamplerStep> plan = new ArrayList<>();
     for (int step = 0; step < steps; step++) {
       float way = schedule[step + 1] - schedule[step];
-      plan.add(SamplerStep.of(schedule[step], 1, way, StepNoise.NONE));
+      var estimate = new SamplerStep.Estimate(1, -schedule[step]);
+      plan.add(SamplerStep.of(schedule[step], estimate, 1, way, StepNoise.NONE));
     }
     return new SamplingPlan(plan, null);
   }

@@ -30,7 +30,9 @@ public record RectifiedFlow(int steps, int timesteps, boolean discrete, boolean 
         schedule(geometry.pixelHeight(), geometry.pixelWidth(), geometry.pixelFrames());
     List<SamplerStep> plan = new ArrayList<>();
     for (int step = 0; step < steps; step++) {
-      plan.add(SamplerStep.of(schedule[step], 1, stepSize(schedule, step), StepNoise.NONE));
+      var estimate = new SamplerStep.Estimate(1, schedule[step] / timesteps);
+      plan.add(
+          SamplerStep.of(schedule[step], estimate, 1, stepSize(schedule, step), StepNoise.NONE));
     }
     return new SamplingPlan(plan, new FlowFrames(schedule, timesteps));
   }

@@ -1,31 +1,39 @@
 package dev.longtake.worker.engine.sampler;
 
-import org.jspecify.annotations.Nullable;
-
 /**
  * One step of any sampler, from latents {@code z} and the guided prediction {@code p}:
  *
  * <pre>
- * e  = estimate.latents * z + estimate.prediction * p      or e = p without an estimate
+ * c  = estimate.latents * z + estimate.prediction * p
+ * e  = c where the step remembers, else p
  * z' = latents * z + prediction * e + previous * (e of the step before) + noise
  * </pre>
  *
  * @param timestep what the network is told
- * @param previous 0 where the step before does not matter; else that step has an estimate
+ * @param estimate the clip as far as the step knows it: {@code c} has no noise if the prediction is right
+ * @param remembers whether the sampler goes on from its estimate and keeps it for the next step
+ * @param previous 0 where the step before does not matter; else that step remembers
  */
 public record SamplerStep(
     float timestep,
-    @Nullable Estimate estimate,
+    Estimate estimate,
+    boolean remembers,
     float latents,
     float prediction,
     float previous,
     StepNoise noise) {
 
-  /** What the sampler makes of the prediction and remembers for the next step: the clip, as far as it is known. */
-  public record Estimate(float latents, float prediction) {}
+  /** The coefficients of a clip that latents and their prediction imply. */
+  public record Estimate(float latents, float prediction) {
+    Estimate(double latents, double prediction) {
+      this((float) latents, (float) prediction);
+    }
+  }
 
   /** A step that needs nothing of the step before. */
-  static SamplerStep of(float timestep, double latents, double prediction, StepNoise noise) {
-    return new SamplerStep(timestep, null, (float) latents, (float) prediction, 0, noise);
+  static SamplerStep of(
+      float timestep, Estimate estimate, double latents, double prediction, StepNoise noise) {
+    return new SamplerStep(
+        timestep, estimate, false, (float) latents, (float) prediction, 0, noise);
   }
 }

@@ -11,6 +11,7 @@ import dev.longtake.worker.engine.sampler.FrameRule.FrameState;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -128,6 +129,10 @@ public final class SamplingLoop implements AutoCloseable {
     take("model_out", index, output);
     guide(index, output);
     take("guided_pred", index, prediction);
+    OptionalInt previewed = listener.previewedFrame(index);
+    if (previewed.isPresent()) {
+      listener.estimate(index, estimate(step, frames, previewed.getAsInt()));
+    }
     advance(index, step, frames, output);
     take("z_out", index, latents);
   }
@@ -169,8 +174,26 @@ public final class SamplingLoop implements AutoCloseable {
     }
   }
 
+  /** One frame as the step sees the clip: [channels, pixels]. One that it leaves alone is what it is. */
+  private float[] estimate(SamplerStep step, @Nullable ClipFrames frames, int frame) {
+    float[] ofLatents = coefficients(frames, step.estimate().latents(), 1);
+    float[] ofPrediction = coefficients(frames, step.estimate().prediction(), 0);
+    float[] values = new float[rows.channels() * rows.pixels()];
+    for (int channel = 0; channel < rows.channels(); channel++) {
+      int row = channel * rows.frames() + frame;
+      int coefficient = frames == null ? 0 : row;
+      float[] z = Floats.download(device, latents.rows(row, row + 1));
+      float[] p = Floats.download(device, prediction.rows(row, row + 1));
+      for (int i = 0; i < z.length; i++) {
+        values[channel * z.length + i] =
+            ofLatents[coefficient] * z[i] + ofPrediction[coefficient] * p[i];
+      }
+    }
+    return values;
+  }
+
   private void advance(int index, SamplerStep step, @Nullable ClipFrames frames, Matrix output) {
-    if (step.estimate() != null) {
+    if (step.remembers()) {
       device.combine(
           prediction,
           List.of(
@@ -196,7 +219,7 @@ public final class SamplingLoop implements AutoCloseable {
         addLearnedNoise(learned, frames, output);
       }
     }
-    if (step.estimate() != null) {
+    if (step.remembers()) {
       Matrix estimate = prediction;
       prediction = remembered;
       remembered = estimate;

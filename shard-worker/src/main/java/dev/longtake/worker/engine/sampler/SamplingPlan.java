@@ -25,6 +25,6 @@ public record SamplingPlan(List<SamplerStep> steps, @Nullable FrameRule frames) 
 
   /** Whether steps keep their estimate for the next one. */
   public boolean remembers() {
-    return steps.stream().anyMatch(step -> step.estimate() != null);
+    return steps.stream().anyMatch(SamplerStep::remembers);
   }
 }

@@ -9,6 +9,7 @@ import dev.longtake.worker.engine.exec.Geometry;
 import dev.longtake.worker.engine.exec.StepInput;
 import java.util.Map;
 import java.util.Objects;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -16,6 +17,9 @@ import org.jspecify.annotations.Nullable;
 /** Sampling loops of several ranks with a function of the latents for a network, and their latents put together. */
 final class LoopRuns {
   static final int CHANNELS = 3;
+
+  /** The frame of the whole clip that "estimate" is of. */
+  static final int PREVIEWED = 3;
 
   /** The prediction for one value: all branches' channels, the first being the prediction, the next ones the variance. */
   interface Oracle {
@@ -41,7 +45,7 @@ final class LoopRuns {
     this.oracle = oracle;
   }
 
-  /** The captured latents of whole clips [samples, channels, frames, pixels], "final" and NAME/STEP. */
+  /** The captured latents of whole clips [samples, channels, frames, pixels], "final" and NAME/STEP; "estimate" is [channels, pixels]. */
   Map<String, float[]> run(SamplingInput input, int ranks, Set<String> captured) {
     Map<String, float[]> whole = new TreeMap<>();
     for (int rank = 0; rank < ranks; rank++) {
@@ -147,6 +151,19 @@ final class LoopRuns {
 
     @Override
     public void stepFinished(int step, @Nullable LocalState after) {}
+
+    @Override
+    public OptionalInt previewedFrame(int step) {
+      int local = PREVIEWED - rows.geometry().latentFrames().start();
+      return captured.contains("estimate") && local >= 0 && local < rows.frames()
+          ? OptionalInt.of(local)
+          : OptionalInt.empty();
+    }
+
+    @Override
+    public void estimate(int step, float[] frame) {
+      whole.put("estimate/" + step, frame);
+    }
 
     @Override
     public boolean wants(String name) {

@@ -28,7 +28,7 @@ class SamplerOrderTest {
     for (SamplerStep step : plan) {
       double signal = signal(step.timestep(), products);
       double estimate = Math.sqrt(1 - signal) * z / variance(signal);
-      if (step.estimate() != null) {
+      if (step.remembers()) {
         estimate = step.estimate().latents() * z + step.estimate().prediction() * estimate;
       }
       z = step.latents() * z + step.prediction() * estimate + step.previous() * before;
@@ -92,13 +92,11 @@ class SamplerOrderTest {
 
     assertThat(first.timestep()).isEqualTo(999f);
     SamplerStep.Estimate estimate = first.estimate();
-    assertThat(estimate).isNotNull();
-    if (estimate != null) {
-      assertThat(first.latents() + first.prediction() * estimate.latents())
-          .isCloseTo((float) latents, Offset.offset(1e-5f));
-      assertThat(first.prediction() * estimate.prediction())
-          .isCloseTo((float) prediction, Offset.offset(1e-5f));
-    }
+    assertThat(first.remembers()).isTrue();
+    assertThat(first.latents() + first.prediction() * estimate.latents())
+        .isCloseTo((float) latents, Offset.offset(1e-5f));
+    assertThat(first.prediction() * estimate.prediction())
+        .isCloseTo((float) prediction, Offset.offset(1e-5f));
   }
 
   @Test

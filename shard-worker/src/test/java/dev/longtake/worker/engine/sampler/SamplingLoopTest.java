@@ -27,7 +27,7 @@ class SamplingLoopTest {
   private static final int PIXELS = 6;
   private static final int SAMPLES = 2;
   private static final int VALUES = SAMPLES * LoopRuns.CHANNELS * FRAMES * PIXELS;
-  private static final Set<String> CAPTURED = Set.of("z_in", "guided_pred", "z_out");
+  private static final Set<String> CAPTURED = Set.of("z_in", "guided_pred", "z_out", "estimate");
   private static final Spacing LEADING = new Spacing(Spacing.Kind.LEADING, 1);
 
   private final Device device = CpuDevice.open(1, 1L << 30);
@@ -90,7 +90,7 @@ class SamplingLoopTest {
   void shouldGiveTheSameBitsForAnyNumberOfRanks(Sampler sampler) {
     SamplingInput input = input(sampler, threeBranches(), maskFor(sampler));
     Map<String, float[]> alone = runs().run(input, 1, CAPTURED);
-    assertThat(alone).hasSize(1 + 3 * sampler.steps());
+    assertThat(alone).hasSize(1 + 4 * sampler.steps());
     for (int ranks : new int[] {2, 3, 7}) {
       Map<String, float[]> gang = runs().run(input, ranks, CAPTURED);
       alone.forEach((name, values) ->
@@ -199,9 +199,22 @@ class SamplingLoopTest {
 
     Guidance distilled = new Guidance(3, true, LoopRuns.CHANNELS, null, false);
     for (Guidance guidance : List.of(Guidance.of(3), distilled, threeBranches())) {
-      float[] last = named(runs.run(input(sampler, guidance, null), 1, Set.of()), "final");
+      Map<String, float[]> latents =
+          runs.run(input(sampler, guidance, null), 2, Set.of("estimate"));
+      float[] last = named(latents, "final");
       for (int i = 0; i < last.length; i++) {
         assertThat(last[i]).as("%s", guidance).isCloseTo(clip(i), Offset.offset(2e-4f));
+      }
+      // So sure that every step sees it whole.
+      for (int step = 0; step < sampler.steps(); step++) {
+        float[] estimate = named(latents, "estimate/" + step);
+        assertThat(estimate).hasSize(LoopRuns.CHANNELS * PIXELS);
+        for (int i = 0; i < estimate.length; i++) {
+          int element = (i / PIXELS * FRAMES + LoopRuns.PREVIEWED) * PIXELS + i % PIXELS;
+          assertThat(estimate[i])
+              .as("step %d, %s", step, guidance)
+              .isCloseTo(clip(element), Offset.offset(2e-3f));
+        }
       }
     }
   }

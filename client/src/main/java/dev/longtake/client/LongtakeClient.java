@@ -16,11 +16,13 @@ import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.ListJobsRequest;
 import dev.longtake.v1.StatusRequest;
+import dev.longtake.v1.PreviewsRequest;
 import dev.longtake.v1.StreamRequest;
 import dev.longtake.v1.SubmitRequest;
 import dev.longtake.v1.TraceChunk;
 import dev.longtake.v1.TraceRequest;
 import dev.longtake.v1.VideoChunk;
+import dev.longtake.v1.VideoPreview;
 import dev.longtake.v1.WatchRequest;
 import dev.longtake.v1.WorkerStatus;
 import io.grpc.Context;
@@ -302,6 +304,32 @@ public final class LongtakeClient implements AutoCloseable {
   }
 
   /**
+   * Hands previews of the job's video to {@code listener}, on the calling thread, until the job has ended: the newest one, then each new
+   * one that comes before the listener is done with the last. There are some where the request asks for them ({@code preview_every}).
+   */
+  public void previews(String jobId, Consumer<VideoPreview> listener) {
+    Context.CancellableContext context = Context.current().withCancellation();
+    Reconnection reconnection = new Reconnection(this, watchTimeout);
+    try {
+      while (true) {
+        try {
+          Iterator<VideoPreview> previews =
+              openPreviews(context, jobId, reconnection.remainingNanos());
+          while (previews.hasNext()) {
+            listener.accept(previews.next());
+            reconnection.succeeded();
+          }
+          return;
+        } catch (StatusRuntimeException e) {
+          reconnection.pauseOrThrow(e);
+        }
+      }
+    } finally {
+      context.cancel(null);
+    }
+  }
+
+  /**
    * What another job needs to go on where this one's last done segment ends: see {@link SubmitRequest#getContinuation}. The job may run, or
    * have ended in any way.
    */
@@ -381,6 +409,17 @@ public final class LongtakeClient implements AutoCloseable {
             GenerationGrpc.newBlockingStub(channel)
                 .withDeadlineAfter(timeoutNanos, TimeUnit.NANOSECONDS)
                 .stream(StreamRequest.newBuilder().setJobId(jobId).setOffset(offset).build()));
+  }
+
+  /** One stream of previews, ended by cancelling {@code context}. */
+  private Iterator<VideoPreview> openPreviews(
+      Context.CancellableContext context, String jobId, long timeoutNanos) {
+    return inContext(
+        context,
+        () ->
+            GenerationGrpc.newBlockingStub(channel)
+                .withDeadlineAfter(timeoutNanos, TimeUnit.NANOSECONDS)
+                .previews(PreviewsRequest.newBuilder().setJobId(jobId).build()));
   }
 
   /** One stream of the trace, ended by cancelling {@code context}. */

@@ -188,6 +188,16 @@ class LongtakeClientTest {
   }
 
   @Test
+  void shouldSeePreviewsAgainWhenTheirStreamBreaks() {
+    server.downloadsToBreak.set(1);
+    List<Integer> steps = new ArrayList<>();
+
+    client.previews("job-1", preview -> steps.add(preview.getStep()));
+
+    assertThat(steps).endsWith(5, 10, 15, 20, 25).hasSize(8);
+  }
+
+  @Test
   void shouldFetchATokenWhenAskedForAContinuation() {
     assertThat(client.continuation("job-1").getFrames()).isEqualTo(24);
     assertRefused(() -> client.continuation("job-2"), "NO_SUCH_JOB", "but got 'job-2'");

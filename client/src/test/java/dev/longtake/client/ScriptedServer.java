@@ -31,12 +31,14 @@ import dev.longtake.v1.PlanPrediction;
 import dev.longtake.v1.RankTime;
 import dev.longtake.v1.StageTime;
 import dev.longtake.v1.StatusRequest;
+import dev.longtake.v1.PreviewsRequest;
 import dev.longtake.v1.StreamRequest;
 import dev.longtake.v1.SubmitRequest;
 import dev.longtake.v1.TraceChunk;
 import dev.longtake.v1.TraceRequest;
 import dev.longtake.v1.Video;
 import dev.longtake.v1.VideoChunk;
+import dev.longtake.v1.VideoPreview;
 import dev.longtake.v1.WatchRequest;
 import dev.longtake.v1.WorkerDescription;
 import dev.longtake.v1.WorkerPrediction;
@@ -346,6 +348,24 @@ public final class ScriptedServer implements AutoCloseable {
       }
       downloadOffsets.add(request.getOffset());
       send(video, request.getOffset(), reply);
+    }
+
+    @Override
+    public void previews(PreviewsRequest request, StreamObserver<VideoPreview> reply) {
+      for (int step = 5; step <= 25; step += 5) {
+        reply.onNext(
+            VideoPreview.newBuilder()
+                .setSegment(1)
+                .setStep(step)
+                .setSteps(30)
+                .setPng(ByteString.copyFrom(new byte[] {(byte) step}))
+                .build());
+        if (step == 15 && downloadsToBreak.getAndDecrement() > 0) {
+          reply.onError(Status.UNAVAILABLE.withDescription("the link broke").asException());
+          return;
+        }
+      }
+      reply.onCompleted();
     }
 
     @Override

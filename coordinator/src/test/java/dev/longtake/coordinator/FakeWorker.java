@@ -20,6 +20,7 @@ import dev.longtake.v1.EncodeTextResponse;
 import dev.longtake.v1.IntRange;
 import dev.longtake.v1.JoinReply;
 import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.Preview;
 import dev.longtake.v1.RankTrace;
 import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.StatePart;
@@ -356,12 +357,27 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
         if (task.getCheckpointEvery() > 0 && step < steps) {
           response.onNext(state(task, step));
         }
+        if (task.getPreviewEvery() > 0 && step % task.getPreviewEvery() == 0 && step < steps) {
+          response.onNext(preview(step));
+        }
         response.onNext(
             WorkEvent.newBuilder()
                 .setStepFinished(StepFinished.newBuilder().setStep(step).setSteps(steps))
                 .build());
       }
     }
+  }
+
+  /** Its colour is the step's. */
+  private static WorkEvent preview(int step) {
+    return WorkEvent.newBuilder()
+        .setPreview(
+            Preview.newBuilder()
+                .setStep(step)
+                .setWidth(512)
+                .setHeight(32)
+                .setRgb(ByteString.copyFrom(TestFrames.flat(512, 32, step))))
+        .build();
   }
 
   /** All latents, each byte being the step. */

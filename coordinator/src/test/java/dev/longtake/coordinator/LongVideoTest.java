@@ -21,13 +21,16 @@ import dev.longtake.v1.JobState;
 import dev.longtake.v1.LongVideo;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Sampler;
+import dev.longtake.v1.PreviewsRequest;
 import dev.longtake.v1.SegmentPrompt;
 import dev.longtake.v1.StreamRequest;
 import dev.longtake.v1.SubmitRequest;
 import dev.longtake.v1.VideoChunk;
+import dev.longtake.v1.VideoPreview;
 import dev.longtake.v1.WorkOrder;
 import java.awt.Color;
 import java.awt.image.BufferedImage;
+import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -185,6 +188,39 @@ final class LongVideoTest {
     assertCounts(decoded(streamed.substring(0, (int) segments.get(1).getStreamBytes())), 0, 10);
     assertThat(failure(() -> stream(id, streamed.size() + 1)).field()).hasValue("offset");
     assertThat(failure(() -> stream(id, -1)).field()).hasValue("offset");
+  }
+
+  @Test
+  void shouldShowPreviewsWhenAskedFor() throws Exception {
+    FakeWorker worker = cluster.joined("w0");
+    worker.behaviour = FakeWorker.Behaviour.HOLD;
+    String id = cluster.submit(request(2).setPreviewEvery(1)).getId();
+    Iterator<VideoPreview> previews =
+        cluster.generation().previews(PreviewsRequest.newBuilder().setJobId(id).build());
+
+    VideoPreview first = previews.next();
+    assertThat(first.getSegment()).isEqualTo(1);
+    assertThat(first.getStep()).isEqualTo(1);
+    assertThat(first.getSteps()).isEqualTo(4);
+    BufferedImage picture = ImageIO.read(new ByteArrayInputStream(first.getPng().toByteArray()));
+    assertThat(List.of(picture.getWidth(), picture.getHeight())).containsExactly(256, 16);
+    Color colour = new Color(picture.getRGB(100, 8));
+    assertThat(new int[] {colour.getRed(), colour.getGreen(), colour.getBlue()})
+        .isEqualTo(TestFrames.colour(1));
+
+    finish(cluster, worker, id, 1);
+    assertThat(previews.next().getSegment()).isEqualTo(2);
+    finish(cluster, worker, id, 2);
+    assertThat(previews.hasNext()).isFalse();
+    assertThat(
+            cluster
+                .generation()
+                .previews(PreviewsRequest.newBuilder().setJobId(id).build())
+                .next()
+                .getSegment())
+        .as("the newest stays")
+        .isEqualTo(2);
+    assertRefused("preview_every", request(1).setPreviewEvery(-1));
   }
 
   @Test

@@ -46,19 +46,11 @@ public final class GenerateCommand implements Callable<Integer> {
       description = "The MP4; replaced if it exists (default: out/<prompt>.mp4).")
   @Nullable Path out;
 
-  @Option(
-      names = "--stream",
-      paramLabel = "FILE",
-      description = {
-        "Where the video goes while it is made, segment by segment, as an MP4 that plays as far as"
-            + " it",
-        "has come; '-' for standard output."
-      })
-  @Nullable Path stream;
-
   @Mixin GenerationOptions options = new GenerationOptions();
 
   @Mixin LongVideoOptions longVideo = new LongVideoOptions();
+
+  @Mixin WhileMadeOptions whileMade = new WhileMadeOptions();
 
   @Mixin BeginningOptions beginning = new BeginningOptions();
 
@@ -82,8 +74,15 @@ public final class GenerateCommand implements Callable<Integer> {
       Runtime.getRuntime().addShutdownHook(cancelOnInterrupt);
       GenerationReport report;
       try {
-        GenerationRequest request = longVideo.apply(options.toRequest(text), client);
-        report = run.run(beginning.apply(submit.toSubmit(request)), file, stream, List.of());
+        GenerationRequest request =
+            whileMade.apply(longVideo.apply(options.toRequest(text), client));
+        whileMade.prepare();
+        report =
+            run.run(
+                beginning.apply(submit.toSubmit(request)),
+                file,
+                jobId -> whileMade.start(client, jobId),
+                List.of());
       } finally {
         removeHook(cancelOnInterrupt);
       }

@@ -8,7 +8,7 @@ import dev.longtake.v1.SubmitRequest;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
-import org.jspecify.annotations.Nullable;
+import java.util.function.Function;
 
 /** One prompt's way to a file: submit, show progress, download. */
 public final class GenerationRun {
@@ -24,25 +24,37 @@ public final class GenerationRun {
   /**
    * Generates and writes {@code file}.
    *
-   * @param stream where the video goes while it is made, {@code -} being standard output; null: nowhere
    * @param before stages that the caller already spent, for the report
    * @throws LongtakeClientException when the request is refused, the job fails (with the job's reason) or is cancelled, or
    *     the file can't be written
    */
   public GenerationReport run(
+      SubmitRequest request, Path file, List<GenerationReport.Stage> before) {
+    return run(request, file, jobId -> List.of(), before);
+  }
+
+  /**
+   * Generates and writes {@code file}.
+   *
+   * @param whileMade begins what is done beside watching, given the job's id
+   * @param before stages that the caller already spent, for the report
+   * @throws LongtakeClientException when the request is refused, the job fails (with the job's reason) or is cancelled, or
+   *     the file can't be written
+   */
+  GenerationReport run(
       SubmitRequest request,
       Path file,
-      @Nullable Path stream,
+      Function<String, List<Aside>> whileMade,
       List<GenerationReport.Stage> before) {
     OutputFile.prepare(file);
     Job ended;
     try {
       String jobId = client.submit(request).getId();
       runningJobId.set(jobId);
-      StreamFile streamed = stream == null ? null : StreamFile.start(client, jobId, stream);
+      List<Aside> asides = whileMade.apply(jobId);
       ended = client.watch(jobId, progress::update);
-      if (streamed != null) {
-        streamed.await();
+      for (Aside aside : asides) {
+        aside.await();
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

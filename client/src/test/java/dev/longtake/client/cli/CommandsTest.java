@@ -138,6 +138,7 @@ class CommandsTest {
   @Test
   void shouldAskForSegmentsAndStreamThemWhenTheVideoIsLong() throws IOException {
     Path stream = folder.resolve("growing.mp4");
+    Path preview = folder.resolve("now.png");
     Path picture = Files.write(folder.resolve("a.png"), new byte[] {1, 2, 3});
 
     int status =
@@ -147,6 +148,8 @@ class CommandsTest {
             "--coordinator=" + server.address(),
             "--out=" + folder.resolve("a.mp4"),
             "--stream=" + stream,
+            "--preview=" + preview,
+            "--preview-every=7",
             "--segments=5",
             "--overlap=4",
             "--edit-ratio=0.1",
@@ -157,7 +160,9 @@ class CommandsTest {
 
     assertThat(status).as(err.toString()).isZero();
     assertThat(stream).hasBinaryContent(server.video);
+    assertThat(preview).hasBinaryContent(new byte[] {25});
     SubmitRequest submit = server.submitted.get(0);
+    assertThat(submit.getRequest().getPreviewEvery()).isEqualTo(7);
     assertThat(submit.getMedia().toByteArray()).containsExactly(1, 2, 3);
     assertThat(submit.getRequest().getLongVideo())
         .isEqualTo(

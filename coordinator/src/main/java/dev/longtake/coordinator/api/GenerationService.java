@@ -28,12 +28,14 @@ import dev.longtake.v1.JobState;
 import dev.longtake.v1.ListJobsRequest;
 import dev.longtake.v1.ListJobsResponse;
 import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.PreviewsRequest;
 import dev.longtake.v1.SegmentPrompt;
 import dev.longtake.v1.StreamRequest;
 import dev.longtake.v1.SubmitRequest;
 import dev.longtake.v1.TraceChunk;
 import dev.longtake.v1.TraceRequest;
 import dev.longtake.v1.VideoChunk;
+import dev.longtake.v1.VideoPreview;
 import dev.longtake.v1.WatchRequest;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
@@ -202,6 +204,14 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
         artifacts.stream(entry.id()),
         request.getOffset(),
         (ServerCallStreamObserver<VideoChunk>) response,
+        executor);
+  }
+
+  @Override
+  public void previews(PreviewsRequest request, StreamObserver<VideoPreview> response) {
+    PreviewStream.start(
+        jobs.get(request.getJobId()),
+        (ServerCallStreamObserver<VideoPreview>) response,
         executor);
   }
 

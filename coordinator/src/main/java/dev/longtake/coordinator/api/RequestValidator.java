@@ -74,6 +74,12 @@ final class RequestValidator {
         .ifPresent(problem -> {
           throw invalidField("upscale", problem);
         });
+    if (request.getPreviewEvery() < 0) {
+      throw invalidField(
+          "preview_every",
+          "Expected preview_every of 0 (none) or a number of steps, but got %d"
+              .formatted(request.getPreviewEvery()));
+    }
     full.setPrecision(precision(request));
     full.setWireFormat(Plans.message(wireFormat(request)));
     if (request.hasPlan()) {

@@ -17,6 +17,7 @@ import dev.longtake.v1.Plan;
 import dev.longtake.v1.Priority;
 import dev.longtake.v1.Reuse;
 import dev.longtake.v1.StoredJob;
+import dev.longtake.v1.VideoPreview;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -24,6 +25,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One job: its state, its events, and whoever wants to know of new ones. Events are kept here once, and
@@ -38,6 +40,8 @@ public final class JobEntry {
   private final List<Runnable> runs = new CopyOnWriteArrayList<>();
   private final String id;
   private final long submittedMillis;
+
+  private volatile @Nullable VideoPreview preview;
 
   // Guarded by this.
   private final List<JobEvent> events;
@@ -180,6 +184,17 @@ public final class JobEntry {
   /** Bytes of the stream that can be sent: its segments that are stored. */
   public synchronized long streamBytes() {
     return storedStreamBytes;
+  }
+
+  /** The newest preview of those that were asked for. */
+  public Optional<VideoPreview> preview() {
+    return Optional.ofNullable(preview);
+  }
+
+  /** There is a new one, which is not stored. */
+  void preview(VideoPreview newest) {
+    preview = newest;
+    tellWatchers();
   }
 
   /** How its video is divided. */

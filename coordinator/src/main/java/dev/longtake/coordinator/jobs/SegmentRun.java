@@ -9,14 +9,17 @@ import dev.longtake.coordinator.fleet.Gang;
 import dev.longtake.coordinator.fleet.Member;
 import dev.longtake.coordinator.planner.Clips;
 import dev.longtake.coordinator.video.FrameSpool;
+import dev.longtake.coordinator.video.PreviewPicture;
 import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.DecodedFrames;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.JobEvent;
+import dev.longtake.v1.Preview;
 import dev.longtake.v1.RankTrace;
 import dev.longtake.v1.StepFinished;
 import dev.longtake.v1.Tensor;
 import dev.longtake.v1.TensorSlice;
+import dev.longtake.v1.VideoPreview;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkFinished;
 import java.util.Collection;
@@ -175,6 +178,7 @@ final class SegmentRun {
         }
       }
       case TENSOR -> onTensor(event.getTensor());
+      case PREVIEW -> onPreview(event.getPreview());
       case TRACE -> traces.put(rank, event.getTrace().toBuilder().setRank(rank).build());
       // A newer worker may say more than we asked for.
       case MEASURED, FINISHED, EVENT_NOT_SET -> {}
@@ -204,6 +208,24 @@ final class SegmentRun {
                     .setRemaining(Durations.fromNanos(remaining.toNanos()))
                     .setSegment(start.segment())
                     .setSegments(segments.count())));
+  }
+
+  private void onPreview(Preview preview) {
+    long expected = 3L * preview.getWidth() * preview.getHeight();
+    if (preview.getRgb().size() != expected || expected <= 0) {
+      throw new LongtakeException(
+          ErrorCode.INTERNAL,
+          "Expected a preview of %d x %d pixels, but got %d bytes"
+              .formatted(preview.getWidth(), preview.getHeight(), preview.getRgb().size()));
+    }
+    entry.preview(
+        VideoPreview.newBuilder()
+            .setSegment(start.segment())
+            .setStep(preview.getStep())
+            .setSteps(entry.request().getSteps())
+            .setPng(
+                PreviewPicture.png(preview.getRgb(), preview.getWidth(), preview.getHeight()))
+            .build());
   }
 
   private void onFrames(DecodedFrames frames) {

@@ -45,6 +45,7 @@ final class WorkOrders {
             .setSeed(segments.seed(start.segment()))
             .setCheckpointEvery(settings.checkpointEvery())
             .setDecode(true)
+            .setPreviewEvery(request.getPreviewEvery())
             .setDecodeFrom(segments.firstShown(start.segment()))
             .addCapture(FINAL_LATENTS);
     if (prompt.hasNullText()) {

@@ -119,7 +119,6 @@ final class DemoCommand implements Callable<Integer> {
             .run(
                 SubmitRequest.newBuilder().setRequest(longVideo.apply(request(), client)).build(),
                 file,
-                /* stream= */ null,
                 List.of(starting));
       } catch (LongtakeClientException e) {
         if (e.reason().equals(LongtakeClientException.INVALID_REQUEST)

@@ -141,6 +141,30 @@ final class MeasuringTest {
   }
 
   @Test
+  void shouldGiveUpTheMeasurementUnderWayWhenAJobLostItsWorkers() throws Exception {
+    try (TestCluster cluster = new TestCluster(folder)) {
+      FakeWorker w0 = cluster.joined("w0");
+      cluster.awaitStatus(status -> isMeasured(status, 0));
+      w0.behaviour = FakeWorker.Behaviour.HOLD;
+      String job = cluster.submit().getId();
+      cluster.awaitEvent(job, JobEvent::hasStepDone);
+      FakeWorker w1 = cluster.workerOn("another host", "w1");
+      w1.measuring.behaviour = FakeMeasurements.Behaviour.HOLD;
+      cluster.joined(w1);
+      next(w1);
+
+      w0.kill();
+
+      assertThat(w1.orders.poll(WAIT_SECONDS, TimeUnit.SECONDS))
+          .as("though its measurement never ends")
+          .isNotNull();
+      w1.measuring.behaviour = FakeMeasurements.Behaviour.ANSWER;
+      cluster.end(job);
+      cluster.awaitStatus(status -> isMeasured(status, 0));
+    }
+  }
+
+  @Test
   void shouldGoOnWithoutWhenMeasurementsFail() throws Exception {
     try (TestCluster cluster = new TestCluster(folder)) {
       FakeWorker w0 = cluster.worker("w0", FakeWorker.card());

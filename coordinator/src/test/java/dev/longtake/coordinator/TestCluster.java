@@ -125,6 +125,13 @@ final class TestCluster implements AutoCloseable {
     return worker;
   }
 
+  FakeWorker workerOn(String host, String id) {
+    FakeWorker worker =
+        new FakeWorker(id, FakeWorker.card(), description -> description.setHost(host));
+    workers.add(worker);
+    return worker;
+  }
+
   /** A worker that has joined. */
   FakeWorker joined(String id) throws Exception {
     return joined(worker(id, FakeWorker.card()));

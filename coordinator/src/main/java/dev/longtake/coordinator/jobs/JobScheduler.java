@@ -109,7 +109,7 @@ public final class JobScheduler implements AutoCloseable {
 
   private Trial tryStart(JobEntry entry) throws InterruptedException {
     measurer.want(entry.request().getPrecision());
-    if (!measurer.standBack(PATIENCE)) {
+    if (!measurer.standBack(PATIENCE, /* urgent= */ entry.goesFirst())) {
       return Trial.SETTLED;
     }
     Optional<Placement> placed;

@@ -30,15 +30,19 @@ final class MeasureCall {
    * Blocks until all workers have answered, at most for the measurement's deadline.
    *
    * @param attempt larger than that of any order before
+   * @param context gives it up when cancelled, and is cancelled when a worker fails
    * @param executor one thread per worker
    * @param onBroken told of a worker whose connection broke, by any thread
    * @return what the workers measured, in order of their ranks
    * @throws LongtakeException the first failure, after all calls have ended
    */
   static List<Measured> run(
-      Measurement measurement, long attempt, Executor executor, Consumer<Member> onBroken) {
+      Measurement measurement,
+      long attempt,
+      Context.CancellableContext context,
+      Executor executor,
+      Consumer<Member> onBroken) {
     List<Member> members = measurement.members();
-    Context.CancellableContext context = Context.ROOT.withCancellation();
     List<CompletableFuture<Measured>> calls = new ArrayList<>();
     for (int rank = 0; rank < members.size(); rank++) {
       Member member = members.get(rank);
@@ -57,11 +61,7 @@ final class MeasureCall {
           });
       calls.add(call);
     }
-    try {
-      return await(calls);
-    } finally {
-      context.cancel(null);
-    }
+    return await(calls);
   }
 
   private static List<Measured> await(List<CompletableFuture<Measured>> calls) {

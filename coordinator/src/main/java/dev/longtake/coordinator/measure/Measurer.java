@@ -10,13 +10,14 @@ import dev.longtake.v1.BlockTimes;
 import dev.longtake.v1.LinkTimes;
 import dev.longtake.v1.Measured;
 import dev.longtake.v1.Precision;
+import io.grpc.Context;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
-import java.util.HashSet;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
+import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
@@ -47,7 +48,7 @@ public final class Measurer implements FleetListener, AutoCloseable {
   private final Condition quiet = lock.newCondition();
   private final Agenda agenda = new Agenda();
   private final Drift drift = new Drift();
-  private final Set<Measurement> underWay = new HashSet<>();
+  private final Map<Measurement, Context.CancellableContext> underWay = new HashMap<>();
   private long attempt;
   private boolean standsBack;
   private boolean closed;
@@ -102,13 +103,17 @@ public final class Measurer implements FleetListener, AutoCloseable {
   /**
    * A job waits: nothing new is begun until {@link #resume}, and what is under way is waited for.
    *
+   * @param urgent what is under way is given up, and done again later: the job lost its workers, and its plan need not be the best one
    * @return whether nothing is under way any more
    */
-  public boolean standBack(Duration patience) throws InterruptedException {
+  public boolean standBack(Duration patience, boolean urgent) throws InterruptedException {
     long remainingNanos = patience.toNanos();
     lock.lockInterruptibly();
     try {
       standsBack = true;
+      if (urgent) {
+        underWay.values().forEach(context -> context.cancel(null));
+      }
       while (!underWay.isEmpty() && remainingNanos > 0) {
         remainingNanos = quiet.awaitNanos(remainingNanos);
       }
@@ -172,14 +177,15 @@ public final class Measurer implements FleetListener, AutoCloseable {
         return;
       }
       for (Measurement due : agenda.due(fleet.membersById(), fleet.links(), nanoTime.getAsLong())) {
-        if (underWay.contains(due)) {
+        if (underWay.containsKey(due)) {
           continue;
         }
         fleet
             .reserveQuietly(due.jobId(), due.members())
             .ifPresent(gang -> {
-              underWay.add(due);
-              begun.add(new Begun(due, ++attempt, gang));
+              Context.CancellableContext context = Context.ROOT.withCancellation();
+              underWay.put(due, context);
+              begun.add(new Begun(due, ++attempt, gang, context));
             });
       }
     } finally {
@@ -188,7 +194,8 @@ public final class Measurer implements FleetListener, AutoCloseable {
     begun.forEach(this::start);
   }
 
-  private record Begun(Measurement measurement, long attempt, Gang gang) {}
+  private record Begun(
+      Measurement measurement, long attempt, Gang gang, Context.CancellableContext context) {}
 
   private void start(Begun begun) {
     try {
@@ -204,7 +211,7 @@ public final class Measurer implements FleetListener, AutoCloseable {
     Measurement measurement = begun.measurement;
     try (Gang _ = begun.gang) {
       long startNanos = nanoTime.getAsLong();
-      keep(measurement, MeasureCall.run(measurement, begun.attempt, executor, fleet::doubt));
+      keep(measurement, MeasureCall.run(measurement, begun.attempt, begun.context, executor, fleet::doubt));
       log.info(
           "{} took {} ms", measurement.jobId(), (nanoTime.getAsLong() - startNanos) / 1_000_000);
       lock.lock();
@@ -214,10 +221,15 @@ public final class Measurer implements FleetListener, AutoCloseable {
         lock.unlock();
       }
     } catch (LongtakeException e) {
-      failed(measurement, e);
+      if (e.code() == ErrorCode.CANCELED && begun.context.isCancelled()) {
+        log.debug("{} was given up for a job", measurement.jobId());
+      } else {
+        failed(measurement, e);
+      }
     } catch (RuntimeException e) {
       failed(measurement, new LongtakeException(ErrorCode.INTERNAL, e.toString(), e));
     } finally {
+      begun.context.cancel(null);
       ended(measurement);
     }
   }

@@ -2,6 +2,7 @@ package dev.longtake.ops.bench.chaos;
 
 import dev.longtake.client.LongtakeClient;
 import dev.longtake.client.LongtakeClientException;
+import dev.longtake.v1.ClusterStatus;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.process.JavaProcess;
@@ -107,23 +108,29 @@ final class ChaosCluster implements AutoCloseable {
   /** Waits until all workers are members again: a request that finds none is refused. */
   void awaitWorkers() {
     long deadline = System.nanoTime() + START.toNanos();
-    while (members() < workers.size()) {
+    while (!isReady()) {
       if (System.nanoTime() > deadline) {
         throw new LongtakeException(
             ErrorCode.TIMED_OUT,
-            "Expected %d workers to join again within %d s, but %d have"
-                .formatted(workers.size(), START.toSeconds(), members()));
+            "Expected %d workers to join again and to be measured within %d s; see their logs"
+                .formatted(workers.size(), START.toSeconds()));
       }
       awaitExit(coordinator, POLL);
     }
   }
 
-  private int members() {
+  /** A new job waits for a measurement under way, which would be counted as lost by the next fault. */
+  private boolean isReady() {
     try {
-      return client.clusterStatus().getWorkersCount();
+      ClusterStatus status = client.clusterStatus();
+      int links = workers.size() * (workers.size() - 1);
+      return status.getWorkersCount() == workers.size()
+          && status.getLinksCount() == links
+          && status.getWorkersList().stream()
+              .allMatch(worker -> worker.hasBlockTimes() && worker.getJobIdsCount() == 0);
     } catch (LongtakeClientException e) {
       // Nobody answers at the moment.
-      return 0;
+      return false;
     }
   }
 

@@ -7,8 +7,8 @@ import dev.longtake.v1.SamplingTask;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.engine.exec.Branch;
 import dev.longtake.worker.engine.exec.Condition;
-import dev.longtake.worker.engine.exec.Floats;
 import dev.longtake.worker.engine.exec.Geometry;
+import dev.longtake.worker.engine.gang.FinalFrames;
 import dev.longtake.worker.engine.gang.GangDenoiser;
 import dev.longtake.worker.engine.gang.Lanes;
 import dev.longtake.worker.engine.gang.RankWork;
@@ -24,7 +24,7 @@ import java.util.List;
 import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
-/** The sampling loop of one rank, then its frames decoded. */
+/** The sampling loop of one rank, then its part of the frames decoded. */
 final class SamplingOrder {
   private final OrderWork work;
   private final @Nullable FrameDecoder decoder;
@@ -89,7 +89,7 @@ final class SamplingOrder {
           new StageLoop(rank, lanes, input, listener(rank, silent(geometry), sampler))) {
         loop.run();
       }
-      return 0;
+      return decode(rank, /* latents= */ null);
     } finally {
       work.turn().giveIfHeld();
     }
@@ -108,16 +108,26 @@ final class SamplingOrder {
       if (tap.wants("final")) {
         tap.latents("final", latents, model.latentChannels());
       }
-      if (!task.getDecode() || decoder == null) {
-        return 0;
-      }
-      // Decoding has threads of its own.
-      float[] local = Floats.download(work.device(), latents);
-      work.turn().give();
-      long start = System.nanoTime();
-      new FrameDecoding(work, decoder).run(local, geometry, rank.share(), task.getDecodeFrom());
-      return System.nanoTime() - start;
+      return decode(rank, latents);
     }
+  }
+
+  /**
+   * This rank's part of the frames that are wanted.
+   *
+   * @param latents that this rank has; null in stages before the last
+   */
+  private long decode(RankWork rank, @Nullable Matrix latents) {
+    if (!task.getDecode() || decoder == null) {
+      return 0;
+    }
+    FinalFrames frames = new FinalFrames(rank, task.getDecodeFrom());
+    float[] mine = frames.exchange(latents);
+    // Decoding has threads of its own.
+    work.turn().give();
+    long start = System.nanoTime();
+    new FrameDecoding(work, decoder).run(frames.mine(), mine, rank.share().geometry().patching());
+    return System.nanoTime() - start;
   }
 
   private StepListener listener(RankWork rank, SliceTap tap, Sampler sampler) {

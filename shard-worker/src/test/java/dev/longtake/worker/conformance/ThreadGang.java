@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorCompletionService;
@@ -45,7 +46,7 @@ final class ThreadGang implements Gang {
   private final List<OpenModel> models = new ArrayList<>();
   private final List<EngineOrderRunner> runners = new ArrayList<>();
   private final Queue<StatePart> states = new ConcurrentLinkedQueue<>();
-  private final Queue<DecodedFrames> frames = new ConcurrentLinkedQueue<>();
+  private final Map<Integer, Queue<DecodedFrames>> frames = new ConcurrentHashMap<>();
   private final Queue<Preview> previews = new ConcurrentLinkedQueue<>();
   private final ExecutorService threads = Executors.newCachedThreadPool();
 
@@ -94,7 +95,9 @@ final class ThreadGang implements Gang {
     for (int rank = 0; rank < ranks; rank++) {
       EngineOrderRunner runner = runners.get(rank);
       MemoryExchange exchange = exchanges.get(rank);
-      running.submit(() -> run(runner, task, exchange, assembly), true);
+      Queue<DecodedFrames> decoded =
+          frames.computeIfAbsent(rank, _ -> new ConcurrentLinkedQueue<>());
+      running.submit(() -> run(runner, task, exchange, assembly, decoded), true);
     }
     for (int ended = 0; ended < ranks; ended++) {
       awaitNext(running);
@@ -103,7 +106,11 @@ final class ThreadGang implements Gang {
   }
 
   private void run(
-      EngineOrderRunner runner, WorkOrder task, MemoryExchange exchange, SliceAssembly assembly) {
+      EngineOrderRunner runner,
+      WorkOrder task,
+      MemoryExchange exchange,
+      SliceAssembly assembly,
+      Queue<DecodedFrames> decoded) {
     try {
       runner.run(
           task,
@@ -114,7 +121,7 @@ final class ThreadGang implements Gang {
             } else if (event.hasState()) {
               states.add(event.getState());
             } else if (event.hasFrames()) {
-              frames.add(event.getFrames());
+              decoded.add(event.getFrames());
             } else if (event.hasPreview()) {
               previews.add(event.getPreview());
             }
@@ -146,7 +153,14 @@ final class ThreadGang implements Gang {
 
   /** What the last task's ranks decoded, in no order. */
   List<DecodedFrames> frames() {
-    return List.copyOf(frames);
+    return frames.values().stream().flatMap(Queue::stream).toList();
+  }
+
+  /** The latent frames that a rank of the last task decoded, in order. */
+  List<Integer> framesOf(int rank) {
+    return frames.getOrDefault(rank, new ConcurrentLinkedQueue<>()).stream()
+        .map(DecodedFrames::getFirstFrame)
+        .toList();
   }
 
   /** The last task's previews, in order: one rank sends them. */

@@ -84,7 +84,12 @@ public record Geometry(
 
   /** Latent frames of this rank: those of its token frames. */
   public Range latentFrames() {
-    Range frames = frameRange(rank);
+    return latentFrames(rank);
+  }
+
+  /** Latent frames of a rank. */
+  public Range latentFrames(int ofRank) {
+    Range frames = frameRange(ofRank);
     return new Range(
         Math.min(frames.start() * patching.patchFrames(), patching.frames()),
         Math.min(frames.end() * patching.patchFrames(), patching.frames()));

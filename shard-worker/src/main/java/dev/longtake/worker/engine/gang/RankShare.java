@@ -1,6 +1,5 @@
 package dev.longtake.worker.engine.gang;
 
-import dev.longtake.common.partition.Partition;
 import dev.longtake.common.partition.Range;
 import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.worker.engine.Exchange;
@@ -58,11 +57,6 @@ public record RankShare(ExecutionPlan plan, int rank, Geometry geometry, Conditi
   /** Whether this rank tells how far the job is; one rank of the gang does. */
   public boolean tells() {
     return isLastStage() && isFirstBranchGroup() && place().sequenceRank() == 0;
-  }
-
-  /** This branch group's share of something that all groups have. */
-  public Range ofBranchGroup(int size) {
-    return new Partition(size, plan.branchGroups()).of(place().branchGroup());
   }
 
   /** Whom this rank exchanges activations with. */

@@ -9,12 +9,13 @@ import dev.longtake.v1.GenerationGrpc;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.protobuf.services.HealthStatusManager;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 
 /**
- * What the coordinator says of itself: Cluster serves; Generation serves while there is a worker that may get work, and jobs reach the
+ * What the coordinator says of itself: nothing serves while it does not lead; else Cluster does, and Generation serves while there is a worker that may get work, and jobs reach the
  * disk. Workers check themselves from end to end and say so with their heartbeats.
  */
 final class Health implements FleetListener, AutoCloseable {
@@ -24,6 +25,7 @@ final class Health implements FleetListener, AutoCloseable {
   private final JobStore jobs;
   private final HealthStatusManager statuses;
   private final ScheduledFuture<?> check;
+  private boolean isClosed; // guarded by this
 
   private Health(
       Fleet fleet, JobStore jobs, HealthStatusManager statuses, ScheduledExecutorService timer) {
@@ -33,6 +35,17 @@ final class Health implements FleetListener, AutoCloseable {
     this.check =
         timer.scheduleAtFixedRate(
             this::update, STORE_CHECK.toMillis(), STORE_CHECK.toMillis(), TimeUnit.MILLISECONDS);
+  }
+
+  /** What a coordinator says that does not lead. */
+  static void notLeading(HealthStatusManager statuses) {
+    for (String service :
+        List.of(
+            HealthStatusManager.SERVICE_NAME_ALL_SERVICES,
+            ClusterGrpc.SERVICE_NAME,
+            GenerationGrpc.SERVICE_NAME)) {
+      statuses.setStatus(service, ServingStatus.NOT_SERVING);
+    }
   }
 
   /**
@@ -67,6 +80,9 @@ final class Health implements FleetListener, AutoCloseable {
 
   /** One at a time, so that the last one sees the last state. */
   private synchronized void update() {
+    if (isClosed) {
+      return;
+    }
     boolean serves = !fleet.usable().isEmpty() && jobs.isStoring();
     statuses.setStatus(
         GenerationGrpc.SERVICE_NAME, serves ? ServingStatus.SERVING : ServingStatus.NOT_SERVING);
@@ -75,5 +91,9 @@ final class Health implements FleetListener, AutoCloseable {
   @Override
   public void close() {
     check.cancel(/* mayInterruptIfRunning= */ false);
+    synchronized (this) {
+      isClosed = true;
+      notLeading(statuses);
+    }
   }
 }

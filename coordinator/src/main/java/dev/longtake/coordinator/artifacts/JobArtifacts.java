@@ -2,6 +2,7 @@ package dev.longtake.coordinator.artifacts;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.coordinator.files.PartFile;
 import dev.longtake.v1.SamplerState;
 import dev.longtake.v1.StoredPrompt;
 import java.io.IOException;
@@ -13,12 +14,17 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * The files of jobs: a folder for each job that has not ended, with its encoded prompt and its last two checkpoints, and one for videos.
  * Different jobs may be used by different threads; one job by one at a time.
+ *
+ * <p>Of several coordinators that share the folders the one that leads uses them. One that was replaced while it was frozen finds out before
+ * it gives a file its name or deletes one. Should it freeze right there, it does no harm: its checkpoint is one that the job went through
+ * or will, with the same bits, and older than those that the next leader makes; its video has the same frames, and so the same bytes.
  */
 public final class JobArtifacts {
   private static final Logger log = LoggerFactory.getLogger(JobArtifacts.class);
@@ -30,16 +36,19 @@ public final class JobArtifacts {
 
   private final Path jobs;
   private final Path videos;
+  private final BooleanSupplier isLeading;
 
   /**
    * Artifacts in two folders.
    *
    * @param jobs a folder that is there; a folder for each job is made in it
    * @param videos a folder that is there
+   * @param isLeading whether this coordinator may still write and delete
    */
-  public JobArtifacts(Path jobs, Path videos) {
+  public JobArtifacts(Path jobs, Path videos, BooleanSupplier isLeading) {
     this.jobs = jobs;
     this.videos = videos;
+    this.isLeading = isLeading;
   }
 
   /** Where a job's finished video is, or would be. */
@@ -83,8 +92,24 @@ public final class JobArtifacts {
     }
   }
 
-  /** Keeps a checkpoint, and the one before it. */
+  /**
+   * Asked before a file gets its name.
+   *
+   * @throws LongtakeException NOT_LEADER when another coordinator may lead
+   */
+  public void requireLeading() {
+    if (!isLeading.getAsBoolean()) {
+      throw new LongtakeException(
+          ErrorCode.NOT_LEADER,
+          "Expected this coordinator to lead when it wrote a file, but its lease has ended; the one that leads next goes on");
+    }
+  }
+
+  /** Keeps a checkpoint, and the one before it; no effect when another coordinator may lead. */
   public void writeState(String jobId, SamplerState state) throws IOException {
+    if (!isLeading.getAsBoolean()) {
+      return;
+    }
     ChecksummedFile.write(
         folder(jobId).resolve(STATE_PREFIX + "%06d".formatted(state.getStepsDone())), state);
     List<Path> states = states(jobId);
@@ -118,7 +143,7 @@ public final class JobArtifacts {
             folder(jobId),
             file -> {
               String name = file.getFileName().toString();
-              return name.startsWith(STATE_PREFIX) && !name.endsWith(ChecksummedFile.PART_SUFFIX);
+              return name.startsWith(STATE_PREFIX) && !name.endsWith(PartFile.SUFFIX);
             })) {
       files.forEach(states::add);
     }
@@ -126,10 +151,10 @@ public final class JobArtifacts {
     return states;
   }
 
-  /** Deletes what a job needed while it ran; its video stays. What can't be deleted is only logged. */
+  /** Deletes what a job needed while it ran, unless another coordinator may lead; its video stays. What can't be deleted is only logged. */
   public void deleteWork(String jobId) {
     Path folder = folder(jobId);
-    if (!Files.isDirectory(folder)) {
+    if (!isLeading.getAsBoolean() || !Files.isDirectory(folder)) {
       return;
     }
     try {
@@ -144,8 +169,11 @@ public final class JobArtifacts {
     }
   }
 
-  /** Deletes a job's video; what can't be deleted is only logged. */
+  /** Deletes a job's video, unless another coordinator may lead; what can't be deleted is only logged. */
   public void deleteVideo(String jobId) {
+    if (!isLeading.getAsBoolean()) {
+      return;
+    }
     try {
       Files.deleteIfExists(video(jobId));
     } catch (IOException e) {

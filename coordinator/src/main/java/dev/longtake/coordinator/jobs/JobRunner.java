@@ -149,6 +149,7 @@ public final class JobRunner {
           NO_WORKERS,
           WORKER_BUSY,
           WRONG_STATE,
+          NOT_LEADER,
           STORAGE_UNAVAILABLE ->
           true;
       case INVALID_REQUEST,
@@ -375,6 +376,7 @@ public final class JobRunner {
         spool.read(i, frame.clear());
         writer.write(frame.flip());
       }
+      artifacts.requireLeading();
       return writer.finish();
     }
   }

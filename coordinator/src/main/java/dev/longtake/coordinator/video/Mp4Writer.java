@@ -2,6 +2,7 @@ package dev.longtake.coordinator.video;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.coordinator.files.PartFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -18,13 +19,10 @@ import java.util.HexFormat;
  * Writes RGB frames, in order, as an MP4 that browsers and phones play: H.264, yuv420p, index at the front. The same frames
  * give the same bytes.
  *
- * <p>The file appears under its name only when it is complete and on the disk; until then it has the suffix {@link
- * #PART_SUFFIX}, and {@link #close} without {@link #finish} removes it. Not thread-safe.
+ * <p>The file appears under its name only when it is complete and on the disk; until then it is a {@link
+ * PartFile}, and {@link #close} without {@link #finish} removes it. Not thread-safe.
  */
 public final class Mp4Writer implements AutoCloseable {
-  /** Suffix of files that are being written, so that left-overs of a killed process can be recognised. */
-  public static final String PART_SUFFIX = ".part";
-
   private static final int HASH_BUFFER_BYTES = 1 << 16;
 
   private final Path target;
@@ -52,7 +50,7 @@ public final class Mp4Writer implements AutoCloseable {
         .ifPresent(problem -> {
           throw LongtakeException.invalidField("upscale", problem);
         });
-    Path part = target.resolveSibling(target.getFileName() + PART_SUFFIX);
+    Path part = PartFile.of(target);
     return new Mp4Writer(target, part, format, H264Encoder.open(part, format));
   }
 

@@ -26,13 +26,15 @@ final class JobArtifactsTest {
 
   @TempDir Path folder;
   private JobArtifacts artifacts;
+  private boolean isLeading = true;
 
   @BeforeEach
   void open() throws IOException {
     artifacts =
         new JobArtifacts(
             Files.createDirectory(folder.resolve("jobs")),
-            Files.createDirectory(folder.resolve("videos")));
+            Files.createDirectory(folder.resolve("videos")),
+            () -> isLeading);
     artifacts.writePrompt("job", PROMPT);
   }
 
@@ -84,7 +86,7 @@ final class JobArtifactsTest {
   @Test
   void shouldSayWhatIsWrongWhenAFolderCantBeUsed() throws Exception {
     Path notAFolder = Files.writeString(folder.resolve("file"), "x");
-    JobArtifacts broken = new JobArtifacts(notAFolder, folder);
+    JobArtifacts broken = new JobArtifacts(notAFolder, folder, () -> true);
 
     assertThatThrownBy(() -> broken.writePrompt("job", PROMPT))
         .isInstanceOfSatisfying(
@@ -96,6 +98,25 @@ final class JobArtifactsTest {
         .isInstanceOfSatisfying(
             LongtakeException.class,
             e -> assertThat(e.code()).isEqualTo(ErrorCode.CHECKSUM_MISMATCH));
+  }
+
+  @Test
+  void shouldLeaveAllAsItIsWhenAnotherCoordinatorMayLead() throws Exception {
+    artifacts.writeState("job", state(2));
+    Path video = Files.writeString(artifacts.video("job"), "the next leader's");
+    isLeading = false;
+
+    artifacts.writeState("job", state(3));
+    artifacts.deleteVideo("job");
+    artifacts.deleteWork("job");
+    artifacts.retainWork(Set.of());
+
+    assertThatThrownBy(artifacts::requireLeading)
+        .isInstanceOfSatisfying(
+            LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.NOT_LEADER));
+    assertThat(artifacts.latestState("job")).hasValue(state(2));
+    assertThat(artifacts.readPrompt("job")).isEqualTo(PROMPT);
+    assertThat(video).exists();
   }
 
   @Test

@@ -83,7 +83,7 @@ final class Download {
     Context.CancellableContext context = Context.current().withCancellation();
     try {
       Iterator<VideoChunk> chunks =
-          client.openVideo(context, job.getId(), offset, reconnection.remainingNanos());
+          client.openVideo(context, job.getId(), offset, reconnection);
       while (chunks.hasNext()) {
         VideoChunk chunk = chunks.next();
         if (chunk.getOffset() != offset || offset + chunk.getData().size() > sizeBytes) {

@@ -179,7 +179,8 @@ public final class LongtakeClient implements AutoCloseable {
 
   /** The job as it is now. */
   public Job get(String jobId) {
-    return call(channel -> generation(channel).get(GetJobRequest.newBuilder().setJobId(jobId).build()));
+    return call(
+        channel -> generation(channel).get(GetJobRequest.newBuilder().setJobId(jobId).build()));
   }
 
   /**
@@ -189,12 +190,15 @@ public final class LongtakeClient implements AutoCloseable {
    */
   public List<Job> list(int limit) {
     return call(channel ->
-        generation(channel).list(ListJobsRequest.newBuilder().setLimit(limit).build()).getJobsList());
+        generation(channel)
+            .list(ListJobsRequest.newBuilder().setLimit(limit).build())
+            .getJobsList());
   }
 
   /** Stops a queued or running job; a job that ended already is returned unchanged. */
   public Job cancel(String jobId) {
-    return call(channel -> generation(channel).cancel(CancelJobRequest.newBuilder().setJobId(jobId).build()));
+    return call(channel ->
+        generation(channel).cancel(CancelJobRequest.newBuilder().setJobId(jobId).build()));
   }
 
   /**
@@ -291,7 +295,10 @@ public final class LongtakeClient implements AutoCloseable {
 
   /** One stream of events, ended by cancelling {@code context}. */
   Iterator<JobEvent> openEvents(
-      Context.CancellableContext context, String jobId, long afterSequence, Reconnection reconnection) {
+      Context.CancellableContext context,
+      String jobId,
+      long afterSequence,
+      Reconnection reconnection) {
     return inContext(
         context,
         () ->

@@ -174,9 +174,7 @@ class LongtakeClientTest {
       var seen = new ArrayList<JobEvent>();
       Job ended = several.watch("job-1", seen::add);
 
-      assertThat(seen)
-          .extracting(JobEvent::getSequence)
-          .containsExactly(1L, 2L, 3L, 4L, 5L, 6L);
+      assertThat(seen).extracting(JobEvent::getSequence).containsExactly(1L, 2L, 3L, 4L, 5L, 6L);
       assertThat(server.watchSequences).containsExactly(0L);
       assertThat(next.watchSequences).containsExactly(2L);
       assertThat(ended.getState()).isEqualTo(JobState.JOB_STATE_DONE);

@@ -86,6 +86,7 @@ public final class ScriptedServer implements AutoCloseable {
   public final List<SubmitRequest> submitted = new CopyOnWriteArrayList<>();
   public final List<ExplainRequest> explained = new CopyOnWriteArrayList<>();
   public final List<String> cancelled = new CopyOnWriteArrayList<>();
+
   /** Whether every call is refused, as by a coordinator that does not lead. */
   public volatile boolean isStandby;
 

@@ -4,7 +4,6 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.metrics.CacheMeters;
 import dev.longtake.common.process.Build;
 import dev.longtake.common.rpc.Endpoints;
-import dev.longtake.coordinator.api.LeaderGate;
 import dev.longtake.coordinator.cache.EmbeddingCache;
 import dev.longtake.coordinator.cache.EmbeddingCacheSettings;
 import dev.longtake.coordinator.cache.EmbeddingFiles;
@@ -130,7 +129,12 @@ public final class Coordinator implements AutoCloseable {
             "server",
             () ->
                 Endpoints.serve(
-                    config.host(), config.port(), calls, health, terms.gate().services(), config.tls()),
+                    config.host(),
+                    config.port(),
+                    calls,
+                    health,
+                    terms.gate().services(),
+                    config.tls()),
             started -> Stopping.stop(started, config.shutdownTimeout()));
     String name = config.advertise() == null ? config.host() : config.advertise();
     shared.ifPresentOrElse(

@@ -39,8 +39,7 @@ final class Term implements AutoCloseable {
   private final Fleet fleet;
   private final List<BindableService> services;
 
-  private Term(
-      Startup startup, JobStore jobs, Fleet fleet, List<BindableService> services) {
+  private Term(Startup startup, JobStore jobs, Fleet fleet, List<BindableService> services) {
     this.startup = startup;
     this.jobs = jobs;
     this.fleet = fleet;
@@ -150,9 +149,7 @@ final class Term implements AutoCloseable {
         },
         JobScheduler::close);
     startup.step(
-        "health",
-        () -> Health.watch(fleet, jobs, given.health(), given.timer()),
-        Health::close);
+        "health", () -> Health.watch(fleet, jobs, given.health(), given.timer()), Health::close);
     return new Term(startup, jobs, fleet, services(given, fleet, jobs, artifacts, traces));
   }
 

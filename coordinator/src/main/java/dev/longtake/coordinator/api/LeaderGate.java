@@ -75,8 +75,7 @@ public final class LeaderGate {
     return gated.build();
   }
 
-  private <Q, A> void add(
-      ServerServiceDefinition.Builder gated, MethodDescriptor<Q, A> method) {
+  private <Q, A> void add(ServerServiceDefinition.Builder gated, MethodDescriptor<Q, A> method) {
     gated.addMethod(method, (call, headers) -> start(method, call, headers));
   }
 
@@ -109,7 +108,8 @@ public final class LeaderGate {
                 "Expected the coordinator that leads, but this one is a standby of %s; call that, or give the addresses of all (--coordinator A,B)"
                     .formatted(address))
             .orElse(
-                "Expected the coordinator that leads, but this one does not, and knows of none; call again in a few seconds"),
+                "Expected the coordinator that leads, but this one does not, and knows of none;"
+                    + " call again in a few seconds"),
         leader.map(address -> Map.of("leader", address)).orElse(Map.of()));
   }
 }

@@ -37,10 +37,7 @@ final class ChecksummedFile {
     Path part = PartFile.of(file);
     try {
       try (FileChannel channel =
-          FileChannel.open(
-              part,
-              StandardOpenOption.CREATE_NEW,
-              StandardOpenOption.WRITE)) {
+          FileChannel.open(part, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
         while (bytes.hasRemaining()) {
           channel.write(bytes);
         }

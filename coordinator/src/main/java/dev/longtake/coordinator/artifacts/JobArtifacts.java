@@ -101,7 +101,8 @@ public final class JobArtifacts {
     if (!isLeading.getAsBoolean()) {
       throw new LongtakeException(
           ErrorCode.NOT_LEADER,
-          "Expected this coordinator to lead when it wrote a file, but its lease has ended; the one that leads next goes on");
+          "Expected this coordinator to lead when it wrote a file, but its lease has ended; the one"
+              + " that leads next goes on");
     }
   }
 

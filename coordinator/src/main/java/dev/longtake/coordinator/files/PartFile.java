@@ -18,7 +18,8 @@ public final class PartFile {
 
   /** A new name beside {@code target}, which the file gets when it is complete. */
   public static Path of(Path target) {
-    return target.resolveSibling("%s.%s%s".formatted(target.getFileName(), UUID.randomUUID(), SUFFIX));
+    return target.resolveSibling(
+        "%s.%s%s".formatted(target.getFileName(), UUID.randomUUID(), SUFFIX));
   }
 
   /** Deletes those in a folder; whoever still writes one can't give it its name any more. */

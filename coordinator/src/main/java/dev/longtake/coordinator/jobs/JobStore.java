@@ -116,7 +116,10 @@ public final class JobStore implements AutoCloseable {
       if (entry.snapshot().getState() == JobState.JOB_STATE_RUNNING) {
         // Its workers stopped when the coordinator's connections broke; a new attempt fences them.
         int kept = artifacts.latestState(entry.id()).map(SamplerState::getStepsDone).orElse(0);
-        entry.requeue("the coordinator was started again, or another one leads", kept, entry.fruitlessAttempts());
+        entry.requeue(
+            "the coordinator was started again, or another one leads",
+            kept,
+            entry.fruitlessAttempts());
         journal.changed(entry);
       }
       queue.add(entry);

@@ -269,8 +269,8 @@ public final class Leadership implements AutoCloseable {
   private void end(Lease term) {
     if (!term.isHeld()) {
       log.warn(
-          "Does not lead any more: the lease of epoch {} ended before it was renewed. What was not stored is"
-              + " left to the coordinator that leads next; this one becomes a standby",
+          "Does not lead any more: the lease of epoch {} ended before it was renewed. What was not"
+              + " stored is left to the coordinator that leads next; this one becomes a standby",
           term.epoch());
     }
     try {

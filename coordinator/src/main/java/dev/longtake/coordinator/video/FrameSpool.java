@@ -45,8 +45,7 @@ public final class FrameSpool implements AutoCloseable {
       // Its own, whoever else has one for the same clip.
       Path file = Files.createTempFile(folder, name + "-", SUFFIX);
       FileChannel channel =
-          FileChannel.open(
-              file, StandardOpenOption.READ, StandardOpenOption.WRITE);
+          FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE);
       return new FrameSpool(file, channel, frames, frameBytes);
     } catch (IOException e) {
       throw new LongtakeException(

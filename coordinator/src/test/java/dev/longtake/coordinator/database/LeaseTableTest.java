@@ -10,11 +10,14 @@ import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.util.AbstractList;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -70,7 +73,7 @@ final class LeaseTableTest {
     return new JobRow(id, "RUNNING", "anna", 1, 1, new byte[] {1}, List.of(), List.of());
   }
 
-  /** Tries until it is taken; the time that this takes is the lease's of before. */
+  /** Tries until the lease of before has ended. */
   private long awaitTaken(String holder) throws SQLException {
     long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(DEADLINE_SECONDS);
     OptionalLong epoch = leases.take(holder, "b:2", LONG);
@@ -152,21 +155,38 @@ final class LeaseTableTest {
   @Test
   void shouldRenewButNotBeTakenWhenATransactionOfTheLeaderIsOpen() throws Exception {
     leases.take("one", "a:1", SHORT);
-    try (Connection open = DriverManager.getConnection(url);
-        Statement statement = open.createStatement()) {
-      open.setAutoCommit(false);
-      statement.execute("select 1 from leader where epoch = 1 for key share");
+    CompletableFuture<@Nullable Void> frozen = new CompletableFuture<>();
+    CompletableFuture<@Nullable Void> thawed = new CompletableFuture<>();
+    try (JobDatabase jobs = database.jobs(1, () -> true);
+        LeaseTable others = database.leases()) {
+      CompletableFuture<Optional<SQLException>> failure =
+          write(jobs, new FreezingList(row("a"), frozen, thawed));
+      frozen.get(DEADLINE_SECONDS, TimeUnit.SECONDS);
       assertThat(leases.renew(1, SHORT)).isTrue();
 
-      LeaseTable others = database.leases();
       CompletableFuture<OptionalLong> taken = CompletableFuture.supplyAsync(() -> take(others));
-      // It waits for the row, as the server sees it; nothing else of this test waits for a lock.
       awaitLockWaiter();
-      assertThat(taken).isNotDone();
-      open.commit();
+      thawed.complete(null);
+
+      assertThat(failure.get(DEADLINE_SECONDS, TimeUnit.SECONDS)).isEmpty();
       assertThat(taken.get(DEADLINE_SECONDS, TimeUnit.SECONDS)).hasValue(2);
-      others.close();
     }
+    try (JobDatabase second = database.jobs(2, () -> true)) {
+      assertThat(second.load()).extracting(JobRow::id).containsExactly("a");
+    }
+  }
+
+  /** Empty when it was written. */
+  private static CompletableFuture<Optional<SQLException>> write(
+      JobDatabase jobs, List<JobRow> rows) {
+    return CompletableFuture.supplyAsync(() -> {
+      try {
+        jobs.write(rows);
+        return Optional.empty();
+      } catch (SQLException e) {
+        return Optional.of(e);
+      }
+    });
   }
 
   private static OptionalLong take(LeaseTable leases) {
@@ -190,7 +210,8 @@ final class LeaseTableTest {
         assertThat(System.nanoTime()).as("somebody waits for the row").isLessThan(deadline);
         try (var found =
             statement.executeQuery(
-                "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like 'insert into leader%'")) {
+                "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like"
+                    + " 'insert into leader%'")) {
           isWaiting = found.next();
         }
       }
@@ -201,40 +222,35 @@ final class LeaseTableTest {
   void shouldBeTakenWhenTheLeaderFrozeInTheMiddleOfATransaction() throws Exception {
     Postgresql quick = Postgresql.open(url, Duration.ofMillis(500));
     leases.take("one", "a:1", SHORT);
-    CompletableFuture<Void> thawed = new CompletableFuture<>();
-    CompletableFuture<Void> frozen = new CompletableFuture<>();
+    CompletableFuture<@Nullable Void> thawed = new CompletableFuture<>();
+    CompletableFuture<@Nullable Void> frozen = new CompletableFuture<>();
     try (JobDatabase jobs = quick.jobs(1, () -> true)) {
-      // A list that is read while the transaction is open, as a frozen process would leave it.
-      List<JobRow> rows = new FreezingList(row("late"), frozen, thawed);
-      CompletableFuture<Throwable> writing =
-          CompletableFuture.supplyAsync(
-              () -> {
-                try {
-                  jobs.write(rows);
-                  return new AssertionError("It was written");
-                } catch (SQLException e) {
-                  return e;
-                }
-              });
+      CompletableFuture<Optional<SQLException>> failure =
+          write(jobs, new FreezingList(row("late"), frozen, thawed));
       frozen.get(DEADLINE_SECONDS, TimeUnit.SECONDS);
 
       assertThat(awaitTaken("two")).isEqualTo(2);
       thawed.complete(null);
 
-      assertThat(writing.get(DEADLINE_SECONDS, TimeUnit.SECONDS)).isInstanceOf(SQLException.class);
-      assertThatThrownBy(() -> jobs.write(List.of(row("later")))).isInstanceOf(FencedException.class);
+      assertThat(failure.get(DEADLINE_SECONDS, TimeUnit.SECONDS)).isPresent();
+      assertThatThrownBy(() -> jobs.write(List.of(row("later"))))
+          .isInstanceOf(FencedException.class);
     }
     try (JobDatabase second = database.jobs(2, () -> true)) {
       assertThat(second.load()).isEmpty();
     }
   }
 
-  private static final class FreezingList extends java.util.AbstractList<JobRow> {
+  /** Read while the transaction is open, which stays so until it is thawed: as a frozen process would leave it. */
+  private static final class FreezingList extends AbstractList<JobRow> {
     private final JobRow row;
-    private final CompletableFuture<Void> frozen;
-    private final CompletableFuture<Void> thawed;
+    private final CompletableFuture<@Nullable Void> frozen;
+    private final CompletableFuture<@Nullable Void> thawed;
 
-    FreezingList(JobRow row, CompletableFuture<Void> frozen, CompletableFuture<Void> thawed) {
+    FreezingList(
+        JobRow row,
+        CompletableFuture<@Nullable Void> frozen,
+        CompletableFuture<@Nullable Void> thawed) {
       this.row = row;
       this.frozen = frozen;
       this.thawed = thawed;

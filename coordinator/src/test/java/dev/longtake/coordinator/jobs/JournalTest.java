@@ -30,6 +30,7 @@ final class JournalTest {
 
   /** The second failed try begins when what follows the first is done. */
   private final CountDownLatch failed = new CountDownLatch(2);
+
   private volatile boolean broken;
 
   private JobStore store() {

@@ -167,8 +167,7 @@ final class ClusterMembershipTest {
         Endpoints.serve("127.0.0.1", 0, callbacks, new HealthStatusManager(), List.of(other));
     try {
       coordinator.refusals.add(refusal(ErrorCode.NOT_LEADER));
-      try (var membership =
-          join(List.of(first, "127.0.0.1:" + otherServer.getPort()), LONG)) {
+      try (var membership = join(List.of(first, "127.0.0.1:" + otherServer.getPort()), LONG)) {
         assertThat(take(other.joins).getDescription()).isEqualTo(ME);
         take(other.heartbeats);
         assertThat(coordinator.joins).as("asked first").hasSize(1);
@@ -194,8 +193,7 @@ final class ClusterMembershipTest {
       coordinator.refusals.add(refusal(ErrorCode.NOT_LEADER));
     }
     var failure =
-        catchThrowableOfType(
-            LongtakeException.class, () -> join(address, Duration.ofMillis(300)));
+        catchThrowableOfType(LongtakeException.class, () -> join(address, Duration.ofMillis(300)));
     assertThat(failure.code()).isEqualTo(ErrorCode.UNREACHABLE);
     assertThat(failure)
         .hasMessageContaining("leads at " + address)

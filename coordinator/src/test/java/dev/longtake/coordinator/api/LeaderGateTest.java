@@ -38,8 +38,7 @@ final class LeaderGateTest {
 
   @BeforeEach
   void start() {
-    server =
-        Endpoints.serve("127.0.0.1", 0, calls, new HealthStatusManager(), gate.services());
+    server = Endpoints.serve("127.0.0.1", 0, calls, new HealthStatusManager(), gate.services());
     channel = Endpoints.connect("127.0.0.1:" + server.getPort());
   }
 
@@ -66,8 +65,7 @@ final class LeaderGateTest {
   }
 
   private ErrorInfo refusal() throws Exception {
-    StatusRuntimeException failure =
-        catchThrowableOfType(StatusRuntimeException.class, this::list);
+    StatusRuntimeException failure = catchThrowableOfType(StatusRuntimeException.class, this::list);
     assertThat(failure.getStatus().getCode()).isEqualTo(Status.Code.UNAVAILABLE);
     com.google.rpc.Status details = StatusProto.fromThrowable(failure);
     assertThat(details).isNotNull();

@@ -82,8 +82,7 @@ final class Download {
   private void receive(OutputStream output, long sizeBytes) throws IOException {
     Context.CancellableContext context = Context.current().withCancellation();
     try {
-      Iterator<VideoChunk> chunks =
-          client.openVideo(context, job.getId(), offset, reconnection.remainingNanos());
+      Iterator<VideoChunk> chunks = client.openVideo(context, job.getId(), offset, reconnection);
       while (chunks.hasNext()) {
         VideoChunk chunk = chunks.next();
         if (chunk.getOffset() != offset || offset + chunk.getData().size() > sizeBytes) {

@@ -46,7 +46,7 @@ public final class JobEvents implements Iterator<JobEvent>, AutoCloseable {
     try {
       Iterator<JobEvent> events = stream;
       if (events == null) {
-        events = client.openEvents(context, jobId, lastSequence, reconnection.remainingNanos());
+        events = client.openEvents(context, jobId, lastSequence, reconnection);
         stream = events;
       }
       if (!events.hasNext()) {

@@ -25,10 +25,9 @@ import dev.longtake.v1.VideoChunk;
 import dev.longtake.v1.VideoPreview;
 import dev.longtake.v1.WatchRequest;
 import dev.longtake.v1.WorkerStatus;
+import io.grpc.Channel;
 import io.grpc.Context;
-import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
-import io.grpc.netty.NettyChannelBuilder;
 import io.netty.handler.ssl.SslContext;
 import java.io.OutputStream;
 import java.nio.file.Path;
@@ -39,6 +38,7 @@ import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -57,16 +57,11 @@ import org.jspecify.annotations.Nullable;
  * LongtakeClientException} and nothing else.
  */
 public final class LongtakeClient implements AutoCloseable {
-  private static final int MAX_MESSAGE_BYTES = 64 << 20;
-  private static final long KEEP_ALIVE_SECONDS = 10;
-  private static final long CLOSE_SECONDS = 5;
-
-  private final String address;
   private final Duration callTimeout;
   private final Duration watchTimeout;
   private final Duration downloadTimeout;
   private final Duration reconnectTimeout;
-  private final ManagedChannel channel;
+  private final Coordinators coordinators;
 
   /** Counted down by {@link #close()}, so that nobody goes on waiting to reconnect. */
   private final CountDownLatch closed = new CountDownLatch(1);
@@ -76,20 +71,12 @@ public final class LongtakeClient implements AutoCloseable {
 
   private volatile boolean isReached;
 
-  private LongtakeClient(Builder builder, String host, int port) {
-    this.address = builder.address;
+  private LongtakeClient(Builder builder) {
     this.callTimeout = builder.callTimeout;
     this.watchTimeout = builder.watchTimeout;
     this.downloadTimeout = builder.downloadTimeout;
     this.reconnectTimeout = builder.reconnectTimeout;
-    SslContext tls = builder.tls;
-    NettyChannelBuilder channel = NettyChannelBuilder.forAddress(host, port);
-    this.channel =
-        (tls == null ? channel.usePlaintext() : channel.sslContext(tls))
-            .maxInboundMessageSize(MAX_MESSAGE_BYTES)
-            .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
-            .keepAliveTimeout(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
-            .build();
+    this.coordinators = new Coordinators(builder.addresses, builder.tls);
   }
 
   public static Builder builder() {
@@ -98,7 +85,7 @@ public final class LongtakeClient implements AutoCloseable {
 
   /** Settings of a client; every one has a default. */
   public static final class Builder {
-    private String address = "127.0.0.1:7400";
+    private List<String> addresses = List.of("127.0.0.1:7400");
     private Duration callTimeout = Duration.ofSeconds(30);
     private Duration watchTimeout = Duration.ofHours(24);
     private Duration downloadTimeout = Duration.ofMinutes(30);
@@ -109,7 +96,15 @@ public final class LongtakeClient implements AutoCloseable {
 
     /** The coordinator as {@code host:port}; default {@code 127.0.0.1:7400}. */
     public Builder address(String address) {
-      this.address = address;
+      return addresses(List.of(address));
+    }
+
+    /**
+     * The coordinators of a cluster that has several, each as {@code host:port}. All calls go to the one that leads, also after another one
+     * has taken over.
+     */
+    public Builder addresses(List<String> addresses) {
+      this.addresses = List.copyOf(addresses);
       return this;
     }
 
@@ -144,7 +139,10 @@ public final class LongtakeClient implements AutoCloseable {
       return this;
     }
 
-    /** How long submitting, watching and fetching go on while a coordinator that answered before can't be reached, for example because it is restarted; default 2 min. */
+    /**
+     * How long submitting, watching and fetching go on while a coordinator that answered before can't be reached, for example because it is
+     * restarted, or while none of several leads; default 2 min.
+     */
     public Builder reconnectTimeout(Duration reconnectTimeout) {
       this.reconnectTimeout = reconnectTimeout;
       return this;
@@ -153,33 +151,16 @@ public final class LongtakeClient implements AutoCloseable {
     /**
      * A client that connects on its first call.
      *
-     * @throws LongtakeClientException INVALID_REQUEST when the address is not {@code host:port}
+     * @throws LongtakeClientException INVALID_REQUEST when an address is not {@code host:port}
      */
     public LongtakeClient build() {
-      int colon = address.lastIndexOf(':');
-      int port = -1;
-      if (colon > 0) {
-        try {
-          port = Integer.parseInt(address.substring(colon + 1));
-        } catch (NumberFormatException e) {
-          port = -1;
-        }
-      }
-      if (port < 1 || port > 65535) {
-        throw new LongtakeClientException(
-            LongtakeClientException.INVALID_REQUEST,
-            "address",
-            "Expected the coordinator's address as host:port with a port of 1 to 65535, but got '%s'"
-                .formatted(address),
-            null);
-      }
-      return new LongtakeClient(this, address.substring(0, colon), port);
+      return new LongtakeClient(this);
     }
   }
 
-  /** The coordinator's {@code host:port}. */
+  /** The coordinator's {@code host:port}; of several, with commas. */
   public String address() {
-    return address;
+    return coordinators.addresses();
   }
 
   /**
@@ -199,21 +180,13 @@ public final class LongtakeClient implements AutoCloseable {
         request.getIdempotencyKey().isEmpty()
             ? request.toBuilder().setIdempotencyKey(UUID.randomUUID().toString()).build()
             : request;
-    Reconnection reconnection = new Reconnection(this, reconnectTimeout);
-    while (true) {
-      try {
-        Job job = generation().submit(keyed);
-        reached();
-        return job;
-      } catch (StatusRuntimeException e) {
-        reconnection.pauseOrThrow(e);
-      }
-    }
+    return call(/* isPatient= */ true, channel -> generation(channel).submit(keyed));
   }
 
   /** The job as it is now. */
   public Job get(String jobId) {
-    return call(() -> generation().get(GetJobRequest.newBuilder().setJobId(jobId).build()));
+    return call(
+        channel -> generation(channel).get(GetJobRequest.newBuilder().setJobId(jobId).build()));
   }
 
   /**
@@ -222,13 +195,16 @@ public final class LongtakeClient implements AutoCloseable {
    * @param limit at most this many, 1 to 1000; 0 for 100
    */
   public List<Job> list(int limit) {
-    return call(() ->
-        generation().list(ListJobsRequest.newBuilder().setLimit(limit).build()).getJobsList());
+    return call(channel ->
+        generation(channel)
+            .list(ListJobsRequest.newBuilder().setLimit(limit).build())
+            .getJobsList());
   }
 
   /** Stops a queued or running job; a job that ended already is returned unchanged. */
   public Job cancel(String jobId) {
-    return call(() -> generation().cancel(CancelJobRequest.newBuilder().setJobId(jobId).build()));
+    return call(channel ->
+        generation(channel).cancel(CancelJobRequest.newBuilder().setJobId(jobId).build()));
   }
 
   /**
@@ -237,7 +213,7 @@ public final class LongtakeClient implements AutoCloseable {
    * @return the worker as it is now
    */
   public WorkerStatus drain(String workerId) {
-    return call(() ->
+    return call(channel ->
         ClusterGrpc.newBlockingStub(channel)
             .withDeadlineAfter(callTimeout.toNanos(), TimeUnit.NANOSECONDS)
             .drain(DrainRequest.newBuilder().setWorkerId(workerId).build()));
@@ -245,7 +221,7 @@ public final class LongtakeClient implements AutoCloseable {
 
   /** Workers, model and number of jobs. */
   public ClusterStatus clusterStatus() {
-    return call(() ->
+    return call(channel ->
         ClusterGrpc.newBlockingStub(channel)
             .withDeadlineAfter(callTimeout.toNanos(), TimeUnit.NANOSECONDS)
             .status(StatusRequest.getDefaultInstance()));
@@ -313,8 +289,7 @@ public final class LongtakeClient implements AutoCloseable {
     try {
       while (true) {
         try {
-          Iterator<VideoPreview> previews =
-              openPreviews(context, jobId, reconnection.remainingNanos());
+          Iterator<VideoPreview> previews = openPreviews(context, jobId, reconnection);
           while (previews.hasNext()) {
             listener.accept(previews.next());
             reconnection.succeeded();
@@ -334,8 +309,9 @@ public final class LongtakeClient implements AutoCloseable {
    * have ended in any way.
    */
   public ContinuationToken continuation(String jobId) {
-    return call(
-        () -> generation().continuation(ContinuationRequest.newBuilder().setJobId(jobId).build()));
+    return call(channel ->
+        generation(channel)
+            .continuation(ContinuationRequest.newBuilder().setJobId(jobId).build()));
   }
 
   /**
@@ -356,7 +332,7 @@ public final class LongtakeClient implements AutoCloseable {
    * @param limit at most this many candidates, the best ones; 0 for 20
    */
   public ExplainResponse explain(GenerationRequest request, int limit) {
-    return call(() ->
+    return call(channel ->
         ClusterGrpc.newBlockingStub(channel)
             .withDeadlineAfter(callTimeout.toNanos(), TimeUnit.NANOSECONDS)
             .explain(ExplainRequest.newBuilder().setRequest(request).setLimit(limit).build()));
@@ -366,22 +342,20 @@ public final class LongtakeClient implements AutoCloseable {
   @Override
   public void close() {
     closed.countDown();
-    channel.shutdownNow();
-    try {
-      channel.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
+    coordinators.close();
   }
 
   /** One stream of events, ended by cancelling {@code context}. */
   Iterator<JobEvent> openEvents(
-      Context.CancellableContext context, String jobId, long afterSequence, long timeoutNanos) {
+      Context.CancellableContext context,
+      String jobId,
+      long afterSequence,
+      Reconnection reconnection) {
     return inContext(
         context,
         () ->
-            GenerationGrpc.newBlockingStub(channel)
-                .withDeadlineAfter(timeoutNanos, TimeUnit.NANOSECONDS)
+            GenerationGrpc.newBlockingStub(reconnection.channel())
+                .withDeadlineAfter(reconnection.remainingNanos(), TimeUnit.NANOSECONDS)
                 .watch(
                     WatchRequest.newBuilder()
                         .setJobId(jobId)
@@ -391,45 +365,45 @@ public final class LongtakeClient implements AutoCloseable {
 
   /** One stream of the video from {@code offset}, ended by cancelling {@code context}. */
   Iterator<VideoChunk> openVideo(
-      Context.CancellableContext context, String jobId, long offset, long timeoutNanos) {
+      Context.CancellableContext context, String jobId, long offset, Reconnection reconnection) {
     return inContext(
         context,
         () ->
-            GenerationGrpc.newBlockingStub(channel)
-                .withDeadlineAfter(timeoutNanos, TimeUnit.NANOSECONDS)
+            GenerationGrpc.newBlockingStub(reconnection.channel())
+                .withDeadlineAfter(reconnection.remainingNanos(), TimeUnit.NANOSECONDS)
                 .download(DownloadRequest.newBuilder().setJobId(jobId).setOffset(offset).build()));
   }
 
   /** One stream of the growing video from {@code offset}, ended by cancelling {@code context}. */
   Iterator<VideoChunk> openStream(
-      Context.CancellableContext context, String jobId, long offset, long timeoutNanos) {
+      Context.CancellableContext context, String jobId, long offset, Reconnection reconnection) {
     return inContext(
         context,
         () ->
-            GenerationGrpc.newBlockingStub(channel)
-                .withDeadlineAfter(timeoutNanos, TimeUnit.NANOSECONDS)
+            GenerationGrpc.newBlockingStub(reconnection.channel())
+                .withDeadlineAfter(reconnection.remainingNanos(), TimeUnit.NANOSECONDS)
                 .stream(StreamRequest.newBuilder().setJobId(jobId).setOffset(offset).build()));
   }
 
   /** One stream of previews, ended by cancelling {@code context}. */
   private Iterator<VideoPreview> openPreviews(
-      Context.CancellableContext context, String jobId, long timeoutNanos) {
+      Context.CancellableContext context, String jobId, Reconnection reconnection) {
     return inContext(
         context,
         () ->
-            GenerationGrpc.newBlockingStub(channel)
-                .withDeadlineAfter(timeoutNanos, TimeUnit.NANOSECONDS)
+            GenerationGrpc.newBlockingStub(reconnection.channel())
+                .withDeadlineAfter(reconnection.remainingNanos(), TimeUnit.NANOSECONDS)
                 .previews(PreviewsRequest.newBuilder().setJobId(jobId).build()));
   }
 
   /** One stream of the trace, ended by cancelling {@code context}. */
   Iterator<TraceChunk> openTrace(
-      Context.CancellableContext context, String jobId, long timeoutNanos) {
+      Context.CancellableContext context, String jobId, Reconnection reconnection) {
     return inContext(
         context,
         () ->
-            GenerationGrpc.newBlockingStub(channel)
-                .withDeadlineAfter(timeoutNanos, TimeUnit.NANOSECONDS)
+            GenerationGrpc.newBlockingStub(reconnection.channel())
+                .withDeadlineAfter(reconnection.remainingNanos(), TimeUnit.NANOSECONDS)
                 .trace(TraceRequest.newBuilder().setJobId(jobId).build()));
   }
 
@@ -447,8 +421,7 @@ public final class LongtakeClient implements AutoCloseable {
   boolean pause(Duration duration) {
     try {
       boolean isClosed = closed.await(duration.toMillis(), TimeUnit.MILLISECONDS);
-      // Else gRPC's own pauses, which grow to minutes, would come on top of ours.
-      channel.resetConnectBackoff();
+      coordinators.resetConnectBackoff();
       return !isClosed;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -456,7 +429,11 @@ public final class LongtakeClient implements AutoCloseable {
     }
   }
 
-  private GenerationGrpc.GenerationBlockingStub generation() {
+  Coordinators coordinators() {
+    return coordinators;
+  }
+
+  private GenerationGrpc.GenerationBlockingStub generation(Channel channel) {
     return GenerationGrpc.newBlockingStub(channel)
         .withDeadlineAfter(callTimeout.toNanos(), TimeUnit.NANOSECONDS);
   }
@@ -470,13 +447,24 @@ public final class LongtakeClient implements AutoCloseable {
     }
   }
 
-  private <T> T call(Supplier<T> call) {
-    try {
-      T answer = call.get();
-      reached();
-      return answer;
-    } catch (StatusRuntimeException e) {
-      throw LongtakeClientException.of(e, address);
+  private <T> T call(Function<Channel, T> call) {
+    return call(coordinators.areSeveral(), call);
+  }
+
+  /** @param isPatient whether the call, which does no harm when it is made twice, is made again after a lost connection */
+  private <T> T call(boolean isPatient, Function<Channel, T> call) {
+    Reconnection reconnection = new Reconnection(this, reconnectTimeout);
+    while (true) {
+      try {
+        T answer = call.apply(reconnection.channel());
+        reached();
+        return answer;
+      } catch (StatusRuntimeException e) {
+        if (!isPatient) {
+          throw LongtakeClientException.of(e, address());
+        }
+        reconnection.pauseOrThrow(e);
+      }
     }
   }
 }

@@ -17,6 +17,9 @@ public final class LongtakeClientException extends RuntimeException {
   /** Nothing answers at the coordinator's address, or not with TLS as the client does. */
   public static final String UNREACHABLE = "UNREACHABLE";
 
+  /** The coordinator at the address is a standby; the message names the one that leads, where that is known. */
+  public static final String NOT_LEADER = "NOT_LEADER";
+
   /** The coordinator did not answer within the client's deadline. */
   public static final String TIMED_OUT = "TIMED_OUT";
 

@@ -39,8 +39,7 @@ final class StreamDownload {
   /** One stream; returns whether it came to its end. */
   private boolean receive(Context.CancellableContext context) {
     try {
-      Iterator<VideoChunk> chunks =
-          client.openStream(context, jobId, offset, reconnection.remainingNanos());
+      Iterator<VideoChunk> chunks = client.openStream(context, jobId, offset, reconnection);
       while (chunks.hasNext()) {
         VideoChunk chunk = chunks.next();
         if (chunk.getOffset() != offset) {

@@ -43,7 +43,7 @@ final class TraceDownload {
   private boolean receive() throws IOException {
     Context.CancellableContext context = Context.current().withCancellation();
     try (OutputStream output = Files.newOutputStream(part.path())) {
-      Iterator<TraceChunk> chunks = client.openTrace(context, jobId, reconnection.remainingNanos());
+      Iterator<TraceChunk> chunks = client.openTrace(context, jobId, reconnection);
       long offset = 0;
       while (chunks.hasNext()) {
         TraceChunk chunk = chunks.next();

@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -137,6 +138,67 @@ class LongtakeClientTest {
     assertThat(seen).extracting(JobEvent::getSequence).containsExactly(1L, 2L, 3L, 4L, 5L, 6L);
     assertThat(server.watchSequences).containsExactly(0L, 2L, 4L);
     assertThat(ended.getState()).isEqualTo(JobState.JOB_STATE_DONE);
+  }
+
+  private LongtakeClient clientOf(ScriptedServer... servers) {
+    return LongtakeClient.builder()
+        .addresses(Stream.of(servers).map(ScriptedServer::address).toList())
+        .build();
+  }
+
+  @Test
+  void shouldCallWhoLeadsWhenThereAreSeveralCoordinators() throws IOException {
+    try (ScriptedServer standby = new ScriptedServer();
+        LongtakeClient several = clientOf(standby, server)) {
+      standby.isStandby = true;
+      assertThat(several.address()).isEqualTo(standby.address() + "," + server.address());
+
+      assertThat(several.clusterStatus().getModel().getName()).isEqualTo("demo");
+      Path file = several.download("job-1", folder.resolve("a.mp4"));
+
+      assertThat(file).hasBinaryContent(server.video);
+      assertThat(standby.downloadOffsets).isEmpty();
+      assertThatThrownBy(() -> several.get("job-2")).hasMessageContaining("but got 'job-2'");
+    }
+  }
+
+  @Test
+  void shouldSeeEveryEventOnceWhenAnotherCoordinatorTakesOver() throws IOException {
+    try (ScriptedServer next = new ScriptedServer();
+        LongtakeClient several = clientOf(server, next)) {
+      next.isStandby = true;
+      server.watchesToBreak.set(1);
+      server.onWatchBreaks =
+          () -> {
+            server.isStandby = true;
+            next.isStandby = false;
+          };
+      var seen = new ArrayList<JobEvent>();
+      Job ended = several.watch("job-1", seen::add);
+
+      assertThat(seen).extracting(JobEvent::getSequence).containsExactly(1L, 2L, 3L, 4L, 5L, 6L);
+      assertThat(server.watchSequences).containsExactly(0L);
+      assertThat(next.watchSequences).containsExactly(2L);
+      assertThat(ended.getState()).isEqualTo(JobState.JOB_STATE_DONE);
+    }
+  }
+
+  @Test
+  @Timeout(60)
+  void shouldSayThatItIsAStandbyWhenOnlyThatIsKnown() {
+    server.isStandby = true;
+    try (LongtakeClient lonely =
+        LongtakeClient.builder()
+            .address(server.address())
+            .reconnectTimeout(Duration.ofDays(1))
+            .build()) {
+      assertRefused(
+          () -> lonely.submit(GenerationRequest.getDefaultInstance()),
+          LongtakeClientException.NOT_LEADER,
+          "Expected the coordinator that leads");
+      assertRefused(
+          lonely::clusterStatus, LongtakeClientException.NOT_LEADER, "Expected the coordinator");
+    }
   }
 
   @Test

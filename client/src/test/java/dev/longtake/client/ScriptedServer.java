@@ -43,7 +43,11 @@ import dev.longtake.v1.WatchRequest;
 import dev.longtake.v1.WorkerDescription;
 import dev.longtake.v1.WorkerPrediction;
 import dev.longtake.v1.WorkerStatus;
+import io.grpc.Metadata;
 import io.grpc.Server;
+import io.grpc.ServerCall;
+import io.grpc.ServerCallHandler;
+import io.grpc.ServerInterceptor;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyServerBuilder;
@@ -87,6 +91,13 @@ public final class ScriptedServer implements AutoCloseable {
   public final List<SubmitRequest> submitted = new CopyOnWriteArrayList<>();
   public final List<ExplainRequest> explained = new CopyOnWriteArrayList<>();
   public final List<String> cancelled = new CopyOnWriteArrayList<>();
+
+  /** Whether every call is refused, as by a coordinator that does not lead. */
+  public volatile boolean isStandby;
+
+  /** Run before a watch breaks. */
+  public volatile Runnable onWatchBreaks = () -> {};
+
   public volatile JobState endState = JobState.JOB_STATE_DONE;
 
   private final Server server;
@@ -98,6 +109,7 @@ public final class ScriptedServer implements AutoCloseable {
         NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
             .addService(new Generation())
             .addService(new Cluster())
+            .intercept(new RefusalOfStandby())
             .build()
             .start();
   }
@@ -237,6 +249,20 @@ public final class ScriptedServer implements AutoCloseable {
         "Expected the id of a job, but got '%s'".formatted(id));
   }
 
+  private final class RefusalOfStandby implements ServerInterceptor {
+    @Override
+    public <Q, A> ServerCall.Listener<Q> interceptCall(
+        ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
+      if (!isStandby) {
+        return next.startCall(call, headers);
+      }
+      StatusRuntimeException refusal =
+          refusal(Status.Code.UNAVAILABLE, "NOT_LEADER", "", "Expected the coordinator that leads");
+      call.close(refusal.getStatus(), refusal.getTrailers());
+      return new ServerCall.Listener<>() {};
+    }
+  }
+
   private final class Generation extends GenerationGrpc.GenerationImplBase {
     @Override
     public void submit(SubmitRequest request, StreamObserver<Job> reply) {
@@ -297,6 +323,7 @@ public final class ScriptedServer implements AutoCloseable {
         for (JobEvent event : events()) {
           if (event.getSequence() > request.getAfterSequence()) {
             if (isToBreak && sent++ == 2) {
+              onWatchBreaks.run();
               reply.onError(Status.UNAVAILABLE.withDescription("the link broke").asException());
               return;
             }

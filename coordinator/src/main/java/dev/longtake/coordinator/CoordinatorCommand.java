@@ -59,8 +59,27 @@ public final class CoordinatorCommand implements Callable<Integer> {
       paramLabel = "URL",
       description =
           "jdbc:postgresql://HOST:PORT/DATABASE?user=...&password=... to store jobs in (default: a"
-              + " SQLite file in the data folder).")
+              + " SQLite file in the data folder). Several coordinators may have the same, and the"
+              + " same folder: one leads, the others stand by.")
   private @Nullable String database;
+
+  @Option(
+      names = "--advertise",
+      paramLabel = "HOST",
+      description =
+          "What clients call this coordinator by, with --database; standbys tell them (default:"
+              + " --host).")
+  private @Nullable String advertise;
+
+  @Option(
+      names = "--lease",
+      paramLabel = "TIME",
+      defaultValue = "5s",
+      converter = DurationConverter.class,
+      description =
+          "With --database, how long a coordinator that is dead or cut off leads before a standby"
+              + " does, 2s to 5m; the same for all of them (default: ${DEFAULT-VALUE}).")
+  private Duration lease = CoordinatorConfig.DEFAULT_LEASE;
 
   @Option(
       names = "--checkpoint-every",
@@ -133,6 +152,8 @@ public final class CoordinatorCommand implements Callable<Integer> {
               tls.identity(),
               data,
               database,
+              advertise,
+              lease,
               checkpointEvery,
               queueLimit,
               new EmbeddingCacheSettings(

@@ -13,8 +13,10 @@ import org.jspecify.annotations.Nullable;
  * @param host the interface to listen on
  * @param port 0 for any free one
  * @param tls for every connection; null for plain text
- * @param dataFolder for videos and frames under way; made when it is missing, used by one coordinator at a time
+ * @param dataFolder for videos and frames under way; made when it is missing, used by one coordinator, or by all on one database
  * @param database a JDBC URL of PostgreSQL, where jobs are stored; null for a file in the data folder
+ * @param advertise what clients call this coordinator by, when another refuses them; null for {@code host}
+ * @param lease how long one of several coordinators on a database leads without renewing that, 2 s to 5 min
  * @param checkpointEvery steps from one checkpoint of a job to the next, 0: none
  * @param queueLimit most jobs that wait, at least 1
  * @param embeddings how much is kept of what text encoders made
@@ -30,6 +32,8 @@ public record CoordinatorConfig(
     @Nullable TlsIdentity tls,
     Path dataFolder,
     @Nullable String database,
+    @Nullable String advertise,
+    Duration lease,
     int checkpointEvery,
     int queueLimit,
     EmbeddingCacheSettings embeddings,
@@ -51,6 +55,11 @@ public record CoordinatorConfig(
   /** A checkpoint is small against what a step computes. */
   public static final int DEFAULT_CHECKPOINT_EVERY = 1;
 
+  /** Longer than a collection of garbage, shorter than anybody's patience. */
+  public static final Duration DEFAULT_LEASE = Duration.ofSeconds(5);
+
+  private static final Duration MIN_LEASE = Duration.ofSeconds(2);
+  private static final Duration MAX_LEASE = Duration.ofMinutes(5);
   private static final int MAX_PORT = 65_535;
   private static final int MAX_QUEUE_LIMIT = 10_000;
 
@@ -70,6 +79,12 @@ public record CoordinatorConfig(
           "checkpoint-every",
           "Expected --checkpoint-every to be at least 0, but got %d".formatted(checkpointEvery));
     }
+    if (lease.compareTo(MIN_LEASE) < 0 || lease.compareTo(MAX_LEASE) > 0) {
+      throw LongtakeException.invalidField(
+          "lease",
+          "Expected --lease to be %d s to %d s, but got %d ms"
+              .formatted(MIN_LEASE.toSeconds(), MAX_LEASE.toSeconds(), lease.toMillis()));
+    }
     requirePositive("exchange-timeout", exchangeTimeout);
     requirePositive("heartbeat-interval", heartbeatInterval);
     requirePositive("encode-timeout", encodeTimeout);
@@ -85,6 +100,8 @@ public record CoordinatorConfig(
         null,
         dataFolder,
         null,
+        null,
+        DEFAULT_LEASE,
         DEFAULT_CHECKPOINT_EVERY,
         DEFAULT_QUEUE_LIMIT,
         EmbeddingCacheSettings.defaults(),

@@ -2,17 +2,15 @@ package dev.longtake.coordinator;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
-import dev.longtake.coordinator.trace.TraceFiles;
+import dev.longtake.coordinator.files.PartFile;
 import dev.longtake.coordinator.video.FrameSpool;
 import dev.longtake.coordinator.video.MediaReader;
-import dev.longtake.coordinator.video.SeamlessMp4;
 import dev.longtake.coordinator.video.SegmentWriter;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
-import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -20,8 +18,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The coordinator's folder: {@code jobs.db}, {@code jobs/}, {@code videos/}, {@code traces/}, {@code spool/}, {@code embeddings/} if
- * wanted, and a lock, because two coordinators would delete each other's files under way. What a killed coordinator was writing is removed
- * when it is opened.
+ * wanted, and a lock: it is one coordinator's own, unless it is shared by several of which one leads.
  */
 final class DataFolder implements AutoCloseable {
   private final Path folder;
@@ -33,42 +30,62 @@ final class DataFolder implements AutoCloseable {
   }
 
   /**
+   * @param isShared whether other coordinators that share it, too, may use the folder
    * @throws LongtakeException WRONG_STATE when another coordinator uses the folder, INVALID_REQUEST when it can't be used
    */
-  static DataFolder open(Path folder) {
+  static DataFolder open(Path folder, boolean isShared) {
     try {
-      DataFolder data = new DataFolder(folder, lock(folder));
+      DataFolder data = new DataFolder(folder, lock(folder, isShared));
       try {
         Files.createDirectories(data.videos());
         Files.createDirectories(data.jobs());
         Files.createDirectories(data.traces());
         Files.createDirectories(data.spool());
-        deleteAll(data.videos(), "*" + SeamlessMp4.PART_SUFFIX);
-        deleteAll(data.traces(), "*" + TraceFiles.PART_SUFFIX);
-        deleteAll(data.spool(), "*" + FrameSpool.SUFFIX);
-        deleteAll(data.spool(), "*" + SegmentWriter.SUFFIX);
-        deleteAll(data.spool(), "*" + MediaReader.SUFFIX);
         return data;
       } catch (IOException e) {
         data.close();
         throw e;
       }
     } catch (IOException e) {
-      throw LongtakeException.invalidField(
-          "data",
-          "Expected --data to be a folder that can be written, but got %s: %s"
-              .formatted(folder, e));
+      throw unusable(folder, e);
     }
   }
 
-  private static FileChannel lock(Path folder) throws IOException {
+  /**
+   * Removes what a killed coordinator was writing, and one that does not know yet that it was replaced; whoever leads calls it first.
+   *
+   * @throws LongtakeException INVALID_REQUEST when the folder can't be used
+   */
+  void deleteUnfinished() {
+    try {
+      PartFile.deleteAll(videos());
+      PartFile.deleteAll(traces());
+      PartFile.deleteAll(spool());
+      PartFile.deleteAll(spool(), FrameSpool.SUFFIX);
+      PartFile.deleteAll(spool(), SegmentWriter.SUFFIX);
+      PartFile.deleteAll(spool(), MediaReader.SUFFIX);
+    } catch (IOException e) {
+      throw unusable(folder, e);
+    }
+  }
+
+  private static LongtakeException unusable(Path folder, IOException e) {
+    return LongtakeException.invalidField(
+        "data",
+        "Expected --data to be a folder that can be written, but got %s: %s".formatted(folder, e));
+  }
+
+  private static FileChannel lock(Path folder, boolean isShared) throws IOException {
     Files.createDirectories(folder);
     FileChannel channel =
         FileChannel.open(
-            folder.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            folder.resolve("lock"),
+            StandardOpenOption.CREATE,
+            StandardOpenOption.READ,
+            StandardOpenOption.WRITE);
     @Nullable FileLock held;
     try {
-      held = channel.tryLock();
+      held = channel.tryLock(0, Long.MAX_VALUE, isShared);
     } catch (OverlappingFileLockException e) {
       held = null;
     }
@@ -76,18 +93,10 @@ final class DataFolder implements AutoCloseable {
       channel.close();
       throw new LongtakeException(
           ErrorCode.WRONG_STATE,
-          "Expected --data %s to be this coordinator's own, but another one uses it; choose another folder"
-              .formatted(folder));
+          "Expected --data %s to be this coordinator's own, but another one uses it; choose another folder%s"
+              .formatted(folder, isShared ? "" : ", or let both use one PostgreSQL (--database)"));
     }
     return channel;
-  }
-
-  private static void deleteAll(Path folder, String pattern) throws IOException {
-    try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, pattern)) {
-      for (Path file : files) {
-        Files.deleteIfExists(file);
-      }
-    }
   }
 
   /** A folder for each job that has not ended. */

@@ -42,9 +42,11 @@ final class CoordinatorCommandTest {
     assertThat(execute("--data", data, "--queue-limit", "0")).isEqualTo(2);
     assertThat(execute("--data", data, "--port", "70000")).isEqualTo(2);
     assertThat(execute("--data", data, "--exchange-timeout", "0s")).isEqualTo(2);
+    assertThat(execute("--data", data, "--lease", "1999ms")).isEqualTo(2);
+    assertThat(execute("--data", data, "--lease", "301s")).isEqualTo(2);
 
     assertThat(errors.toString().lines())
-        .hasSize(3)
+        .hasSize(5)
         .allMatch(line ->
             line.startsWith("longtake coordinator: Expected --") && line.contains(", but got "));
   }

@@ -105,6 +105,8 @@ final class TestCluster implements AutoCloseable {
         null,
         data,
         null,
+        null,
+        CoordinatorConfig.DEFAULT_LEASE,
         CoordinatorConfig.DEFAULT_CHECKPOINT_EVERY,
         queueLimit,
         embeddings,

@@ -23,6 +23,7 @@ import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
@@ -53,8 +54,11 @@ public final class WorkerCommand implements Callable<Integer> {
   @Option(
       names = "--coordinator",
       paramLabel = "HOST:PORT",
-      description = "The coordinator to join; without it the worker just serves.")
-  private @Nullable String coordinator;
+      split = ",",
+      description =
+          "The coordinator to join, or, with commas, all of which one leads; without it the worker"
+              + " just serves.")
+  private List<String> coordinators = List.of();
 
   @Option(
       names = "--model",
@@ -232,7 +236,7 @@ public final class WorkerCommand implements Callable<Integer> {
   }
 
   private void serveToTheEnd(WorkerServer worker, WorkerSettings settings) {
-    if (coordinator == null) {
+    if (coordinators.isEmpty()) {
       serveUntilDrained(worker, /* membership= */ null);
       return;
     }
@@ -243,7 +247,7 @@ public final class WorkerCommand implements Callable<Integer> {
             MembershipSettings.defaults().maxBackoff());
     try (var membership =
         ClusterMembership.join(
-            coordinator,
+            coordinators,
             settings.tls(),
             worker.description(),
             worker::report,
@@ -270,9 +274,7 @@ public final class WorkerCommand implements Callable<Integer> {
   }
 
   private WorkerSettings settings() {
-    if (coordinator != null) {
-      Endpoints.requireAddress(coordinator);
-    }
+    coordinators.forEach(Endpoints::requireAddress);
     requireAtLeastOne("--threads", threads);
     requireAtLeastOne("--exchange-timeout", exchangeTimeoutSeconds);
     requireAtLeastOne("--peer-timeout", peerTimeoutSeconds);
@@ -352,9 +354,10 @@ public final class WorkerCommand implements Callable<Integer> {
       return host;
     }
     try {
-      if (coordinator == null) {
+      if (coordinators.isEmpty()) {
         return InetAddress.getLocalHost().getHostAddress();
       }
+      String coordinator = coordinators.getFirst();
       int colon = coordinator.lastIndexOf(':');
       int coordinatorPort = Integer.parseInt(coordinator.substring(colon + 1));
       // Connecting a datagram socket sends nothing; it only asks the routing table.

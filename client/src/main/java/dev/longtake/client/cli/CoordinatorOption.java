@@ -3,6 +3,7 @@ package dev.longtake.client.cli;
 import dev.longtake.client.LongtakeClient;
 import dev.longtake.client.LongtakeClientException;
 import java.nio.file.Path;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Option;
@@ -12,9 +13,12 @@ public final class CoordinatorOption {
   @Option(
       names = "--coordinator",
       paramLabel = "HOST:PORT",
+      split = ",",
       defaultValue = "127.0.0.1:7400",
-      description = "Address of the coordinator (default: ${DEFAULT-VALUE}).")
-  private String address = "";
+      description =
+          "Address of the coordinator; of several, all of them with commas (default:"
+              + " ${DEFAULT-VALUE}).")
+  private List<String> addresses = List.of();
 
   @ArgGroup(exclusive = false)
   private @Nullable Tls tls;
@@ -46,10 +50,10 @@ public final class CoordinatorOption {
   /**
    * A client, which the caller closes.
    *
-   * @throws LongtakeClientException INVALID_REQUEST when the address or a file is wrong
+   * @throws LongtakeClientException INVALID_REQUEST when an address or a file is wrong
    */
   public LongtakeClient connect() {
-    LongtakeClient.Builder client = LongtakeClient.builder().address(address);
+    LongtakeClient.Builder client = LongtakeClient.builder().addresses(addresses);
     Tls files = tls;
     return (files == null ? client : client.tls(files.certificates, files.key, files.authorities))
         .build();

@@ -49,6 +49,8 @@ public enum ErrorCode {
   PEER_LOST(Category.CLUSTER, Status.Code.UNAVAILABLE),
   /** A child process of a local cluster ended before or while it was needed. */
   PROCESS_DIED(Category.CLUSTER, Status.Code.UNAVAILABLE),
+  /** Another coordinator leads, or none at the moment; the detail's metadata may name it as {@code leader}. */
+  NOT_LEADER(Category.CLUSTER, Status.Code.UNAVAILABLE),
   /** The job goes on in a newer attempt. */
   STALE_ATTEMPT(Category.CLUSTER, Status.Code.ABORTED),
   /** A payload is not what was sent. */

@@ -11,6 +11,7 @@ import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
 import java.util.Arrays;
+import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -39,14 +40,28 @@ public final class GrpcErrors {
     };
   }
 
+  /** The status of a failure whose {@code ErrorInfo} has metadata. */
+  public static StatusRuntimeException toStatus(
+      ErrorCode code, String message, Map<String, String> metadata) {
+    return StatusProto.toStatusRuntimeException(status(code, message, metadata).build());
+  }
+
+  private static com.google.rpc.Status.Builder status(
+      ErrorCode code, String message, Map<String, String> metadata) {
+    return com.google.rpc.Status.newBuilder()
+        .setCode(code.status().value())
+        .setMessage(message)
+        .addDetails(
+            Any.pack(
+                ErrorInfo.newBuilder()
+                    .setDomain(DOMAIN)
+                    .setReason(code.name())
+                    .putAllMetadata(metadata)
+                    .build()));
+  }
+
   private static StatusRuntimeException toStatus(LongtakeException e) {
-    var status =
-        com.google.rpc.Status.newBuilder()
-            .setCode(e.code().status().value())
-            .setMessage(e.getMessage())
-            .addDetails(
-                Any.pack(
-                    ErrorInfo.newBuilder().setDomain(DOMAIN).setReason(e.code().name()).build()));
+    var status = status(e.code(), e.getMessage(), Map.of());
     e.field()
         .ifPresent(field ->
             status.addDetails(

@@ -3,6 +3,7 @@ package dev.longtake.coordinator.artifacts;
 import com.google.protobuf.CodedOutputStream;
 import com.google.protobuf.MessageLite;
 import com.google.protobuf.Parser;
+import dev.longtake.coordinator.files.PartFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -17,8 +18,6 @@ import java.util.zip.CRC32C;
  * under another name, synced, renamed, and the folder synced.
  */
 final class ChecksummedFile {
-  static final String PART_SUFFIX = ".part";
-
   /** "LTA1". */
   private static final int MAGIC = 0x4C544131;
 
@@ -35,14 +34,10 @@ final class ChecksummedFile {
     out.checkNoSpaceLeft();
     bytes.putInt(MAGIC).putInt(checksum(bytes.array())).rewind();
     Path folder = file.resolveSibling("");
-    Path part = file.resolveSibling(file.getFileName() + PART_SUFFIX);
+    Path part = PartFile.of(file);
     try {
       try (FileChannel channel =
-          FileChannel.open(
-              part,
-              StandardOpenOption.CREATE,
-              StandardOpenOption.TRUNCATE_EXISTING,
-              StandardOpenOption.WRITE)) {
+          FileChannel.open(part, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
         while (bytes.hasRemaining()) {
           channel.write(bytes);
         }

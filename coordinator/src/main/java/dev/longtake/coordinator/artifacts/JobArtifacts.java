@@ -2,6 +2,7 @@ package dev.longtake.coordinator.artifacts;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.coordinator.files.PartFile;
 import dev.longtake.v1.SamplerState;
 import dev.longtake.v1.StoredPrompt;
 import dev.longtake.v1.StoredTail;
@@ -14,6 +15,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.BooleanSupplier;
 import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,6 +24,11 @@ import org.slf4j.LoggerFactory;
  * The files of jobs: a folder for each job that has not ended, with its encoded prompt and its last two checkpoints, and one for what
  * jobs make: videos, their segments, and the last frames of these.
  * Different jobs may be used by different threads; one job by one at a time.
+ *
+ * <p>Of several coordinators that share the folders the one that leads uses them. One that was replaced while it was frozen finds out before
+ * it gives a file its name, appends to one or deletes one. Should it freeze right there, it does no harm: its checkpoint is one that the job
+ * went through or will, with the same bits, and older than those that the next leader makes; its segment and its video have the same frames,
+ * and so the same bytes at the same places.
  */
 public final class JobArtifacts {
   private static final Logger log = LoggerFactory.getLogger(JobArtifacts.class);
@@ -34,16 +41,19 @@ public final class JobArtifacts {
 
   private final Path jobs;
   private final Path videos;
+  private final BooleanSupplier isLeading;
 
   /**
    * Artifacts in two folders.
    *
    * @param jobs a folder that is there; a folder for each job is made in it
    * @param videos a folder that is there
+   * @param isLeading whether this coordinator may still write and delete
    */
-  public JobArtifacts(Path jobs, Path videos) {
+  public JobArtifacts(Path jobs, Path videos, BooleanSupplier isLeading) {
     this.jobs = jobs;
     this.videos = videos;
+    this.isLeading = isLeading;
   }
 
   /** Where a job's finished video is, or would be. */
@@ -59,9 +69,10 @@ public final class JobArtifacts {
   /**
    * Keeps what the segment after {@code tail.getSegmentsDone()} begins with.
    *
-   * @throws LongtakeException STORAGE_UNAVAILABLE when it can't be written
+   * @throws LongtakeException STORAGE_UNAVAILABLE when it can't be written, NOT_LEADER
    */
   public void writeTail(String jobId, StoredTail tail) {
+    requireLeading();
     Path file = tail(jobId, tail.getSegmentsDone());
     try {
       ChecksummedFile.write(file, tail);
@@ -140,8 +151,25 @@ public final class JobArtifacts {
     }
   }
 
-  /** Keeps a checkpoint of a segment, and the one before it; those of earlier segments go. */
+  /**
+   * Asked before a file gets its name, or is appended to.
+   *
+   * @throws LongtakeException NOT_LEADER when another coordinator may lead
+   */
+  public void requireLeading() {
+    if (!isLeading.getAsBoolean()) {
+      throw new LongtakeException(
+          ErrorCode.NOT_LEADER,
+          "Expected this coordinator to lead when it wrote a file, but its lease has ended; the one"
+              + " that leads next goes on");
+    }
+  }
+
+  /** Keeps a checkpoint of a segment, and the one before it; those of earlier segments go. No effect when another coordinator may lead. */
   public void writeState(String jobId, int segment, SamplerState state) throws IOException {
+    if (!isLeading.getAsBoolean()) {
+      return;
+    }
     ChecksummedFile.write(
         folder(jobId).resolve(statePrefix(segment) + "%06d".formatted(state.getStepsDone())),
         state);
@@ -180,7 +208,7 @@ public final class JobArtifacts {
             folder(jobId),
             file -> {
               String name = file.getFileName().toString();
-              return name.startsWith(prefix) && !name.endsWith(ChecksummedFile.PART_SUFFIX);
+              return name.startsWith(prefix) && !name.endsWith(PartFile.SUFFIX);
             })) {
       files.forEach(states::add);
     }
@@ -188,10 +216,10 @@ public final class JobArtifacts {
     return states;
   }
 
-  /** Deletes what a job needed while it ran; its video stays. What can't be deleted is only logged. */
+  /** Deletes what a job needed while it ran, unless another coordinator may lead; its video stays. What can't be deleted is only logged. */
   public void deleteWork(String jobId) {
     Path folder = folder(jobId);
-    if (!Files.isDirectory(folder)) {
+    if (!isLeading.getAsBoolean() || !Files.isDirectory(folder)) {
       return;
     }
     try {
@@ -216,7 +244,11 @@ public final class JobArtifacts {
     deleteOutputs(jobId + ".*", _ -> true);
   }
 
+  /** Unless another coordinator may lead. */
   private void deleteOutputs(String pattern, Predicate<Path> which) {
+    if (!isLeading.getAsBoolean()) {
+      return;
+    }
     try (DirectoryStream<Path> files = Files.newDirectoryStream(videos, pattern)) {
       for (Path file : files) {
         if (which.test(file)) {

@@ -2,6 +2,7 @@ package dev.longtake.coordinator.cache;
 
 import dev.longtake.common.digest.Sha256;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.coordinator.files.PartFile;
 import dev.longtake.v1.StoredEmbedding;
 import dev.longtake.v1.Tensor;
 import java.io.IOException;
@@ -28,9 +29,6 @@ public final class EmbeddingFiles {
   private static final Logger log = LoggerFactory.getLogger(EmbeddingFiles.class);
   private static final String SUFFIX = ".embedding";
 
-  /** Of a file under way; a killed coordinator leaves some. */
-  private static final String PART_SUFFIX = ".part";
-
   private final Path folder;
   private final long limitBytes;
 
@@ -40,7 +38,7 @@ public final class EmbeddingFiles {
   }
 
   /**
-   * Opens a folder, which is made when it is missing; one process at a time.
+   * Opens a folder, which is made when it is missing. Where several processes share it, one may lose what another deletes: it logs that.
    *
    * @param limitBytes of all files
    * @throws LongtakeException INVALID_REQUEST when it can't be used
@@ -48,11 +46,7 @@ public final class EmbeddingFiles {
   public static EmbeddingFiles open(Path folder, long limitBytes) {
     try {
       Files.createDirectories(folder);
-      try (DirectoryStream<Path> parts = Files.newDirectoryStream(folder, "*" + PART_SUFFIX)) {
-        for (Path part : parts) {
-          Files.deleteIfExists(part);
-        }
-      }
+      PartFile.deleteAll(folder);
       return new EmbeddingFiles(folder, limitBytes);
     } catch (IOException e) {
       throw LongtakeException.invalidField(
@@ -94,7 +88,7 @@ public final class EmbeddingFiles {
             .build()
             .toByteArray();
     Path file = file(key);
-    Path part = folder.resolve(file.getFileName() + PART_SUFFIX);
+    Path part = PartFile.of(file);
     try {
       if (!makeRoom(bytes.length)) {
         return;

@@ -1,6 +1,5 @@
 package dev.longtake.coordinator.database;
 
-import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -13,10 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import javax.sql.DataSource;
-import org.flywaydb.core.Flyway;
-import org.flywaydb.core.api.FlywayException;
 import org.jspecify.annotations.Nullable;
-import org.postgresql.ds.PGSimpleDataSource;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.sqlite.SQLiteConfig;
@@ -25,10 +21,8 @@ import org.sqlite.SQLiteDataSource;
 /** Jobs in SQLite, a file, or in PostgreSQL; the statements are the same. */
 public final class SqlJobDatabase implements JobDatabase {
   private static final Logger log = LoggerFactory.getLogger(SqlJobDatabase.class);
-  private static final String POSTGRESQL = "jdbc:postgresql:";
-  private static final String MIGRATIONS = "classpath:dev/longtake/coordinator/database";
 
-  /** How long a statement waits for a locked database, or a server that does not answer. */
+  /** How long a statement waits for a locked database. */
   private static final Duration PATIENCE = Duration.ofSeconds(5);
 
   private static final String UPSERT =
@@ -47,11 +41,19 @@ public final class SqlJobDatabase implements JobDatabase {
       values (?, ?, ?, ?, ?, ?) on conflict do nothing\
       """;
 
+  /** Asked at the beginning of each transaction; what it throws undoes the transaction. */
+  interface Guard {
+    void check(Connection open) throws SQLException;
+  }
+
   private final DataSource source;
+  private final Guard guard;
   private @Nullable Connection connection;
 
-  private SqlJobDatabase(DataSource source) {
+  /** Jobs in a database whose tables are there. */
+  SqlJobDatabase(DataSource source, Guard guard) {
     this.source = source;
+    this.guard = guard;
   }
 
   /**
@@ -68,73 +70,9 @@ public final class SqlJobDatabase implements JobDatabase {
     config.enforceForeignKeys(true);
     SQLiteDataSource source = new SQLiteDataSource(config);
     source.setUrl("jdbc:sqlite:" + file);
-    return migrated(source, file.toString(), "blob");
-  }
-
-  /**
-   * Opens a PostgreSQL database and brings its tables up to date.
-   *
-   * @param url {@code jdbc:postgresql://HOST:PORT/DATABASE?user=...&password=...}
-   * @throws LongtakeException INVALID_REQUEST when it can't be used
-   */
-  public static SqlJobDatabase postgresql(String url) {
-    if (!url.startsWith(POSTGRESQL)) {
-      throw LongtakeException.invalidField(
-          "database",
-          "Expected --database to begin with %s, but it does not".formatted(POSTGRESQL));
-    }
-    PGSimpleDataSource source = new PGSimpleDataSource();
-    try {
-      source.setURL(url);
-    } catch (IllegalArgumentException e) {
-      throw LongtakeException.invalidField(
-          "database",
-          "Expected --database like %s//HOST:PORT/DATABASE, but it can't be read"
-              .formatted(POSTGRESQL));
-    }
-    int seconds = (int) PATIENCE.toSeconds();
-    source.setConnectTimeout(seconds);
-    source.setLoginTimeout(seconds);
-    source.setSocketTimeout(seconds);
-    String place =
-        "%s:%d/%s"
-            .formatted(
-                source.getServerNames()[0], source.getPortNumbers()[0], source.getDatabaseName());
-    return migrated(source, place, "bytea");
-  }
-
-  private static SqlJobDatabase migrated(DataSource source, String place, String bytesType) {
-    try {
-      var result =
-          Flyway.configure()
-              .dataSource(source)
-              .locations(MIGRATIONS)
-              .placeholders(Map.of("bytes", bytesType))
-              .load()
-              .migrate();
-      log.debug(
-          "Jobs are stored in {}, schema version {}",
-          place,
-          result.targetSchemaVersion == null
-              ? result.initialSchemaVersion
-              : result.targetSchemaVersion);
-      return new SqlJobDatabase(source);
-    } catch (FlywayException e) {
-      throw new LongtakeException(
-          ErrorCode.INVALID_REQUEST,
-          "Expected a database for jobs at %s, but it can't be used: %s"
-              .formatted(place, lastMessage(e)),
-          e);
-    }
-  }
-
-  /** One line: the cause at the bottom says what happened. */
-  private static String lastMessage(Throwable error) {
-    Throwable bottom = error;
-    while (bottom.getCause() != null) {
-      bottom = bottom.getCause();
-    }
-    return String.valueOf(bottom.getMessage()).lines().findFirst().orElse("");
+    Migrations.run(source, file.toString(), "blob", List.of(Migrations.JOBS));
+    // A lock on the data folder sees to it that there is one coordinator.
+    return new SqlJobDatabase(source, _ -> {});
   }
 
   @Override
@@ -256,6 +194,7 @@ public final class SqlJobDatabase implements JobDatabase {
   private <T> T inTransaction(Work<T> work) throws SQLException {
     try {
       Connection open = connection();
+      guard.check(open);
       T result = work.run(open);
       open.commit();
       return result;

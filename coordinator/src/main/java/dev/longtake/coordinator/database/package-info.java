@@ -1,4 +1,4 @@
-/** Where jobs are stored: one schema for SQLite and PostgreSQL, migrated by Flyway. */
+/** Where jobs are stored: one schema for SQLite and PostgreSQL, migrated by Flyway; and, with PostgreSQL, who leads. */
 @NullMarked
 package dev.longtake.coordinator.database;
 

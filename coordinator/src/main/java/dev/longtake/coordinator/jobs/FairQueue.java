@@ -137,7 +137,9 @@ final class FairQueue {
       Optional<Turns> turn =
           turns.stream()
               .filter(tenant -> tenant.jobs.hasNext())
-              .min(Comparator.comparingDouble(tenant -> tenant.served));
+              .min(
+                  Comparator.<Turns>comparingDouble(tenant -> tenant.served)
+                      .thenComparing(tenant -> tenant.gaveTurn));
       if (turn.isEmpty()) {
         break;
       }
@@ -149,11 +151,21 @@ final class FairQueue {
   /** What would be served of a tenant if its turns came. */
   private static final class Turns {
     final Iterator<JobEntry> jobs;
+
+    /** The job that is next has just had workers. */
+    final boolean gaveTurn;
+
     double served;
 
     Turns(Tenant tenant, int count) {
       jobs = tenant.waiting.stream().dropWhile(JobEntry::goesFirst).limit(count).iterator();
       served = tenant.served;
+      gaveTurn =
+          tenant.waiting.stream()
+              .dropWhile(JobEntry::goesFirst)
+              .findFirst()
+              .map(JobEntry::wasStarted)
+              .orElse(false);
     }
 
     JobEntry next() {

@@ -456,6 +456,7 @@ public final class JobEntry {
   void close() {
     synchronized (this) {
       closed = true;
+      notifyAll();
     }
     tellWatchers();
   }
@@ -525,14 +526,14 @@ public final class JobEntry {
   /**
    * Waits until everything up to now is stored, and watchers have been told.
    *
-   * @return false when it took longer
+   * @return false when it took longer, or the coordinator stops before
    */
   synchronized boolean awaitStored(Duration patience) throws InterruptedException {
     long wanted = version;
     long deadline = System.nanoTime() + patience.toNanos();
     while (announcedVersion < wanted) {
       long leftNanos = deadline - System.nanoTime();
-      if (leftNanos <= 0) {
+      if (leftNanos <= 0 || closed) {
         return false;
       }
       TimeUnit.NANOSECONDS.timedWait(this, leftNanos);

@@ -10,7 +10,6 @@ import dev.longtake.coordinator.measure.Measurer;
 import dev.longtake.coordinator.measure.Observation;
 import dev.longtake.coordinator.trace.TraceFiles;
 import dev.longtake.coordinator.video.FrameSpool;
-import dev.longtake.coordinator.video.SeamlessMp4;
 import dev.longtake.coordinator.video.SegmentWriter;
 import dev.longtake.coordinator.video.VideoFile;
 import dev.longtake.coordinator.video.VideoFormat;
@@ -25,6 +24,7 @@ import dev.longtake.v1.Tensor;
 import dev.longtake.v1.Video;
 import dev.longtake.v1.WorkFinished;
 import java.nio.ByteBuffer;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -118,12 +118,13 @@ final class JobRun {
     if (!leaves && services.store.keepsTurn(entry)) {
       return true;
     }
-    gang.close();
     services.store.giveTurn(
         entry,
         attempt,
         "segment %d of %d is done, and %s"
             .formatted(done, segments.count(), leaves ? "a worker leaves" : "it is others' turn"));
+    // Its workers are free once it waits, so that they go to whoever is next.
+    gang.close();
     return false;
   }
 
@@ -189,9 +190,11 @@ final class JobRun {
         spool.read(i, frame.clear());
         writer.write(frame.flip());
       }
+      Path segmentFile = writer.finish();
+      services.artifacts.requireLeading();
       appended =
           new VideoStream(services.artifacts.stream(entry.id()))
-              .append(entry.snapshot().getStreamBytes(), writer.finish());
+              .append(entry.snapshot().getStreamBytes(), segmentFile);
     }
     if (segments.overlap() > 0) {
       services.artifacts.writeTail(
@@ -248,11 +251,11 @@ final class JobRun {
 
   private Outcome outcome() {
     long startNanos = services.nanoTime.getAsLong();
+    services.artifacts.requireLeading();
+    VideoStream stream = new VideoStream(services.artifacts.stream(entry.id()));
+    stream.seal(entry.snapshot().getStreamBytes());
     VideoFile file =
-        SeamlessMp4.write(
-            services.artifacts.stream(entry.id()),
-            services.artifacts.video(entry.id()),
-            () -> entry.isRunning(attempt));
+        stream.toMp4(services.artifacts.video(entry.id()), () -> entry.isRunning(attempt));
     writeNanos += services.nanoTime.getAsLong() - startNanos;
     Video video =
         Video.newBuilder()

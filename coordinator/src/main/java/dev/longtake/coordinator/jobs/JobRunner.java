@@ -112,6 +112,7 @@ public final class JobRunner {
           NO_WORKERS,
           WORKER_BUSY,
           WRONG_STATE,
+          NOT_LEADER,
           STORAGE_UNAVAILABLE ->
           true;
       case INVALID_REQUEST,

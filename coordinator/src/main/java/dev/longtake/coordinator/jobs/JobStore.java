@@ -114,7 +114,7 @@ public final class JobStore implements AutoCloseable {
       if (entry.snapshot().getState() == JobState.JOB_STATE_RUNNING) {
         // Its workers stopped when the coordinator's connections broke; a new attempt fences them.
         entry.requeue(
-            "the coordinator was started again", files.stepsKept(entry), entry.fruitlessAttempts());
+            "the coordinator was started again, or another one leads", files.stepsKept(entry), entry.fruitlessAttempts());
         journal.changed(entry);
       }
       queue.add(entry);
@@ -215,6 +215,11 @@ public final class JobStore implements AutoCloseable {
       stored = entry.awaitStored(STORE_PATIENCE);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+    if (!stored && entry.isClosed()) {
+      throw new LongtakeException(
+          ErrorCode.UNREACHABLE,
+          "The coordinator stopped before it had stored the job; submit again when it is back");
     }
     if (!stored) {
       LongtakeException failure =

@@ -1,5 +1,6 @@
 package dev.longtake.coordinator.jobs;
 
+import dev.longtake.coordinator.database.FencedException;
 import dev.longtake.coordinator.database.JobDatabase;
 import dev.longtake.coordinator.database.JobRow;
 import java.sql.SQLException;
@@ -20,7 +21,7 @@ import org.slf4j.LoggerFactory;
 /**
  * Writes changed jobs to the database, by one thread: all changes since the last transaction go into the next, so a slow disk makes
  * transactions larger, not the wait longer. While the database fails, changes stay in memory, as one per job, and are tried again; the
- * jobs go on, but nobody is told of what is not stored.
+ * jobs go on, but nobody is told of what is not stored. It ends for good when its coordinator does not lead any more.
  *
  * <p>Thread-safe. Owns neither the database nor the entries.
  */
@@ -98,6 +99,9 @@ final class Journal implements AutoCloseable {
           putBack(batch, deleted);
         }
       }
+    } catch (FencedException e) {
+      failing = true;
+      log.error("Nothing is stored any more: {}", e.getMessage());
     } catch (InterruptedException e) {
       log.warn("The journal was interrupted; what is not stored is lost");
     }
@@ -123,7 +127,7 @@ final class Journal implements AutoCloseable {
     }
   }
 
-  private boolean tryWrite(List<JobEntry> batch, List<String> deleted) {
+  private boolean tryWrite(List<JobEntry> batch, List<String> deleted) throws FencedException {
     Map<JobEntry, JobEntry.Unstored> unstored = new LinkedHashMap<>();
     batch.forEach(entry -> entry.unstored().ifPresent(change -> unstored.put(entry, change)));
     try {
@@ -134,6 +138,8 @@ final class Journal implements AutoCloseable {
       if (!deleted.isEmpty()) {
         database.delete(deleted);
       }
+    } catch (FencedException e) {
+      throw e;
     } catch (SQLException e) {
       if (!failing) {
         log.error("Jobs can't be stored, trying on: {}", e.getMessage());

@@ -175,6 +175,7 @@ final class RankCall {
           WORKER_ID_IN_USE,
           PORT_IN_USE,
           QUEUE_FULL,
+          NOT_LEADER,
           NO_WORKERS,
           OUT_OF_MEMORY,
           WORKER_LOST,

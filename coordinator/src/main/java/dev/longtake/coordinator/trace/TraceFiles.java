@@ -2,6 +2,7 @@ package dev.longtake.coordinator.trace;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.coordinator.files.PartFile;
 import dev.longtake.v1.RankTrace;
 import java.io.BufferedWriter;
 import java.io.IOException;
@@ -19,9 +20,6 @@ import org.slf4j.LoggerFactory;
 
 /** The traces of the most recent jobs, one file each. Thread-safe. */
 public final class TraceFiles {
-  /** Suffix of files under way, so that left-overs of a killed process can be recognised. */
-  public static final String PART_SUFFIX = ".part";
-
   /** Jobs whose traces are kept. */
   public static final int KEPT_JOBS = 100;
 
@@ -68,7 +66,7 @@ public final class TraceFiles {
   public void write(
       String jobId, List<String> workerIds, int microBatches, List<RankTrace> traces) {
     Path file = file(jobId);
-    Path part = file.resolveSibling(file.getFileName() + PART_SUFFIX);
+    Path part = PartFile.of(file);
     try {
       try (BufferedWriter out = Files.newBufferedWriter(part)) {
         ChromeTrace.write(out, workerIds, traces, microBatches);

@@ -1,6 +1,7 @@
 package dev.longtake.coordinator.video;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.coordinator.files.PartFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -21,8 +22,9 @@ public final class EncoderCheck {
    */
   public static void run(Path folder) {
     VideoFormat format = new VideoFormat(16, 16, 1, 1);
-    Path stream = folder.resolve(NAME + SegmentWriter.SUFFIX + SeamlessMp4.PART_SUFFIX);
-    Path video = folder.resolve(NAME + FrameSpool.SUFFIX);
+    // Names of its own, since others may check at the same time.
+    Path stream = PartFile.of(folder.resolve(NAME + ".stream"));
+    Path video = PartFile.of(folder.resolve(NAME + ".mp4"));
     try (SegmentWriter writer = SegmentWriter.create(folder, NAME, format, 0)) {
       writer.write(ByteBuffer.allocate(format.frameBytes()));
       new VideoStream(stream).append(0, writer.finish());

@@ -41,19 +41,15 @@ public final class FrameSpool implements AutoCloseable {
    * @throws LongtakeException INTERNAL when the file can't be created
    */
   public static FrameSpool open(Path folder, String name, int frames, int frameBytes) {
-    Path file = folder.resolve(name + SUFFIX);
     try {
+      // Its own, whoever else has one for the same clip.
+      Path file = Files.createTempFile(folder, name + "-", SUFFIX);
       FileChannel channel =
-          FileChannel.open(
-              file,
-              StandardOpenOption.CREATE,
-              StandardOpenOption.TRUNCATE_EXISTING,
-              StandardOpenOption.READ,
-              StandardOpenOption.WRITE);
+          FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE);
       return new FrameSpool(file, channel, frames, frameBytes);
     } catch (IOException e) {
       throw new LongtakeException(
-          ErrorCode.INTERNAL, "Cannot create the frame file %s: %s".formatted(file, e), e);
+          ErrorCode.INTERNAL, "Cannot create a frame file in %s: %s".formatted(folder, e), e);
     }
   }
 

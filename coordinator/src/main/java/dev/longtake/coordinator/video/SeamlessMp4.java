@@ -27,6 +27,7 @@ import static org.bytedeco.ffmpeg.global.avutil.av_dict_set;
 import dev.longtake.common.digest.Sha256;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.coordinator.files.PartFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.channels.FileChannel;
@@ -48,9 +49,6 @@ import org.bytedeco.ffmpeg.avutil.AVDictionary;
  * 0, with the index at the front. The same stream gives the same bytes.
  */
 public final class SeamlessMp4 {
-  /** Suffix of files that are being written, so that left-overs of a killed process can be recognised. */
-  public static final String PART_SUFFIX = ".part";
-
   private static final int HASH_BUFFER_BYTES = 1 << 16;
 
   private SeamlessMp4() {}
@@ -63,7 +61,7 @@ public final class SeamlessMp4 {
    * @throws LongtakeException CANCELED when told not to go on, INTERNAL when the stream can't be read or the file not be written
    */
   public static VideoFile write(Path stream, Path target, BooleanSupplier goOn) {
-    Path part = target.resolveSibling(target.getFileName() + PART_SUFFIX);
+    Path part = PartFile.of(target);
     try {
       int frames = remux(stream, part, goOn);
       String sha256 = sha256(part);

@@ -34,9 +34,9 @@ public final class SegmentWriter implements AutoCloseable {
    * Opens the encoder and the temporary file.
    *
    * @param folder of the temporary file
-   * @param name of the temporary file, without {@link #SUFFIX}
+   * @param name what the temporary file's begins with
    * @param firstFrame index in the whole video of the first frame that will be written
-   * @throws LongtakeException INVALID_REQUEST when the size can't be encoded, INTERNAL when the file can't be written
+   * @throws LongtakeException INVALID_REQUEST when the size can't be encoded, STORAGE_UNAVAILABLE when the file can't be made
    */
   public static SegmentWriter create(
       Path folder, String name, VideoFormat format, long firstFrame) {
@@ -45,8 +45,23 @@ public final class SegmentWriter implements AutoCloseable {
         .ifPresent(problem -> {
           throw LongtakeException.invalidField("upscale", problem);
         });
-    Path file = folder.resolve(name + SUFFIX);
-    return new SegmentWriter(file, format, firstFrame, H264Encoder.open(file, format, firstFrame));
+    Path file;
+    try {
+      // Its own, whoever else encodes the same segment.
+      file = Files.createTempFile(folder, name + "-", SUFFIX);
+    } catch (IOException e) {
+      throw new LongtakeException(
+          ErrorCode.STORAGE_UNAVAILABLE,
+          "Expected room for a segment in %s, but no file can be made: %s".formatted(folder, e),
+          e);
+    }
+    try {
+      return new SegmentWriter(
+          file, format, firstFrame, H264Encoder.open(file, format, firstFrame));
+    } catch (LongtakeException e) {
+      delete(file);
+      throw e;
+    }
   }
 
   /**
@@ -82,6 +97,10 @@ public final class SegmentWriter implements AutoCloseable {
   @Override
   public void close() {
     encoder.close();
+    delete(file);
+  }
+
+  private static void delete(Path file) {
     try {
       Files.deleteIfExists(file);
     } catch (IOException e) {

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.util.HexFormat;
+import java.util.function.BooleanSupplier;
 
 /**
  * A video that grows segment by segment, as one fragmented MP4 (ISO/IEC 14496-12, 8.8) that plays while it grows: the header once, then
@@ -43,8 +44,8 @@ public final class VideoStream {
   /**
    * Appends a segment; returns when it is on the disk.
    *
-   * @param streamBytes where it goes: the stream's length up to the end of the segment before; what is behind that, as a killed process
-   *     may leave it, is cut off
+   * @param streamBytes where it goes: the stream's length up to the end of the segment before. What is behind that, as a killed process may
+   *     leave it, is written over, not cut off: whoever is late, and does not know that another process goes on, takes nothing from it
    * @param segment as {@link SegmentWriter} finished it
    * @throws LongtakeException CHECKSUM_MISMATCH when the stream is shorter, STORAGE_UNAVAILABLE when it can't be written
    */
@@ -58,7 +59,6 @@ public final class VideoStream {
             "Expected %d bytes of finished segments in %s, but it has %d; submit the job again"
                 .formatted(streamBytes, file, out.size()));
       }
-      out.truncate(streamBytes);
       out.position(streamBytes);
       long fragments = fragmentsStart(in);
       MessageDigest digest = Sha256.start();
@@ -76,6 +76,32 @@ public final class VideoStream {
               .formatted(file, e),
           e);
     }
+  }
+
+  /**
+   * Cuts off what is behind the last segment.
+   *
+   * @throws LongtakeException STORAGE_UNAVAILABLE when it can't be
+   */
+  public void seal(long streamBytes) {
+    try (FileChannel out = FileChannel.open(file, StandardOpenOption.WRITE)) {
+      out.truncate(streamBytes);
+    } catch (IOException e) {
+      throw new LongtakeException(
+          ErrorCode.STORAGE_UNAVAILABLE,
+          "Expected to close the stream %s, but it can't be: %s".formatted(file, e),
+          e);
+    }
+  }
+
+  /**
+   * Makes one MP4 of a sealed stream.
+   *
+   * @param goOn asked between pictures
+   * @throws LongtakeException as {@link SeamlessMp4#write}
+   */
+  public VideoFile toMp4(Path target, BooleanSupplier goOn) {
+    return SeamlessMp4.write(file, target, goOn);
   }
 
   /** Behind the boxes {@code ftyp} and {@code moov}. */

@@ -8,6 +8,7 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.SamplerState;
 import dev.longtake.v1.StoredPrompt;
+import dev.longtake.v1.StoredTail;
 import dev.longtake.v1.StoredText;
 import dev.longtake.v1.Tensor;
 import java.io.IOException;
@@ -26,13 +27,15 @@ final class JobArtifactsTest {
 
   @TempDir Path folder;
   private JobArtifacts artifacts;
+  private boolean isLeading = true;
 
   @BeforeEach
   void open() throws IOException {
     artifacts =
         new JobArtifacts(
             Files.createDirectory(folder.resolve("jobs")),
-            Files.createDirectory(folder.resolve("videos")));
+            Files.createDirectory(folder.resolve("videos")),
+            () -> isLeading);
     artifacts.writePrompt("job", PROMPT);
   }
 
@@ -63,6 +66,30 @@ final class JobArtifactsTest {
   }
 
   @Test
+  void shouldKeepWhatTheNextSegmentNeeds() throws Exception {
+    for (int segment = 1; segment <= 3; segment++) {
+      artifacts.writeState("job", segment, state(5));
+      artifacts.writeTail("job", StoredTail.newBuilder().setSegmentsDone(segment).build());
+    }
+    artifacts.writeTail("jobber", StoredTail.newBuilder().setSegmentsDone(1).build());
+
+    assertThat(artifacts.latestState("job", 3)).hasValue(state(5));
+    assertThat(artifacts.latestState("job", 4)).isEmpty();
+    artifacts.deleteTailsBefore("job", 3);
+    assertThat(artifacts.readTail("job", 2)).isEmpty();
+    assertThat(artifacts.readTail("job", 3).orElseThrow().getSegmentsDone()).isEqualTo(3);
+    Path stream = Files.writeString(artifacts.stream("job"), "segments");
+    Files.writeString(artifacts.video("job"), "whole");
+    artifacts.deleteVideo("job");
+    assertThat(artifacts.video("job")).doesNotExist();
+    assertThat(stream).exists();
+    artifacts.deleteOutputs("job");
+    assertThat(stream).doesNotExist();
+    assertThat(artifacts.readTail("job", 3)).isEmpty();
+    assertThat(artifacts.readTail("jobber", 1)).as("another job's").isPresent();
+  }
+
+  @Test
   void shouldUseTheStateBeforeWhenAnyByteOfTheLastIsWrong() throws Exception {
     Random random = new Random(11);
     for (int round = 0; round < 200; round++) {
@@ -84,7 +111,7 @@ final class JobArtifactsTest {
   @Test
   void shouldSayWhatIsWrongWhenAFolderCantBeUsed() throws Exception {
     Path notAFolder = Files.writeString(folder.resolve("file"), "x");
-    JobArtifacts broken = new JobArtifacts(notAFolder, folder);
+    JobArtifacts broken = new JobArtifacts(notAFolder, folder, () -> true);
 
     assertThatThrownBy(() -> broken.writePrompt("job", PROMPT))
         .isInstanceOfSatisfying(
@@ -96,6 +123,32 @@ final class JobArtifactsTest {
         .isInstanceOfSatisfying(
             LongtakeException.class,
             e -> assertThat(e.code()).isEqualTo(ErrorCode.CHECKSUM_MISMATCH));
+  }
+
+  @Test
+  void shouldLeaveAllAsItIsWhenAnotherCoordinatorMayLead() throws Exception {
+    artifacts.writeState("job", 1, state(2));
+    artifacts.writeTail("job", StoredTail.newBuilder().setSegmentsDone(1).build());
+    Path video = Files.writeString(artifacts.video("job"), "the next leader's");
+    isLeading = false;
+
+    artifacts.writeState("job", 1, state(3));
+    artifacts.deleteVideo("job");
+    artifacts.deleteOutputs("job");
+    artifacts.deleteTailsBefore("job", 9);
+    artifacts.deleteWork("job");
+    artifacts.retainWork(Set.of());
+
+    assertThatThrownBy(() ->
+            artifacts.writeTail("job", StoredTail.newBuilder().setSegmentsDone(2).build()))
+        .isInstanceOf(LongtakeException.class);
+    assertThat(artifacts.readTail("job", 1)).isPresent();
+    assertThatThrownBy(artifacts::requireLeading)
+        .isInstanceOfSatisfying(
+            LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.NOT_LEADER));
+    assertThat(artifacts.latestState("job", 1)).hasValue(state(2));
+    assertThat(artifacts.readPrompt("job")).isEqualTo(PROMPT);
+    assertThat(video).exists();
   }
 
   @Test

@@ -8,6 +8,7 @@ import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.List;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
@@ -15,6 +16,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 final class SqlJobDatabaseTest {
+  private static final Duration LEASE = Duration.ofMinutes(1);
+
   @TempDir Path folder;
 
   private static JobRow row(String id, long attempt, int firstEvent, int lastEvent) {
@@ -44,7 +47,10 @@ final class SqlJobDatabaseTest {
     try (EmbeddedPostgres server =
         EmbeddedPostgres.builder().setOverrideWorkingDirectory(folder.toFile()).start()) {
       String url = server.getJdbcUrl("postgres", "postgres");
-      shouldKeepJobs(() -> SqlJobDatabase.postgresql(url));
+      try (LeaseTable leases = Postgresql.open(url, LEASE).leases()) {
+        long epoch = leases.take("me", "127.0.0.1:7400", LEASE).getAsLong();
+        shouldKeepJobs(() -> Postgresql.open(url, LEASE).jobs(epoch, () -> true));
+      }
     }
   }
 
@@ -79,11 +85,11 @@ final class SqlJobDatabaseTest {
         .hasMessageContaining(text.toString())
         .hasMessageContaining("not a database");
     assertThatThrownBy(() ->
-            SqlJobDatabase.postgresql("jdbc:postgresql://127.0.0.1:1/jobs?user=u&password=secret"))
+            Postgresql.open("jdbc:postgresql://127.0.0.1:1/jobs?user=u&password=secret", LEASE))
         .isInstanceOf(LongtakeException.class)
         .hasMessageContaining("127.0.0.1:1/jobs")
         .hasMessageNotContaining("secret");
-    assertThatThrownBy(() -> SqlJobDatabase.postgresql("jdbc:mysql://x"))
+    assertThatThrownBy(() -> Postgresql.open("jdbc:mysql://x", LEASE))
         .hasMessageContaining("jdbc:postgresql:");
   }
 }

@@ -40,7 +40,8 @@ public final class TestJobs {
     try {
       return new JobArtifacts(
           Files.createDirectories(folder.resolve("jobs")),
-          Files.createDirectories(folder.resolve("videos")));
+          Files.createDirectories(folder.resolve("videos")),
+          () -> true);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -118,7 +118,7 @@ final class TraceFilesTest {
   @Test
   void shouldNameTheFileWhenItCannotBeWritten() throws Exception {
     TraceFiles traces = TraceFiles.open(folder, 2);
-    Files.createDirectories(folder.resolve("job.json.part"));
+    Files.createDirectories(folder.resolve("job.json/full"));
 
     assertThatThrownBy(
             () -> traces.write("job", List.of("w0"), 1, List.of(RankTrace.getDefaultInstance())))

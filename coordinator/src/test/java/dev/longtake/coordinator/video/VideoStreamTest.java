@@ -97,7 +97,7 @@ final class VideoStreamTest {
   }
 
   @Test
-  void shouldCutOffWhatAKilledProcessLeft() throws IOException {
+  void shouldWriteOverWhatAKilledProcessLeft() throws IOException {
     byte[] undisturbed = Files.readAllBytes(stream("undisturbed", 2));
     Path file = stream("cut", 1);
     long bytes = Files.size(file);
@@ -106,6 +106,21 @@ final class VideoStreamTest {
     append(file, bytes, 16, 40);
 
     assertThat(Files.readAllBytes(file)).isEqualTo(undisturbed);
+  }
+
+  @Test
+  void shouldTakeNothingFromWhoGoesOnWhenAnotherIsLate() throws IOException {
+    byte[] undisturbed = Files.readAllBytes(stream("undisturbed", 3));
+    Path file = stream("late", 3);
+    long first = appended.getFirst().streamBytes();
+
+    VideoStream.Segment again = append(file, first, 16, 40);
+
+    assertThat(again.streamBytes()).isEqualTo(appended.get(1).streamBytes());
+    assertThat(Files.readAllBytes(file)).isEqualTo(undisturbed);
+    new VideoStream(file).seal(again.streamBytes());
+    assertThat(Files.size(file)).isEqualTo(again.streamBytes());
+    assertPlays(file, 0, 56);
   }
 
   @Test
@@ -135,7 +150,8 @@ final class VideoStreamTest {
 
     assertThatThrownBy(() -> SegmentWriter.create(missing, "a", FORMAT, 0))
         .isInstanceOfSatisfying(
-            LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.INTERNAL))
-        .hasMessageContaining("No such file");
+            LongtakeException.class,
+            e -> assertThat(e.code()).isEqualTo(ErrorCode.STORAGE_UNAVAILABLE))
+        .hasMessageContaining("missing");
   }
 }

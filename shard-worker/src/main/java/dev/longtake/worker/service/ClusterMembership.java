@@ -11,6 +11,7 @@ import dev.longtake.v1.WorkerReport;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -27,6 +28,8 @@ import org.slf4j.LoggerFactory;
  * again after the stream broke (the coordinator restarted, the network was cut) with exponentially growing pauses, each
  * shortened at random so that a cluster's workers don't return all at once.
  *
+ * <p>Of several coordinators one leads; the others refuse the worker with NOT_LEADER. They are tried in turn, with a pause after all of them.
+ *
  * <p>It ends by itself only when the coordinator refuses the worker for good. A WORKER_ID_IN_USE on the way back is borne
  * for as long as a first join may take: it is this worker's own old stream that the coordinator has not missed yet.
  */
@@ -36,7 +39,7 @@ public final class ClusterMembership implements AutoCloseable {
   private static final Duration MIN_HEARTBEAT = Duration.ofMillis(10);
   private static final Duration DEFAULT_HEARTBEAT = Duration.ofSeconds(1);
 
-  private final String coordinator;
+  private final List<String> coordinators;
   private final @Nullable TlsIdentity tls;
   private final WorkerDescription description;
   private final Supplier<WorkerReport> reports;
@@ -47,16 +50,18 @@ public final class ClusterMembership implements AutoCloseable {
   private final CompletableFuture<@Nullable Void> toldToLeave = new CompletableFuture<>();
   private final CountDownLatch closing = new CountDownLatch(1);
   private final Thread thread;
+  private String coordinator; // the one that is tried now, of the membership's thread
   private volatile @Nullable JoinStream stream;
 
   private ClusterMembership(
-      String coordinator,
+      List<String> coordinators,
       @Nullable TlsIdentity tls,
       WorkerDescription description,
       Supplier<WorkerReport> reports,
       MembershipSettings settings,
       RandomGenerator random) {
-    this.coordinator = coordinator;
+    this.coordinators = List.copyOf(coordinators);
+    this.coordinator = coordinators.getFirst();
     this.tls = tls;
     this.description = description;
     this.reports = reports;
@@ -68,22 +73,22 @@ public final class ClusterMembership implements AutoCloseable {
   /**
    * Joins, and returns when the coordinator has welcomed the worker.
    *
-   * @param coordinator {@code host:port}
+   * @param coordinators {@code host:port} each, at least one
    * @param tls null for plain text
    * @param reports asked for what each report says, by the membership's thread
    * @throws LongtakeException UNREACHABLE when nothing answered in time, or TLS with what answers failed; MODEL_MISMATCH, BUILD_MISMATCH,
    *     WORKER_ID_IN_USE or INVALID_REQUEST when the coordinator refuses the worker
    */
   public static ClusterMembership join(
-      String coordinator,
+      List<String> coordinators,
       @Nullable TlsIdentity tls,
       WorkerDescription description,
       Supplier<WorkerReport> reports,
       MembershipSettings settings,
       RandomGenerator random) {
-    Endpoints.requireAddress(coordinator);
+    coordinators.forEach(Endpoints::requireAddress);
     var membership =
-        new ClusterMembership(coordinator, tls, description, reports, settings, random);
+        new ClusterMembership(coordinators, tls, description, reports, settings, random);
     membership.thread.start();
     try {
       // Bounded: the thread completes it when the time for the first join is over.
@@ -100,7 +105,7 @@ public final class ClusterMembership implements AutoCloseable {
       membership.close();
       Thread.currentThread().interrupt();
       throw new LongtakeException(
-          ErrorCode.CANCELED, "Interrupted while joining " + coordinator, e);
+          ErrorCode.CANCELED, "Interrupted while joining " + String.join(",", coordinators), e);
     }
   }
 
@@ -145,7 +150,12 @@ public final class ClusterMembership implements AutoCloseable {
           return;
         }
         LOG.warn("{}: {}; trying again", place(), reason(outcome.error));
-        pause(tries++);
+        tries++;
+        coordinator =
+            coordinators.get((coordinators.indexOf(coordinator) + 1) % coordinators.size());
+        if (tries % coordinators.size() == 0) {
+          pause(tries / coordinators.size() - 1);
+        }
       }
     } catch (InterruptedException e) {
       end(new LongtakeException(ErrorCode.CANCELED, "The membership was interrupted", e));
@@ -235,6 +245,16 @@ public final class ClusterMembership implements AutoCloseable {
               .formatted(coordinator, tlsFailure.get()),
           error);
     }
+    if (error != null && codeOf(error) == ErrorCode.NOT_LEADER) {
+      return new LongtakeException(
+          ErrorCode.UNREACHABLE,
+          "Expected a coordinator that leads at %s, but none did within %s s (%s); give the addresses of all with --coordinator A,B"
+              .formatted(
+                  String.join(",", coordinators),
+                  settings.firstJoinTimeout().toMillis() / 1000.0,
+                  reason(error)),
+          error);
+    }
     if (error != null && codeOf(error) != ErrorCode.UNREACHABLE) {
       return new LongtakeException(
           ErrorCode.UNREACHABLE,
@@ -245,7 +265,8 @@ public final class ClusterMembership implements AutoCloseable {
     return new LongtakeException(
         ErrorCode.UNREACHABLE,
         "Expected a coordinator at %s, but nothing answered within %s s; start it or correct --coordinator"
-            .formatted(coordinator, settings.firstJoinTimeout().toMillis() / 1000.0),
+            .formatted(
+                String.join(",", coordinators), settings.firstJoinTimeout().toMillis() / 1000.0),
         error);
   }
 

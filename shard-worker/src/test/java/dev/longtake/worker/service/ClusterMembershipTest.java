@@ -81,8 +81,12 @@ final class ClusterMembershipTest {
   }
 
   private static ClusterMembership join(String address, Duration firstJoinTimeout) {
+    return join(List.of(address), firstJoinTimeout);
+  }
+
+  private static ClusterMembership join(List<String> addresses, Duration firstJoinTimeout) {
     return ClusterMembership.join(
-        address,
+        addresses,
         /* tls= */ null,
         ME,
         WorkerReport::getDefaultInstance,
@@ -153,6 +157,47 @@ final class ClusterMembershipTest {
       take(coordinator.heartbeats);
       assertThat(membership.refused()).isNotDone();
     }
+  }
+
+  @Test
+  void shouldJoinTheCoordinatorThatLeadsWhenThereAreSeveral() throws Exception {
+    String first = startServer(0);
+    var other = new FakeCoordinator();
+    Server otherServer =
+        Endpoints.serve("127.0.0.1", 0, callbacks, new HealthStatusManager(), List.of(other));
+    try {
+      coordinator.refusals.add(refusal(ErrorCode.NOT_LEADER));
+      try (var membership = join(List.of(first, "127.0.0.1:" + otherServer.getPort()), LONG)) {
+        assertThat(take(other.joins).getDescription()).isEqualTo(ME);
+        take(other.heartbeats);
+        assertThat(coordinator.joins).as("asked first").hasSize(1);
+
+        // The one that led stands by, and says so.
+        take(other.replies).onError(refusal(ErrorCode.NOT_LEADER));
+
+        take(coordinator.joins);
+        take(coordinator.joins);
+        take(coordinator.heartbeats);
+        assertThat(membership.refused()).isNotDone();
+      }
+    } finally {
+      otherServer.shutdownNow();
+      assertThat(otherServer.awaitTermination(20, TimeUnit.SECONDS)).isTrue();
+    }
+  }
+
+  @Test
+  void shouldSayThatNoneLeadsWhenAllAreStandbys() {
+    String address = startServer(0);
+    for (int i = 0; i < 1000; i++) {
+      coordinator.refusals.add(refusal(ErrorCode.NOT_LEADER));
+    }
+    var failure =
+        catchThrowableOfType(LongtakeException.class, () -> join(address, Duration.ofMillis(300)));
+    assertThat(failure.code()).isEqualTo(ErrorCode.UNREACHABLE);
+    assertThat(failure)
+        .hasMessageContaining("leads at " + address)
+        .hasMessageContaining("--coordinator A,B");
   }
 
   @Test

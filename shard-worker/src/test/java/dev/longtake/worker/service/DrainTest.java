@@ -82,7 +82,7 @@ final class DrainTest {
     });
     var membership =
         ClusterMembership.join(
-            "127.0.0.1:" + server.getPort(),
+            List.of("127.0.0.1:" + server.getPort()),
             /* tls= */ null,
             worker.description(),
             worker::report,

@@ -53,7 +53,7 @@ final class JoiningWithTlsTest {
               LongtakeException.class,
               () ->
                   ClusterMembership.join(
-                      address,
+                      List.of(address),
                       worker,
                       WorkerDescription.getDefaultInstance(),
                       WorkerReport::getDefaultInstance,

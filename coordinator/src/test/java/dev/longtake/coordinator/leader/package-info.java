@@ -1,0 +1,5 @@
+/** Tests of leading, with a real PostgreSQL. */
+@NullMarked
+package dev.longtake.coordinator.leader;
+
+import org.jspecify.annotations.NullMarked;

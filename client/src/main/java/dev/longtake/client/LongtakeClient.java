@@ -15,8 +15,8 @@ import dev.longtake.v1.GetJobRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.ListJobsRequest;
-import dev.longtake.v1.StatusRequest;
 import dev.longtake.v1.PreviewsRequest;
+import dev.longtake.v1.StatusRequest;
 import dev.longtake.v1.StreamRequest;
 import dev.longtake.v1.SubmitRequest;
 import dev.longtake.v1.TraceChunk;
@@ -310,8 +310,7 @@ public final class LongtakeClient implements AutoCloseable {
    */
   public ContinuationToken continuation(String jobId) {
     return call(channel ->
-        generation(channel)
-            .continuation(ContinuationRequest.newBuilder().setJobId(jobId).build()));
+        generation(channel).continuation(ContinuationRequest.newBuilder().setJobId(jobId).build()));
   }
 
   /**

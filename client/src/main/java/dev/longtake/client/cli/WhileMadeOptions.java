@@ -19,7 +19,8 @@ final class WhileMadeOptions {
       names = "--stream",
       paramLabel = "FILE",
       description = {
-        "Where the video goes while it is made, segment by segment, as an MP4 that plays as far as it",
+        "Where the video goes while it is made, segment by segment, as an MP4 that plays as far as"
+            + " it",
         "has come; '-' for standard output."
       })
   @Nullable Path stream;

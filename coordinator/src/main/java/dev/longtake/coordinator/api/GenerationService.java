@@ -210,9 +210,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
   @Override
   public void previews(PreviewsRequest request, StreamObserver<VideoPreview> response) {
     PreviewStream.start(
-        jobs.get(request.getJobId()),
-        (ServerCallStreamObserver<VideoPreview>) response,
-        executor);
+        jobs.get(request.getJobId()), (ServerCallStreamObserver<VideoPreview>) response, executor);
   }
 
   @Override

@@ -7,8 +7,11 @@ import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.fleet.Gang;
 import dev.longtake.coordinator.measure.Measurer;
 import dev.longtake.coordinator.trace.TraceFiles;
+import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -16,6 +19,9 @@ import org.slf4j.LoggerFactory;
 /** Runs jobs that were started on their gangs. One that lost its workers goes back to the queue, and goes on from its last checkpoint. */
 public final class JobRunner {
   private static final Logger log = LoggerFactory.getLogger(JobRunner.class);
+
+  /** Between two attempts of a job whose frames or segments could not be written. */
+  private static final Duration STORAGE_PAUSE = Duration.ofSeconds(2);
 
   private final JobRun.Services services;
 
@@ -82,7 +88,13 @@ public final class JobRunner {
   private void retryOrFail(JobEntry entry, JobRun run, LongtakeException failure) {
     JobStore store = services.store();
     KeptSteps kept = run.kept();
-    int fruitless = kept.hasGrown() ? 0 : entry.fruitlessAttempts() + 1;
+    boolean isForStorage = failure.code() == ErrorCode.STORAGE_UNAVAILABLE;
+    if (isForStorage) {
+      log.warn("Job {} waits for storage: {}", entry.id(), failure.getMessage());
+      pauseForStorage(entry, run.attempt());
+    }
+    // A full disk is no fault of the job, however long it lasts.
+    int fruitless = kept.hasGrown() ? 0 : entry.fruitlessAttempts() + (isForStorage ? 0 : 1);
     boolean again =
         isWorthAnother(failure.code()) && fruitless < services.settings().maxFruitlessAttempts();
     if (again) {
@@ -96,6 +108,18 @@ public final class JobRunner {
       }
     } else if (store.end(entry, run.attempt(), Outcome.Failed.of(failure))) {
       log.warn("Job {} failed, {}: {}", entry.id(), failure.code(), failure.getMessage());
+    }
+  }
+
+  /** Else a job would use up its workers' time as fast as the disk refuses its frames; ends early when the job does. */
+  private void pauseForStorage(JobEntry entry, long attempt) {
+    CountDownLatch stopped = new CountDownLatch(1);
+    try (JobEntry.Subscription _ = entry.whenStopped(stopped::countDown)) {
+      if (entry.isRunning(attempt)) {
+        var _ = stopped.await(STORAGE_PAUSE.toMillis(), TimeUnit.MILLISECONDS);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 

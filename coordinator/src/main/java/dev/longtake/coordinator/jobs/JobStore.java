@@ -114,7 +114,9 @@ public final class JobStore implements AutoCloseable {
       if (entry.snapshot().getState() == JobState.JOB_STATE_RUNNING) {
         // Its workers stopped when the coordinator's connections broke; a new attempt fences them.
         entry.requeue(
-            "the coordinator was started again, or another one leads", files.stepsKept(entry), entry.fruitlessAttempts());
+            "the coordinator was started again, or another one leads",
+            files.stepsKept(entry),
+            entry.fruitlessAttempts());
         journal.changed(entry);
       }
       queue.add(entry);

@@ -223,8 +223,7 @@ final class SegmentRun {
             .setSegment(start.segment())
             .setStep(preview.getStep())
             .setSteps(entry.request().getSteps())
-            .setPng(
-                PreviewPicture.png(preview.getRgb(), preview.getWidth(), preview.getHeight()))
+            .setPng(PreviewPicture.png(preview.getRgb(), preview.getWidth(), preview.getHeight()))
             .build());
   }
 

@@ -16,8 +16,8 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
-import java.util.Optional;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
@@ -211,7 +211,9 @@ public final class Measurer implements FleetListener, AutoCloseable {
     Measurement measurement = begun.measurement;
     try (Gang _ = begun.gang) {
       long startNanos = nanoTime.getAsLong();
-      keep(measurement, MeasureCall.run(measurement, begun.attempt, begun.context, executor, fleet::doubt));
+      keep(
+          measurement,
+          MeasureCall.run(measurement, begun.attempt, begun.context, executor, fleet::doubt));
       log.info(
           "{} took {} ms", measurement.jobId(), (nanoTime.getAsLong() - startNanos) / 1_000_000);
       lock.lock();

@@ -27,12 +27,21 @@ final class Ffmpeg {
   }
 
   static void check(int result, String what) {
+    check(result, what, ErrorCode.INTERNAL);
+  }
+
+  /** For what may fail because a disk is full. */
+  static void checkWritten(int result, String what) {
+    check(result, what, ErrorCode.STORAGE_UNAVAILABLE);
+  }
+
+  private static void check(int result, String what, ErrorCode code) {
     if (result < 0) {
       byte[] text = new byte[128];
       av_strerror(result, text, text.length);
       String reason = new String(text, StandardCharsets.UTF_8);
       throw new LongtakeException(
-          ErrorCode.INTERNAL,
+          code,
           "FFmpeg could not %s: %s"
               .formatted(what, reason.substring(0, Math.max(0, reason.indexOf('\0')))));
     }

@@ -38,7 +38,7 @@ public final class FrameSpool implements AutoCloseable {
    *
    * @param frames how many frames the clip has
    * @param frameBytes of each frame
-   * @throws LongtakeException INTERNAL when the file can't be created
+   * @throws LongtakeException STORAGE_UNAVAILABLE when the file can't be created
    */
   public static FrameSpool open(Path folder, String name, int frames, int frameBytes) {
     try {
@@ -49,7 +49,10 @@ public final class FrameSpool implements AutoCloseable {
       return new FrameSpool(file, channel, frames, frameBytes);
     } catch (IOException e) {
       throw new LongtakeException(
-          ErrorCode.INTERNAL, "Cannot create a frame file in %s: %s".formatted(folder, e), e);
+          ErrorCode.STORAGE_UNAVAILABLE,
+          "Expected room for decoded frames in %s, but no file can be made: %s"
+              .formatted(folder, e),
+          e);
     }
   }
 
@@ -58,7 +61,7 @@ public final class FrameSpool implements AutoCloseable {
    *
    * @param rgb exactly {@code count} frames
    * @return how many frames of the clip are here now
-   * @throws LongtakeException INTERNAL when the frames are outside the clip, came before, or don't fit on the disk
+   * @throws LongtakeException INTERNAL when the frames are outside the clip or came before, STORAGE_UNAVAILABLE when they don't fit on the disk
    */
   public int write(int firstFrame, int count, ByteBuffer rgb) {
     if (firstFrame < 0 || count < 1 || firstFrame > frames - count) {
@@ -88,7 +91,10 @@ public final class FrameSpool implements AutoCloseable {
         }
       } catch (IOException e) {
         throw new LongtakeException(
-            ErrorCode.INTERNAL, "Cannot write to the frame file %s: %s".formatted(file, e), e);
+            ErrorCode.STORAGE_UNAVAILABLE,
+            "Expected room for decoded frames in %s, but it can't be written: %s"
+                .formatted(file, e),
+            e);
       }
       present.set(firstFrame, firstFrame + count);
       return present.cardinality();

@@ -1,6 +1,7 @@
 package dev.longtake.coordinator.video;
 
 import static dev.longtake.coordinator.video.Ffmpeg.check;
+import static dev.longtake.coordinator.video.Ffmpeg.checkWritten;
 import static dev.longtake.coordinator.video.Ffmpeg.held;
 import static dev.longtake.coordinator.video.Ffmpeg.present;
 import static org.bytedeco.ffmpeg.avformat.AVFormatContext.AVFMT_AVOID_NEG_TS_MAKE_NON_NEGATIVE;
@@ -247,7 +248,7 @@ final class H264Encoder implements AutoCloseable {
       av_dict_set(options, "fragment_index", Long.toString(firstFrame + 1), 0);
       int result = avformat_write_header(out, options);
       av_dict_free(options);
-      check(result, "write the header");
+      checkWritten(result, "write the header");
     }
   }
 
@@ -286,7 +287,7 @@ final class H264Encoder implements AutoCloseable {
   void finish() {
     check(avcodec_send_frame(held(codec), null), "flush the encoder");
     drain();
-    check(av_write_trailer(held(container)), "write the last fragment");
+    checkWritten(av_write_trailer(held(container)), "write the last fragment");
   }
 
   private void drain() {
@@ -305,7 +306,7 @@ final class H264Encoder implements AutoCloseable {
       out.stream_index(track.index());
       int written = av_interleaved_write_frame(held(container), out);
       av_packet_unref(out);
-      check(written, "write " + file);
+      checkWritten(written, "write " + file);
     }
   }
 

@@ -1,6 +1,7 @@
 package dev.longtake.coordinator.video;
 
 import static dev.longtake.coordinator.video.Ffmpeg.check;
+import static dev.longtake.coordinator.video.Ffmpeg.checkWritten;
 import static dev.longtake.coordinator.video.Ffmpeg.present;
 import static org.bytedeco.ffmpeg.avformat.AVFormatContext.AVFMT_FLAG_BITEXACT;
 import static org.bytedeco.ffmpeg.global.avcodec.av_packet_alloc;
@@ -58,7 +59,8 @@ public final class SeamlessMp4 {
    *
    * @param stream a fragmented MP4 with one video track
    * @param goOn asked between pictures
-   * @throws LongtakeException CANCELED when told not to go on, INTERNAL when the stream can't be read or the file not be written
+   * @throws LongtakeException CANCELED when told not to go on, INTERNAL when the stream can't be read, STORAGE_UNAVAILABLE when the file
+   *     can't be written
    */
   public static VideoFile write(Path stream, Path target, BooleanSupplier goOn) {
     Path part = PartFile.of(target);
@@ -74,7 +76,9 @@ public final class SeamlessMp4 {
       return new VideoFile(target, sizeBytes, sha256, frames);
     } catch (IOException e) {
       throw new LongtakeException(
-          ErrorCode.INTERNAL, "Cannot write the video %s: %s".formatted(target, e), e);
+          ErrorCode.STORAGE_UNAVAILABLE,
+          "Expected room for the video %s, but it can't be written: %s".formatted(target, e),
+          e);
     } finally {
       delete(part);
     }
@@ -92,7 +96,7 @@ public final class SeamlessMp4 {
         out.flags(out.flags() | AVFMT_FLAG_BITEXACT);
         AVStream track = openTrack(in, out, part);
         int frames = copy(in, out, track, goOn);
-        check(av_write_trailer(out), "write the index");
+        checkWritten(av_write_trailer(out), "write the index");
         return frames;
       } finally {
         AVIOContext io = out.pb();
@@ -121,7 +125,7 @@ public final class SeamlessMp4 {
       av_dict_set(options, "movflags", "+faststart", 0);
       int result = avformat_write_header(out, options);
       av_dict_free(options);
-      check(result, "write the header");
+      checkWritten(result, "write the header");
     }
     return track;
   }
@@ -147,7 +151,7 @@ public final class SeamlessMp4 {
         packet.pos(-1);
         packet.stream_index(track.index());
         av_packet_rescale_ts(packet, in.streams(0).time_base(), track.time_base());
-        check(av_interleaved_write_frame(out, packet), "write picture " + frames);
+        checkWritten(av_interleaved_write_frame(out, packet), "write picture " + frames);
         av_packet_unref(packet);
         frames++;
         result = av_read_frame(in, packet);

@@ -139,8 +139,8 @@ final class JobArtifactsTest {
     artifacts.deleteWork("job");
     artifacts.retainWork(Set.of());
 
-    assertThatThrownBy(() ->
-            artifacts.writeTail("job", StoredTail.newBuilder().setSegmentsDone(2).build()))
+    assertThatThrownBy(
+            () -> artifacts.writeTail("job", StoredTail.newBuilder().setSegmentsDone(2).build()))
         .isInstanceOf(LongtakeException.class);
     assertThat(artifacts.readTail("job", 1)).isPresent();
     assertThatThrownBy(artifacts::requireLeading)

@@ -7,7 +7,6 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.coordinator.database.SqlJobDatabase;
 import dev.longtake.v1.Job;
-import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
 import dev.longtake.v1.Plan;
 import dev.longtake.v1.Priority;
@@ -47,7 +46,7 @@ final class StorageFaultTest {
   }
 
   private static void step(JobStore store, JobEntry entry, int step) {
-    store.progress(entry, 1, JobEvent.StepDone.newBuilder().setStep(step).build());
+    store.progress(entry, 1, TestJobs.step(step));
   }
 
   private static void awaitFailing(JobStore store) {

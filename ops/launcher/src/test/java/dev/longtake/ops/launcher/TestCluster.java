@@ -107,6 +107,10 @@ final class TestCluster implements AutoCloseable {
     return client;
   }
 
+  JavaProcess coordinator() {
+    return coordinator;
+  }
+
   /** {@code w1} is at 0. */
   JavaProcess worker(int index) {
     return workers.get(index);

@@ -2,11 +2,11 @@ package dev.longtake.ops.bench.chaos;
 
 import dev.longtake.client.LongtakeClient;
 import dev.longtake.client.LongtakeClientException;
-import dev.longtake.v1.ClusterStatus;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.process.JavaProcess;
 import dev.longtake.coordinator.CoordinatorMain;
+import dev.longtake.v1.ClusterStatus;
 import dev.longtake.worker.WorkerMain;
 import java.io.IOException;
 import java.io.UncheckedIOException;

@@ -28,6 +28,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import javax.imageio.ImageIO;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -42,7 +44,22 @@ class SegmentsTest {
 
   private static final int STEPS = 12;
 
+  /** Of the tests that leave its workers alive. */
+  private static TestCluster shared;
+
+  @TempDir static Path sharedFolder;
+
   @TempDir Path folder;
+
+  @BeforeAll
+  static void start() {
+    shared = TestCluster.start(sharedFolder, 2);
+  }
+
+  @AfterAll
+  static void stop() {
+    shared.close();
+  }
 
   private static GenerationRequest request(int segments, Consumer<LongVideo.Builder> more) {
     LongVideo.Builder video = LongVideo.newBuilder().setSegments(segments);
@@ -92,6 +109,10 @@ class SegmentsTest {
 
   private static Made made(LongtakeClient client, GenerationRequest request) {
     return made(client, SubmitRequest.newBuilder().setRequest(request).build());
+  }
+
+  private DecodedVideo video(Made made) {
+    return video(shared.client(), made);
   }
 
   private DecodedVideo video(LongtakeClient client, Made made) {
@@ -152,20 +173,17 @@ class SegmentsTest {
 
   @Test
   void shouldContinueOnAnotherClusterAsIfItHadNotStopped() throws Exception {
-    Made whole;
-    ByteString token;
-    try (TestCluster cluster = TestCluster.start(Files.createDirectory(folder.resolve("a")), 2)) {
-      whole = made(cluster.client(), request(4));
-      String stopped = cluster.client().submit(request(4)).getId();
-      try (JobEvents events = cluster.client().events(stopped, 0)) {
-        while (events.next().getStepDone().getSegment() < 3) {
-          // Two segments are done when the third has a step.
-        }
+    LongtakeClient client = shared.client();
+    Made whole = made(client, request(4));
+    String stopped = client.submit(request(4)).getId();
+    try (JobEvents events = client.events(stopped, 0)) {
+      while (events.next().getStepDone().getSegment() < 3) {
+        // Two segments are done when the third has a step.
       }
-      cluster.client().cancel(stopped);
-      token = cluster.client().continuation(stopped).getToken();
     }
-    try (TestCluster other = TestCluster.start(Files.createDirectory(folder.resolve("b")), 1)) {
+    client.cancel(stopped);
+    ByteString token = client.continuation(stopped).getToken();
+    try (TestCluster other = TestCluster.start(folder, 1)) {
       Made rest = made(other.client(), SubmitRequest.newBuilder().setContinuation(token).build());
 
       assertThat(rest.latents()).isEqualTo(whole.latents().subList(2, 4));
@@ -176,23 +194,21 @@ class SegmentsTest {
   }
 
   @Test
-  void shouldGoOnSmoothlyWhateverIsHandedOver() throws Exception {
-    try (TestCluster cluster = TestCluster.start(folder, 1)) {
-      for (Handover handover : List.of(Handover.HANDOVER_LATENTS, Handover.HANDOVER_PIXELS)) {
-        Made made =
-            made(
-                cluster.client(),
-                request(2, video -> video.setHandover(handover)).toBuilder().setSteps(30).build());
+  void shouldGoOnSmoothlyWhateverIsHandedOver() {
+    LongtakeClient client = shared.client();
+    for (Handover handover : List.of(Handover.HANDOVER_LATENTS, Handover.HANDOVER_PIXELS)) {
+      Made made =
+          made(
+              client,
+              request(2, video -> video.setHandover(handover)).toBuilder().setSteps(30).build());
 
-        ShapeTrack track = ShapeTrack.of(video(cluster.client(), made), RED, BLACK);
-        assertMovesOn(track, FRAMES);
-        assertThat(made.job.getRequest().getLongVideo().getHandover()).isEqualTo(handover);
-      }
-      Made edited = made(cluster.client(), request(2, video -> video.setEditRatio(0.2)));
-      Made kept = made(cluster.client(), request(2));
-      assertThat(edited.latents().getFirst()).isEqualTo(kept.latents().getFirst());
-      assertThat(edited.latents().getLast()).isNotEqualTo(kept.latents().getLast());
+      assertMovesOn(ShapeTrack.of(video(made), RED, BLACK), FRAMES);
+      assertThat(made.job.getRequest().getLongVideo().getHandover()).isEqualTo(handover);
     }
+    Made edited = made(client, request(2, video -> video.setEditRatio(0.2)));
+    Made kept = made(client, request(2));
+    assertThat(edited.latents().getFirst()).isEqualTo(kept.latents().getFirst());
+    assertThat(edited.latents().getLast()).isNotEqualTo(kept.latents().getLast());
   }
 
   /** From frame to frame, where segments meet like elsewhere. */
@@ -210,27 +226,25 @@ class SegmentsTest {
 
   @Test
   void shouldBeginWithThePictureThatIsGiven() throws Exception {
-    try (TestCluster cluster = TestCluster.start(folder, 2)) {
-      GenerationRequest clip = request(1).toBuilder().clearLongVideo().setSteps(30).build();
-      DecodedVideo before = video(cluster.client(), made(cluster.client(), clip));
-      ShapeTrack.Position given = ShapeTrack.of(before, RED, BLACK).positions().get(5);
+    GenerationRequest clip = request(1).toBuilder().clearLongVideo().setSteps(30).build();
+    DecodedVideo before = video(made(shared.client(), clip));
+    ShapeTrack.Position given = ShapeTrack.of(before, RED, BLACK).positions().get(5);
 
-      Made made =
-          made(
-              cluster.client(),
-              SubmitRequest.newBuilder()
-                  .setRequest(clip.toBuilder().setSeed(9))
-                  .setMedia(picture(before, 5))
-                  .build());
+    Made made =
+        made(
+            shared.client(),
+            SubmitRequest.newBuilder()
+                .setRequest(clip.toBuilder().setSeed(9))
+                .setMedia(picture(before, 5))
+                .build());
 
-      ShapeTrack track = ShapeTrack.of(video(cluster.client(), made), RED, BLACK);
-      assertThat(track.positions()).hasSize(FRAMES);
-      ShapeTrack.Position first = track.positions().getFirst();
-      assertThat(first.x()).isCloseTo(given.x(), within(0.02));
-      assertThat(first.y()).isCloseTo(given.y(), within(0.02));
-      assertThat(first.shapeShare()).isCloseTo(given.shapeShare(), within(0.02));
-      assertThat(made.job.getBeginning().getIsShown()).isTrue();
-    }
+    ShapeTrack track = ShapeTrack.of(video(made), RED, BLACK);
+    assertThat(track.positions()).hasSize(FRAMES);
+    ShapeTrack.Position first = track.positions().getFirst();
+    assertThat(first.x()).isCloseTo(given.x(), within(0.02));
+    assertThat(first.y()).isCloseTo(given.y(), within(0.02));
+    assertThat(first.shapeShare()).isCloseTo(given.shapeShare(), within(0.02));
+    assertThat(made.job.getBeginning().getIsShown()).isTrue();
   }
 
   /** Twice as large, so that it has to be scaled. */
@@ -259,16 +273,14 @@ class SegmentsTest {
             .addStages(BlockRange.newBuilder().setEnd(3))
             .addStages(BlockRange.newBuilder().setStart(3).setEnd(8))
             .build();
-    try (TestCluster cluster = TestCluster.start(folder, 2)) {
-      Made expected = made(cluster.client(), request(3).toBuilder().setPlan(alone).build());
-      for (Plan plan : List.of(ranks, stages)) {
-        Made made = made(cluster.client(), request(3).toBuilder().setPlan(plan).build());
+    Made expected = made(shared.client(), request(3).toBuilder().setPlan(alone).build());
+    for (Plan plan : List.of(ranks, stages)) {
+      Made made = made(shared.client(), request(3).toBuilder().setPlan(plan).build());
 
-        assertThat(made.job.getWorkerIdsList()).hasSize(2);
-        assertThat(made.job.getPlan().getStagesCount()).isEqualTo(plan.getStagesCount());
-        assertThat(made.latents()).isEqualTo(expected.latents());
-        assertThat(made.bytes()).isEqualTo(expected.bytes());
-      }
+      assertThat(made.job.getWorkerIdsList()).hasSize(2);
+      assertThat(made.job.getPlan().getStagesCount()).isEqualTo(plan.getStagesCount());
+      assertThat(made.latents()).isEqualTo(expected.latents());
+      assertThat(made.bytes()).isEqualTo(expected.bytes());
     }
   }
 }

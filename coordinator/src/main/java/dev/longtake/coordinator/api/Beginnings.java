@@ -9,9 +9,12 @@ import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.jobs.FrameEncoder;
 import dev.longtake.coordinator.jobs.NewJob.GivenBeginning;
 import dev.longtake.coordinator.jobs.Segments;
+import dev.longtake.coordinator.planner.Clips;
 import dev.longtake.coordinator.video.MediaReader;
 import dev.longtake.v1.Beginning;
+import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.Continuation;
+import dev.longtake.v1.DataType;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.LongVideo;
 import dev.longtake.v1.ModelCard;
@@ -120,7 +123,12 @@ final class Beginnings {
         latents);
   }
 
-  private static GivenBeginning ofContinuation(
+  /**
+   * The last frames that a token holds.
+   *
+   * @throws LongtakeException INVALID_REQUEST when it doesn't fit the request or the model
+   */
+  static GivenBeginning ofContinuation(
       ByteString token, GenerationRequest request, ModelCard card) {
     Continuation continuation = ContinuationTokens.read(token);
     GenerationRequest before = continuation.getRequest();
@@ -135,7 +143,7 @@ final class Beginnings {
     requireSame("height", before.getHeight(), request.getHeight());
     requireSame("frames", before.getFrames(), request.getFrames());
     requireSame("upscale", before.getUpscale(), request.getUpscale());
-    int overlap = (int) continuation.getTail().getShape(FRAME_AXIS);
+    int overlap = overlap(continuation, request, card);
     requireSame(
         "long_video.overlap",
         overlap,
@@ -148,6 +156,41 @@ final class Beginnings {
             .setFramesBefore(continuation.getFrames())
             .build(),
         continuation.getTail());
+  }
+
+  /** Frames of the tail; a hash is no signature, so anything may be in a token. */
+  private static int overlap(Continuation continuation, GenerationRequest request, ModelCard card) {
+    Tensor tail = continuation.getTail();
+    ClipGeometry clip = Clips.geometry(card, request);
+    long frames = tail.getShapeCount() > FRAME_AXIS ? tail.getShape(FRAME_AXIS) : 0;
+    List<Long> expected =
+        List.of(
+            1L,
+            (long) card.getLatentChannels(),
+            frames,
+            (long) clip.getLatentHeight(),
+            (long) clip.getLatentWidth());
+    boolean isWhole =
+        frames > 0
+            && frames < clip.getLatentFrames()
+            && tail.getShapeList().equals(expected)
+            && tail.getDataType() == DataType.DATA_TYPE_F32
+            && tail.getData().size()
+                == expected.stream().reduce((long) Float.BYTES, Math::multiplyExact)
+            && continuation.getSegments() > 0
+            && continuation.getFrames() > 0;
+    if (!isWhole) {
+      throw invalidField(
+          "continuation",
+          "Expected a token with the last frames of a clip of %d x %d latents, but got a tensor %s after segment %d, frame %d; fetch the token again"
+              .formatted(
+                  clip.getLatentWidth(),
+                  clip.getLatentHeight(),
+                  tail.getShapeList(),
+                  continuation.getSegments(),
+                  continuation.getFrames()));
+    }
+    return (int) frames;
   }
 
   private static void requireSame(String field, int before, int now) {

@@ -13,8 +13,8 @@ import dev.longtake.v1.SegmentPrompt;
 final class LongVideos {
   private static final int MAX_SEGMENTS = 100_000;
 
-  /** Each prompt is encoded and kept with the job. */
-  private static final int MAX_PROMPTS = 1000;
+  /** Each prompt is encoded before the job is accepted. */
+  private static final int MAX_PROMPTS = 100;
 
   private LongVideos() {}
 

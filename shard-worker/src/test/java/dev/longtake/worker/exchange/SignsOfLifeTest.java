@@ -103,9 +103,17 @@ final class SignsOfLifeTest {
     Duration timeout = SETTINGS.peerTimeout().multipliedBy(8);
     try (var workers = new LoopbackWorkers(2, SETTINGS);
         GrpcGang waiting = workers.hub(0).open("j1", 1, 0, workers.addresses(), 1, timeout)) {
+      awaitWaitingStream(workers.hub(1));
       LongtakeException failure = failureOf(() -> receiveFrom(waiting.lane(0), 1, 100));
       assertThat(failure).hasMessageContaining("nothing came from it for 4.0 s");
-      assertThat(workers.hub(1).waitingStreams()).isEqualTo(1);
+    }
+  }
+
+  private static void awaitWaitingStream(ExchangeHub hub) {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+    while (hub.waitingStreams() == 0) {
+      assertThat(System.nanoTime()).as("a stream comes").isLessThan(deadline);
+      Thread.onSpinWait();
     }
   }
 

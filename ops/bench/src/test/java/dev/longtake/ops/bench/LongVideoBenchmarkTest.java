@@ -22,7 +22,7 @@ class LongVideoBenchmarkTest {
                 .stream()
                 .collect(Collectors.toMap(Figure::name, figure -> figure));
 
-    assertThat(notes).singleElement().asString().startsWith("5 segments, 48 frames, 6.0 s");
+    assertThat(notes).singleElement().asString().startsWith("13 segments, 112 frames, 14.0 s");
     assertThat(value(figures, "long.first_segment_seconds"))
         .isPositive()
         .isLessThan(value(figures, "long.total_seconds"));

@@ -4,7 +4,7 @@ import dev.longtake.client.LongtakeClientException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 
-/** What goes on beside watching a job, by a thread of its own, and ends when the job does. */
+/** What goes on beside watching a job, by a thread of its own; it ends when the job does, or its own calls' deadlines have passed. */
 final class Aside {
   private final CompletableFuture<Void> done;
 

@@ -44,7 +44,7 @@ public final class JobEntry {
   private volatile @Nullable VideoPreview preview;
 
   // Guarded by this.
-  private final List<JobEvent> events;
+  private final EventLog events;
   private final StoredJob.Builder record;
   private Job job;
   private int queuePosition = -1;
@@ -60,16 +60,8 @@ public final class JobEntry {
   /** What {@link #awaitStored} waits for; watchers have been told by then. */
   private long announcedVersion;
 
-  private long lastSequence;
-
-  /** Of the last event that is stored. */
-  private long storedSequence;
-
   /** Of the stream, as far as that is stored. */
   private long storedStreamBytes;
-
-  /** Sequences of events that were forgotten, and may still be stored. */
-  private final List<Long> forgottenEvents = new ArrayList<>();
 
   private int storedTransitions;
   private boolean closed;
@@ -83,7 +75,7 @@ public final class JobEntry {
     this.clock = clock;
     this.id = id;
     this.submittedMillis = clock.millis();
-    this.events = new ArrayList<>();
+    this.events = new EventLog();
     this.record =
         StoredJob.newBuilder()
             .setCard(submitted.card())
@@ -120,12 +112,7 @@ public final class JobEntry {
     this.job = stored.getJob();
     this.id = job.getId();
     this.submittedMillis = Timestamps.toMillis(job.getSubmittedAt());
-    this.events = new ArrayList<>();
-    for (JobRow.Event event : row.events()) {
-      events.add(JobEvent.parseFrom(event.bytes()));
-    }
-    this.lastSequence = events.isEmpty() ? 0 : events.getLast().getSequence();
-    this.storedSequence = lastSequence;
+    this.events = EventLog.of(row.events());
     this.storedTransitions = job.getHistoryCount();
     this.storedStreamBytes = job.getStreamBytes();
   }
@@ -156,29 +143,12 @@ public final class JobEntry {
 
   /** Whether no event will follow those that watchers can see. */
   public synchronized boolean isComplete() {
-    return JobStates.isTerminal(job.getState()) && storedSequence == lastSequence;
+    return JobStates.isTerminal(job.getState()) && events.isStored();
   }
 
   /** The first event after {@code sequence} that is not forgotten; empty when it has not happened yet, or is not stored. */
   public synchronized Optional<JobEvent> eventAfter(long sequence) {
-    int next = indexAfter(sequence);
-    return next < events.size() && events.get(next).getSequence() <= storedSequence
-        ? Optional.of(events.get(next))
-        : Optional.empty();
-  }
-
-  private int indexAfter(long sequence) {
-    int low = 0;
-    int high = events.size();
-    while (low < high) {
-      int middle = (low + high) >>> 1;
-      if (events.get(middle).getSequence() <= sequence) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    return low;
+    return events.storedAfter(sequence);
   }
 
   /** Bytes of the stream that can be sent: its segments that are stored. */
@@ -402,21 +372,11 @@ public final class JobEntry {
     if (segment.getSegment() < segment.getSegments()) {
       next.setAttempt(attempt + 1).setStepsDone(0);
       runAttempt = attempt + 1;
-      forgetSteps();
+      events.forgetSteps();
     }
     job = next.build();
     append(JobEvent.newBuilder().setSegmentDone(segment));
     return true;
-  }
-
-  private void forgetSteps() {
-    events.removeIf(event -> {
-      boolean isForgotten = event.hasStepDone() || event.hasFramesDecoded() || event.hasQueued();
-      if (isForgotten) {
-        forgottenEvents.add(event.getSequence());
-      }
-      return isForgotten;
-    });
   }
 
   /** Sets it terminal; false when the job ended before. */
@@ -476,10 +436,7 @@ public final class JobEntry {
     if (version == storedVersion) {
       return Optional.empty();
     }
-    List<JobRow.Event> newEvents = new ArrayList<>();
-    for (JobEvent event : events.subList(indexAfter(storedSequence), events.size())) {
-      newEvents.add(new JobRow.Event(event.getSequence(), event.toByteArray()));
-    }
+    EventLog.Unstored newEvents = events.unstored();
     List<JobRow.Transition> transitions = new ArrayList<>();
     for (int i = storedTransitions; i < job.getHistoryCount(); i++) {
       JobTransition transition = job.getHistory(i);
@@ -499,22 +456,22 @@ public final class JobEntry {
             submittedMillis,
             job.getAttempt(),
             record.clone().setJob(job).build().toByteArray(),
-            newEvents,
-            List.copyOf(forgottenEvents),
+            newEvents.added(),
+            newEvents.forgotten(),
             transitions);
     return Optional.of(
-        new Unstored(row, version, lastSequence, job.getHistoryCount(), job.getStreamBytes()));
+        new Unstored(row, version, newEvents, job.getHistoryCount(), job.getStreamBytes()));
   }
 
   /** A change that is to be stored, and how far the entry had come. */
-  record Unstored(JobRow row, long version, long lastSequence, int transitions, long streamBytes) {}
+  record Unstored(
+      JobRow row, long version, EventLog.Unstored events, int transitions, long streamBytes) {}
 
   synchronized void stored(Unstored written) {
     storedVersion = written.version;
-    storedSequence = written.lastSequence;
+    events.stored(written.events);
     storedTransitions = written.transitions;
     storedStreamBytes = written.streamBytes;
-    forgottenEvents.subList(0, written.row.forgottenEvents().size()).clear();
   }
 
   /** Watchers have been told of what is stored; whoever waits for it goes on. */
@@ -566,9 +523,7 @@ public final class JobEntry {
   }
 
   private void append(JobEvent.Builder event) {
-    lastSequence++;
-    events.add(
-        event.setSequence(lastSequence).setTime(Timestamps.fromMillis(clock.millis())).build());
+    events.append(event, Timestamps.fromMillis(clock.millis()));
     version++;
   }
 }

@@ -27,6 +27,9 @@ public final class Leadership implements AutoCloseable {
   /** Of a lease, what its holder keeps back; see {@link Lease}. */
   private static final int MARGIN_DIVISOR = 6;
 
+  /** Each part of a term ends in bounded time of its own; this only bounds a mistake of ours. */
+  private static final Duration CLOSE_TIMEOUT = Duration.ofMinutes(2);
+
   /** What a coordinator does with a lease; called by one thread at a time. */
   public interface Office {
     /**
@@ -321,8 +324,10 @@ public final class Leadership implements AutoCloseable {
       lock.unlock();
     }
     try {
-      if (leader.isAlive()) {
-        leader.join();
+      if (leader.isAlive() && !leader.join(CLOSE_TIMEOUT)) {
+        log.error(
+            "The term did not end within {} s; its lease runs out by itself",
+            CLOSE_TIMEOUT.toSeconds());
       }
       over();
       keeper.join(TimeUnit.SECONDS.toMillis(length.toSeconds() + 1));

@@ -46,8 +46,12 @@ final class LiveHeap {
             .redirectErrorStream(true)
             .start();
     try {
+      // What it says fits into the pipe, so it ends before it is read.
+      if (!jcmd.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS)) {
+        throw new IOException("jcmd did not answer within %d s".formatted(TIMEOUT_SECONDS));
+      }
       String answer = new String(jcmd.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-      if (!jcmd.waitFor(TIMEOUT_SECONDS, TimeUnit.SECONDS) || jcmd.exitValue() != 0) {
+      if (jcmd.exitValue() != 0) {
         throw new IOException(answer);
       }
       return answer;

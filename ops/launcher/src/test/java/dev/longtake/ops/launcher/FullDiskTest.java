@@ -75,7 +75,9 @@ class FullDiskTest {
 
   private static boolean isPrlimitThere() throws InterruptedException {
     try {
-      return new ProcessBuilder("prlimit", "--version").start().waitFor() == 0;
+      return new ProcessBuilder("prlimit", "--version")
+          .start()
+          .waitFor(SECONDS_FOR_PRLIMIT, SECONDS);
     } catch (IOException e) {
       return false;
     }

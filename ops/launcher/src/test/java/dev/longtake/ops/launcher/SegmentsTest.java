@@ -1,5 +1,6 @@
 package dev.longtake.ops.launcher;
 
+import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
@@ -43,6 +44,9 @@ class SegmentsTest {
   private static final int FRAMES = 16;
 
   private static final int STEPS = 12;
+
+  /** For the end of a stream whose job has ended. */
+  private static final long STREAM_SECONDS = 30;
 
   /** Of the tests that leave its workers alive. */
   private static TestCluster shared;
@@ -156,7 +160,7 @@ class SegmentsTest {
       assertThat(made.latents()).isEqualTo(undisturbed.latents()).doesNotHaveDuplicates();
       assertThat(made.bytes()).isEqualTo(undisturbed.bytes());
       assertThat(made.job.getVideo()).isEqualTo(undisturbed.job.getVideo());
-      assertThat(stream.get()).isEqualTo(made.job.getStreamBytes());
+      assertThat(stream.get(STREAM_SECONDS, SECONDS)).isEqualTo(made.job.getStreamBytes());
       assertThat(DecodedVideo.read(streamed).frames())
           .hasSize(made.job.getVideo().getFrames())
           .hasSize(FRAMES + 3 * FRAMES / 2);

@@ -4,6 +4,7 @@ import io.grpc.Status;
 import io.grpc.netty.GrpcSslContexts;
 import io.netty.handler.ssl.NotSslRecordException;
 import io.netty.handler.ssl.SslContext;
+import io.netty.handler.ssl.SslContextBuilder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -11,7 +12,7 @@ import java.util.Optional;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
-/** Mutual TLS with a cluster: a client's own identity, and what can be wrong with it. */
+/** TLS with a cluster: whom a client trusts, its own identity, and what can be wrong with them. */
 final class ClientTls {
   /** HTTP/2's word for plain text where TLS is expected, as gRPC passes it on. */
   private static final String REFUSED = "INADEQUATE_SECURITY";
@@ -24,23 +25,45 @@ final class ClientTls {
    * @throws LongtakeClientException INVALID_REQUEST, naming the file that is missing or holds something else
    */
   static SslContext read(Path certificates, Path key, Path authorities) {
-    for (Path file : List.of(certificates, key, authorities)) {
-      if (!Files.isReadable(file) || Files.isDirectory(file)) {
-        throw invalid("Expected a PEM file for TLS, but '%s' can't be read".formatted(file), null);
-      }
-    }
+    requireReadable(List.of(certificates, key, authorities));
     try {
-      return GrpcSslContexts.forClient()
-          .keyManager(certificates.toFile(), key.toFile())
-          .trustManager(authorities.toFile())
-          .protocols("TLSv1.3")
-          .build();
+      return build(
+          GrpcSslContexts.forClient().keyManager(certificates.toFile(), key.toFile()), authorities);
     } catch (SSLException | IllegalArgumentException e) {
       throw invalid(
           "Expected a certificate with its private key (PKCS#8) and authorities in PEM for TLS,"
               + " but: "
               + e.getMessage(),
           e);
+    }
+  }
+
+  /**
+   * Reads the authorities that a client without a certificate trusts.
+   *
+   * @throws LongtakeClientException INVALID_REQUEST, naming the file when it is missing or holds something else
+   */
+  static SslContext read(Path authorities) {
+    requireReadable(List.of(authorities));
+    try {
+      return build(GrpcSslContexts.forClient(), authorities);
+    } catch (SSLException | IllegalArgumentException e) {
+      throw invalid(
+          "Expected certificates of authorities in PEM in '%s', but: %s"
+              .formatted(authorities, e.getMessage()),
+          e);
+    }
+  }
+
+  private static SslContext build(SslContextBuilder context, Path authorities) throws SSLException {
+    return context.trustManager(authorities.toFile()).protocols("TLSv1.3").build();
+  }
+
+  private static void requireReadable(List<Path> files) {
+    for (Path file : files) {
+      if (!Files.isReadable(file) || Files.isDirectory(file)) {
+        throw invalid("Expected a PEM file for TLS, but '%s' can't be read".formatted(file), null);
+      }
     }
   }
 

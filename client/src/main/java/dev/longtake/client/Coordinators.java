@@ -1,5 +1,6 @@
 package dev.longtake.client;
 
+import io.grpc.Channel;
 import io.grpc.ManagedChannel;
 import io.grpc.netty.NettyChannelBuilder;
 import io.netty.handler.ssl.SslContext;
@@ -18,6 +19,7 @@ final class Coordinators implements AutoCloseable {
 
   private final List<String> addresses;
   private final List<ManagedChannel> channels;
+  private final List<Channel> calls;
   private final AtomicInteger current = new AtomicInteger();
 
   /**
@@ -25,12 +27,14 @@ final class Coordinators implements AutoCloseable {
    *
    * @param addresses {@code host:port} each, at least one
    * @param tls null for plain text
+   * @param apiKey shown with every call; empty for none
    * @throws LongtakeClientException INVALID_REQUEST when one of them is none
    */
-  Coordinators(List<String> addresses, @Nullable SslContext tls) {
+  Coordinators(List<String> addresses, @Nullable SslContext tls, String apiKey) {
     addresses.forEach(Coordinators::requireAddress);
     this.addresses = List.copyOf(addresses);
     this.channels = addresses.stream().map(address -> connect(address, tls)).toList();
+    this.calls = channels.stream().map(channel -> ApiKey.with(apiKey, channel)).toList();
   }
 
   private static int port(String address) {
@@ -78,8 +82,8 @@ final class Coordinators implements AutoCloseable {
     return current.get();
   }
 
-  ManagedChannel channel(int number) {
-    return channels.get(number);
+  Channel channel(int number) {
+    return calls.get(number);
   }
 
   /** Calls go to the next one from now on, unless another call that failed has seen to that. */

@@ -76,7 +76,7 @@ public final class LongtakeClient implements AutoCloseable {
     this.watchTimeout = builder.watchTimeout;
     this.downloadTimeout = builder.downloadTimeout;
     this.reconnectTimeout = builder.reconnectTimeout;
-    this.coordinators = new Coordinators(builder.addresses, builder.tls);
+    this.coordinators = new Coordinators(builder.addresses, builder.tls, builder.apiKey);
   }
 
   public static Builder builder() {
@@ -91,6 +91,7 @@ public final class LongtakeClient implements AutoCloseable {
     private Duration downloadTimeout = Duration.ofMinutes(30);
     private Duration reconnectTimeout = Duration.ofMinutes(2);
     private @Nullable SslContext tls;
+    private String apiKey = "";
 
     private Builder() {}
 
@@ -118,6 +119,28 @@ public final class LongtakeClient implements AutoCloseable {
      */
     public Builder tls(Path certificates, Path key, Path authorities) {
       this.tls = ClientTls.read(certificates, key, authorities);
+      return this;
+    }
+
+    /**
+     * TLS without a certificate of this client's, for a cluster that knows callers by their keys; default plain text. The file is read now.
+     *
+     * @param authorities certificates in PEM of those that the coordinator's may be signed by
+     * @throws LongtakeClientException INVALID_REQUEST when the file is missing or holds something else
+     */
+    public Builder tls(Path authorities) {
+      this.tls = ClientTls.read(authorities);
+      return this;
+    }
+
+    /**
+     * The key that is shown with every call; default none. Without {@link #tls} whoever can read the connection can read the key.
+     *
+     * @throws LongtakeClientException INVALID_REQUEST when it has characters that no key has
+     */
+    public Builder apiKey(String apiKey) {
+      ApiKey.require(apiKey);
+      this.apiKey = apiKey;
       return this;
     }
 

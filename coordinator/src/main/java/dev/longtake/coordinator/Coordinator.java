@@ -4,6 +4,7 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.metrics.CacheMeters;
 import dev.longtake.common.process.Build;
 import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.coordinator.access.AccessInterceptor;
 import dev.longtake.coordinator.cache.EmbeddingCache;
 import dev.longtake.coordinator.cache.EmbeddingCacheSettings;
 import dev.longtake.coordinator.cache.EmbeddingFiles;
@@ -17,6 +18,7 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.security.SecureRandom;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.ExecutorService;
@@ -134,7 +136,8 @@ public final class Coordinator implements AutoCloseable {
                     calls,
                     health,
                     terms.gate().services(),
-                    config.tls()),
+                    config.serverTls(),
+                    List.of(new AccessInterceptor(config.access()))),
             started -> Stopping.stop(started, config.shutdownTimeout()));
     String name = config.advertise() == null ? config.host() : config.advertise();
     shared.ifPresentOrElse(

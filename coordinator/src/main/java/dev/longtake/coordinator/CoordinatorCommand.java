@@ -5,7 +5,10 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.options.ByteSize;
 import dev.longtake.common.process.ParentWatch;
 import dev.longtake.common.process.ReadyLine;
+import dev.longtake.common.tls.PlaintextOption;
+import dev.longtake.common.tls.TlsIdentity;
 import dev.longtake.common.tls.TlsOptions;
+import dev.longtake.coordinator.access.Access;
 import dev.longtake.coordinator.cache.EmbeddingCacheSettings;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -133,6 +136,15 @@ public final class CoordinatorCommand implements Callable<Integer> {
   private Duration exchangeTimeout = CoordinatorConfig.DEFAULT_EXCHANGE_TIMEOUT;
 
   @Mixin private TlsOptions tls = new TlsOptions();
+  @Mixin private PlaintextOption plaintext = new PlaintextOption();
+
+  @Option(
+      names = "--access",
+      paramLabel = "FILE",
+      description =
+          "Keys that callers must show, their roles and tenants; see 'longtake new-key' (default:"
+              + " whoever can connect may do everything).")
+  private @Nullable Path access;
 
   @Option(
       names = "--exit-with-parent",
@@ -145,11 +157,14 @@ public final class CoordinatorCommand implements Callable<Integer> {
   @Override
   public Integer call() throws InterruptedException {
     try {
+      TlsIdentity identity = tls.identity();
+      plaintext.check(host, identity);
       CoordinatorConfig config =
           new CoordinatorConfig(
               host,
               port,
-              tls.identity(),
+              identity,
+              access == null ? Access.open() : Access.of(access),
               data,
               database,
               advertise,

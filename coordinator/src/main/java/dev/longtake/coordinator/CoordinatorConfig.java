@@ -2,6 +2,7 @@ package dev.longtake.coordinator;
 
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.tls.TlsIdentity;
+import dev.longtake.coordinator.access.Access;
 import dev.longtake.coordinator.cache.EmbeddingCacheSettings;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -13,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param host the interface to listen on
  * @param port 0 for any free one
  * @param tls for every connection; null for plain text
+ * @param access whose keys allow what; with keys, callers need no certificate
  * @param dataFolder for videos and frames under way; made when it is missing, used by one coordinator, or by all on one database
  * @param database a JDBC URL of PostgreSQL, where jobs are stored; null for a file in the data folder
  * @param advertise what clients call this coordinator by, when another refuses them; null for {@code host}
@@ -30,6 +32,7 @@ public record CoordinatorConfig(
     String host,
     int port,
     @Nullable TlsIdentity tls,
+    Access access,
     Path dataFolder,
     @Nullable String database,
     @Nullable String advertise,
@@ -98,6 +101,7 @@ public record CoordinatorConfig(
         host,
         port,
         null,
+        Access.open(),
         dataFolder,
         null,
         null,
@@ -110,6 +114,11 @@ public record CoordinatorConfig(
         DEFAULT_ENCODE_TIMEOUT,
         DEFAULT_STALL_TIMEOUT,
         DEFAULT_SHUTDOWN_TIMEOUT);
+  }
+
+  /** For those who call: where keys say who they are, they need no certificate. */
+  @Nullable TlsIdentity serverTls() {
+    return tls == null || access.isOpen() ? tls : tls.withOptionalCallers();
   }
 
   private static void requirePositive(String name, Duration value) {

@@ -52,6 +52,31 @@ final class CoordinatorCommandTest {
   }
 
   @Test
+  void shouldRefusePlainTextBeyondThisHostUnlessAskedFor() {
+    assertThat(execute("--data", folder.toString(), "--host", "0.0.0.0")).isEqualTo(2);
+
+    assertThat(errors.toString())
+        .hasLineCount(1)
+        .contains("Expected TLS where other hosts can connect, but --host is '0.0.0.0'")
+        .contains("or --plaintext in a network that you trust");
+    // The next thing that is wrong.
+    assertThat(
+            execute(
+                "--data", folder.toString(), "--host", "0.0.0.0", "--plaintext", "--port", "-1"))
+        .isEqualTo(2);
+    assertThat(errors.toString()).contains("Expected --port to be 0 to 65535");
+  }
+
+  @Test
+  void shouldExitWithOneLineWhenTheKeysCantBeRead() {
+    String access = folder.resolve("none.yaml").toString();
+
+    assertThat(execute("--data", folder.toString(), "--access", access)).isEqualTo(2);
+
+    assertThat(errors.toString()).hasLineCount(1).contains("Expected --access", access);
+  }
+
+  @Test
   void shouldExitWithOneLineWhenTheDataFolderIsAFile() throws Exception {
     Path file = Files.writeString(folder.resolve("file"), "x");
 

@@ -35,6 +35,7 @@ import dev.longtake.v1.WorkOrder;
 import dev.longtake.v1.WorkerDescription;
 import dev.longtake.v1.WorkerGrpc;
 import dev.longtake.v1.WorkerReport;
+import io.grpc.Channel;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
 import io.grpc.protobuf.services.HealthStatusManager;
@@ -163,9 +164,18 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
   }
 
   FakeWorker join(String coordinatorAddress, WorkerDescription announced) throws Exception {
-    CompletableFuture<JoinReply> welcome = new CompletableFuture<>();
     ManagedChannel channel = Endpoints.connect(coordinatorAddress);
     coordinator = channel;
+    return join(channel, announced);
+  }
+
+  /** Over a channel that the caller owns. */
+  FakeWorker join(Channel channel) throws Exception {
+    return join(channel, description);
+  }
+
+  private FakeWorker join(Channel channel, WorkerDescription announced) throws Exception {
+    CompletableFuture<JoinReply> welcome = new CompletableFuture<>();
     StreamObserver<WorkerReport> stream =
         ClusterGrpc.newStub(channel)
             .join(

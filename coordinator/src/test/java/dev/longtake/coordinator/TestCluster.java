@@ -5,6 +5,7 @@ import com.google.rpc.BadRequest;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.rpc.GrpcErrors;
+import dev.longtake.coordinator.access.Access;
 import dev.longtake.coordinator.cache.EmbeddingCacheSettings;
 import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.ClusterStatus;
@@ -97,12 +98,27 @@ final class TestCluster implements AutoCloseable {
     return config(data, queueLimit, EmbeddingCacheSettings.defaults());
   }
 
+  static TestCluster with(Path data, Access access) {
+    return new TestCluster(
+        config(
+            data, access, CoordinatorConfig.DEFAULT_QUEUE_LIMIT, EmbeddingCacheSettings.defaults()),
+        System::nanoTime,
+        Optional.empty(),
+        new ScriptedPlanning());
+  }
+
   private static CoordinatorConfig config(
       Path data, int queueLimit, EmbeddingCacheSettings embeddings) {
+    return config(data, Access.open(), queueLimit, embeddings);
+  }
+
+  private static CoordinatorConfig config(
+      Path data, Access access, int queueLimit, EmbeddingCacheSettings embeddings) {
     return new CoordinatorConfig(
         "127.0.0.1",
         0,
         null,
+        access,
         data,
         null,
         null,

@@ -5,7 +5,11 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.options.ByteSize;
 import dev.longtake.common.process.ParentWatch;
 import dev.longtake.common.process.ReadyLine;
+import dev.longtake.common.rpc.ApiKeyOption;
+import dev.longtake.common.rpc.Bearer;
 import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.common.tls.PlaintextOption;
+import dev.longtake.common.tls.TlsIdentity;
 import dev.longtake.common.tls.TlsOptions;
 import dev.longtake.worker.cache.ConditionCacheSettings;
 import dev.longtake.worker.exchange.ExchangeSettings;
@@ -22,6 +26,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -189,6 +194,8 @@ public final class WorkerCommand implements Callable<Integer> {
   private int drainTimeoutSeconds;
 
   @Mixin private TlsOptions tls = new TlsOptions();
+  @Mixin private PlaintextOption plaintext = new PlaintextOption();
+  @Mixin private ApiKeyOption apiKey = new ApiKeyOption();
 
   @Option(names = "--exit-with-parent", description = "End when standard input reaches its end.")
   private boolean exitWithParent;
@@ -221,6 +228,7 @@ public final class WorkerCommand implements Callable<Integer> {
       ParentWatch.exitWithParent();
     }
     WorkerSettings settings = settings();
+    String key = apiKey.key();
     WorkerNode node = factory.open(requireModel(), deviceSettings());
     var worker = WorkerServer.start(settings, node);
     // On a signal the hook closes the worker while this thread still waits; closing twice has no
@@ -228,14 +236,14 @@ public final class WorkerCommand implements Callable<Integer> {
     var hook = Thread.ofPlatform().name("lt-shutdown").unstarted(worker::close);
     Runtime.getRuntime().addShutdownHook(hook);
     try {
-      serveToTheEnd(worker, settings);
+      serveToTheEnd(worker, settings, key);
     } finally {
       worker.close();
       removeHook(hook);
     }
   }
 
-  private void serveToTheEnd(WorkerServer worker, WorkerSettings settings) {
+  private void serveToTheEnd(WorkerServer worker, WorkerSettings settings, String key) {
     if (coordinators.isEmpty()) {
       serveUntilDrained(worker, /* membership= */ null);
       return;
@@ -249,7 +257,8 @@ public final class WorkerCommand implements Callable<Integer> {
         ClusterMembership.join(
             coordinators,
             settings.tls(),
-            worker.description(),
+            key,
+            worker.introduction(),
             worker::report,
             join,
             RandomGenerator.getDefault())) {
@@ -285,12 +294,16 @@ public final class WorkerCommand implements Callable<Integer> {
           "--drain-timeout",
           "Expected --drain-timeout of 0 (end at once) or more, but got " + drainTimeoutSeconds);
     }
+    TlsIdentity identity = tls.identity();
+    plaintext.check(host, identity);
     return new WorkerSettings(
         host,
         port,
         advertise != null ? advertise : advertisedHost(),
         id,
-        tls.identity(),
+        identity,
+        // Without a coordinator nobody could tell callers a token.
+        coordinators.isEmpty() ? "" : Bearer.newSecret(new SecureRandom()),
         ExchangeSettings.defaults()
             .withChunkBytes((int) Math.min(Integer.MAX_VALUE, chunkBytes.bytes()))
             .withConnections(connections)

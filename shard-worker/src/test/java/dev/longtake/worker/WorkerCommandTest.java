@@ -99,6 +99,8 @@ final class WorkerCommandTest {
           {"--condition-cache-expiry", "0"},
           {"--memory-limit", "much"},
           {"--exchange-timeout", "-1"},
+          {"--host", "0.0.0.0"},
+          {"--api-key-file", "/nowhere/key"},
         }) {
       errors.getBuffer().setLength(0);
       assertThat(run("--model", model.toString(), wrong[0], wrong[1]))

@@ -2,6 +2,8 @@ package dev.longtake.client.cli;
 
 import dev.longtake.client.LongtakeClient;
 import dev.longtake.client.LongtakeClientException;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -10,6 +12,8 @@ import picocli.CommandLine.Option;
 
 /** Where the coordinator is and how it is called, for picocli's {@code @Mixin}. */
 public final class CoordinatorOption {
+  private static final String VARIABLE = "LONGTAKE_API_KEY";
+
   @Option(
       names = "--coordinator",
       paramLabel = "HOST:PORT",
@@ -20,11 +24,24 @@ public final class CoordinatorOption {
               + " ${DEFAULT-VALUE}).")
   private List<String> addresses = List.of();
 
-  @ArgGroup(exclusive = false)
-  private @Nullable Tls tls;
+  @Option(
+      names = "--tls-ca",
+      paramLabel = "FILE",
+      description = "Certificates in PEM of the cluster's authorities, for a cluster with TLS.")
+  private @Nullable Path authorities;
 
-  /** All or nothing, which picocli sees to. */
-  static final class Tls {
+  @ArgGroup(exclusive = false)
+  private @Nullable Certificate own;
+
+  @Option(
+      names = "--api-key-file",
+      paramLabel = "FILE",
+      description =
+          "File with the key to show to the coordinator (default: what " + VARIABLE + " holds).")
+  private @Nullable Path apiKeyFile;
+
+  /** Both or none, which picocli sees to. */
+  static final class Certificate {
     @Option(
         names = "--tls-cert",
         paramLabel = "FILE",
@@ -38,13 +55,6 @@ public final class CoordinatorOption {
         required = true,
         description = "The certificate's private key in PEM (PKCS#8).")
     Path key = Path.of("");
-
-    @Option(
-        names = "--tls-ca",
-        paramLabel = "FILE",
-        required = true,
-        description = "Certificates in PEM of the cluster's authorities.")
-    Path authorities = Path.of("");
   }
 
   /**
@@ -54,8 +64,33 @@ public final class CoordinatorOption {
    */
   public LongtakeClient connect() {
     LongtakeClient.Builder client = LongtakeClient.builder().addresses(addresses);
-    Tls files = tls;
-    return (files == null ? client : client.tls(files.certificates, files.key, files.authorities))
-        .build();
+    Path trusted = authorities;
+    Certificate certificate = own;
+    if (trusted != null && certificate != null) {
+      client.tls(certificate.certificates, certificate.key, trusted);
+    } else if (trusted != null) {
+      client.tls(trusted);
+    } else if (certificate != null) {
+      throw new LongtakeClientException(
+          LongtakeClientException.INVALID_REQUEST,
+          "Expected --tls-ca beside --tls-cert and --tls-key, but it is missing");
+    }
+    String apiKey = apiKey();
+    return (apiKey.isEmpty() ? client : client.apiKey(apiKey)).build();
+  }
+
+  private String apiKey() {
+    Path file = apiKeyFile;
+    if (file == null) {
+      String key = System.getenv(VARIABLE);
+      return key == null ? "" : key.strip();
+    }
+    try {
+      return Files.readString(file).strip();
+    } catch (IOException e) {
+      throw new LongtakeClientException(
+          LongtakeClientException.LOCAL_FILE,
+          "Cannot read %s: %s".formatted(file, Commands.reason(e)));
+    }
   }
 }

@@ -29,11 +29,17 @@ public enum ErrorCode {
   PORT_IN_USE(Category.USER, Status.Code.FAILED_PRECONDITION),
   /** Nothing answers at the address. */
   UNREACHABLE(Category.USER, Status.Code.UNAVAILABLE),
+  /** The caller shows no key, or one that nobody knows. */
+  UNAUTHENTICATED(Category.USER, Status.Code.UNAUTHENTICATED),
+  /** The caller's key does not allow the call. */
+  PERMISSION_DENIED(Category.USER, Status.Code.PERMISSION_DENIED),
   /** The user asked to stop. */
   CANCELED(Category.USER, Status.Code.CANCELLED),
 
   /** The queue holds as many jobs as it may. */
   QUEUE_FULL(Category.RESOURCES, Status.Code.RESOURCE_EXHAUSTED),
+  /** The tenant has as many jobs as it may. */
+  QUOTA_EXCEEDED(Category.RESOURCES, Status.Code.RESOURCE_EXHAUSTED),
   /** The database or the folder of the coordinator does not take what must be stored. */
   STORAGE_UNAVAILABLE(Category.RESOURCES, Status.Code.UNAVAILABLE),
   /** No worker has joined the cluster. */

@@ -16,6 +16,7 @@ import io.netty.util.AsciiString;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 
 /**
  * TLS for a server that tells callers who speak plain text so: gRPC alone closes their connection, and they see a "network closed for
@@ -28,20 +29,23 @@ final class TlsOnly implements ProtocolNegotiator {
   /** For the caller to read the answer and close by itself: closing first could take the answer with it. */
   private static final long CLOSE_SECONDS = 1;
 
-  private final ProtocolNegotiator tls;
+  private final Supplier<SslContext> context;
+  private final AsciiString scheme;
 
-  TlsOnly(SslContext context) {
-    this.tls = InternalProtocolNegotiators.serverTls(context);
+  /** @param context asked for each connection */
+  TlsOnly(Supplier<SslContext> context) {
+    this.context = context;
+    this.scheme = InternalProtocolNegotiators.serverTls(context.get()).scheme();
   }
 
   @Override
   public AsciiString scheme() {
-    return tls.scheme();
+    return scheme;
   }
 
   @Override
   public ChannelHandler newHandler(GrpcHttp2ConnectionHandler http2) {
-    ChannelHandler next = tls.newHandler(http2);
+    ChannelHandler next = InternalProtocolNegotiators.serverTls(context.get()).newHandler(http2);
     return new ChannelHandlerAdapter() {
       @Override
       public void handlerAdded(ChannelHandlerContext context) {
@@ -53,7 +57,7 @@ final class TlsOnly implements ProtocolNegotiator {
 
   @Override
   public void close() {
-    tls.close();
+    // Each connection's part has ended with it.
   }
 
   /** Steps aside for TLS, and keeps anything else from what follows. */

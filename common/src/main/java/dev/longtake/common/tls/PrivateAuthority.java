@@ -4,6 +4,7 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,14 +17,21 @@ import java.util.Base64;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /**
- * An authority in a folder that issues certificates for loopback, with the JDK's {@code keytool}. For tests and benchmarks: its keys lie
- * on the disk behind a password that everybody knows. For one thread at a time.
+ * An authority in a folder that issues certificates, with the JDK's {@code keytool}. For tests, benchmarks and first steps: its key lies
+ * on the disk, where only the folder's owner can read it, behind a password that everybody knows. For one thread at a time.
  */
 public final class PrivateAuthority {
-  private static final String NAME = "authority";
-  private static final String PASSWORD = "for-tests-only";
+  /** Of its own entry among those that it issued. */
+  static final String NAME = "authority";
+
+  private static final String PASSWORD = "not-a-secret";
+
+  /** Of an authority for a test. */
+  private static final int TEST_DAYS = 2;
+
   private static final long KEYTOOL_SECONDS = 60;
 
   private final Path folder;
@@ -32,15 +40,24 @@ public final class PrivateAuthority {
     this.folder = folder;
   }
 
+  /** As {@link #in}, for a test. */
+  public static PrivateAuthority create(Path folder) {
+    return in(folder, TEST_DAYS);
+  }
+
   /**
-   * Makes an authority with a key of its own.
+   * The authority of a folder, which gets a key of its own where there is none.
    *
-   * @param folder that exists and has none
+   * @param folder that exists
+   * @param days that a new one is valid
    * @throws LongtakeException INTERNAL when keytool fails, TIMED_OUT when it does not end
    */
-  public static PrivateAuthority create(Path folder) {
+  static PrivateAuthority in(Path folder, int days) {
     var authority = new PrivateAuthority(folder);
-    authority.generate(NAME, List.of("-ext", "bc:critical=ca:true", "-validity", "2"));
+    if (!Files.exists(authority.store())) {
+      authority.generate(
+          NAME, List.of("-ext", "bc:critical=ca:true", "-validity", Integer.toString(days)));
+    }
     return authority;
   }
 
@@ -54,6 +71,25 @@ public final class PrivateAuthority {
     return issue(name, "ip:127.0.0.1,dns:localhost", "-0d");
   }
 
+  /** A certificate for a host and for loopback, whose files have the host's name, in the place of one that there was. */
+  TlsFiles issueFor(String host, int days) {
+    boolean isAddress =
+        host.contains(":") || host.chars().allMatch(c -> c == '.' || (c >= '0' && c <= '9'));
+    String own = (isAddress ? "ip:" : "dns:") + host;
+    try {
+      KeyStore store = load();
+      if (store.containsAlias(host)) {
+        store.deleteEntry(host);
+        try (OutputStream out = Files.newOutputStream(store())) {
+          store.store(out, PASSWORD.toCharArray());
+        }
+      }
+    } catch (GeneralSecurityException | IOException e) {
+      throw failed(e);
+    }
+    return issue(host, own + ",ip:127.0.0.1,dns:localhost", "-0d", days);
+  }
+
   /**
    * A certificate that is valid for a day.
    *
@@ -61,25 +97,39 @@ public final class PrivateAuthority {
    * @param start of the day, as keytool's -startdate has it: {@code "-2d"}
    */
   TlsFiles issue(String name, String hosts, String start) {
+    return issue(name, hosts, start, /* days= */ 1);
+  }
+
+  private TlsFiles issue(String name, String hosts, String start, int days) {
+    List<String> more = List.of("-signer", NAME, "-ext", "san=" + hosts, "-startdate", start);
     generate(
         name,
-        List.of("-signer", NAME, "-ext", "san=" + hosts, "-startdate", start, "-validity", "1"));
+        Stream.concat(more.stream(), Stream.of("-validity", Integer.toString(days))).toList());
     try {
-      KeyStore store = KeyStore.getInstance("PKCS12");
-      try (InputStream in = Files.newInputStream(store())) {
-        store.load(in, PASSWORD.toCharArray());
-      }
+      KeyStore store = load();
       Key key = Objects.requireNonNull(store.getKey(name, PASSWORD.toCharArray()));
       return new TlsFiles(
           write(name + ".crt", "CERTIFICATE", certificate(store, name).getEncoded()),
           write(name + ".key", "PRIVATE KEY", key.getEncoded()),
           write("ca.crt", "CERTIFICATE", certificate(store, NAME).getEncoded()));
     } catch (GeneralSecurityException | IOException e) {
-      throw new LongtakeException(
-          ErrorCode.INTERNAL,
-          "Cannot issue a certificate in %s: %s".formatted(folder, e.getMessage()),
-          e);
+      throw failed(e);
     }
+  }
+
+  private KeyStore load() throws GeneralSecurityException, IOException {
+    KeyStore store = KeyStore.getInstance("PKCS12");
+    try (InputStream in = Files.newInputStream(store())) {
+      store.load(in, PASSWORD.toCharArray());
+    }
+    return store;
+  }
+
+  private LongtakeException failed(Exception e) {
+    return new LongtakeException(
+        ErrorCode.INTERNAL,
+        "Cannot issue a certificate in %s: %s".formatted(folder, e.getMessage()),
+        e);
   }
 
   private static Certificate certificate(KeyStore store, String name)

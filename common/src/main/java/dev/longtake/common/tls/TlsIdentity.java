@@ -6,6 +6,7 @@ import io.grpc.netty.GrpcSslContexts;
 import io.netty.handler.ssl.ClientAuth;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
+import java.nio.file.attribute.FileTime;
 import java.security.GeneralSecurityException;
 import java.security.PrivateKey;
 import java.security.PublicKey;
@@ -13,29 +14,49 @@ import java.security.Signature;
 import java.security.cert.X509Certificate;
 import java.util.List;
 import javax.net.ssl.SSLException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Who a process is to the others of its cluster, and whom it trusts: the same on connections that it makes and on those that it accepts.
- * Both sides show a certificate. Immutable.
+ * Both sides show a certificate. Files that change are read again for the next connection; while what they hold is wrong, the
+ * identity stays as it was, and the log says so. Thread-safe.
  */
 public final class TlsIdentity {
+  private static final Logger LOG = LoggerFactory.getLogger(TlsIdentity.class);
   private static final String PROTOCOL = "TLSv1.3";
 
-  private final SslContext server;
-  private final SslContext client;
+  private final TlsFiles files;
+  private final ClientAuth callers;
+  private List<FileTime> readTimes; // guarded by this
+  private Contexts contexts; // guarded by this
 
-  private TlsIdentity(SslContext server, SslContext client) {
-    this.server = server;
-    this.client = client;
+  private record Contexts(SslContext server, SslContext client) {}
+
+  private TlsIdentity(TlsFiles files, ClientAuth callers) {
+    this.files = files;
+    this.callers = callers;
+    // Before the files: what changes meanwhile is read again.
+    this.readTimes = files.modificationTimes();
+    this.contexts = load(files, callers);
   }
 
   /**
-   * Reads the files, once: a process whose certificate is renewed is started again.
+   * Reads the files.
    *
    * @throws LongtakeException INVALID_REQUEST, naming the option, when one is missing or holds something else, a certificate is not
    *     valid now, or the key is not the certificate's
    */
   public static TlsIdentity read(TlsFiles files) {
+    return new TlsIdentity(files, ClientAuth.REQUIRE);
+  }
+
+  /** The same, for a server whose callers may show another proof than a certificate. */
+  public TlsIdentity withOptionalCallers() {
+    return new TlsIdentity(files, ClientAuth.OPTIONAL);
+  }
+
+  private static Contexts load(TlsFiles files, ClientAuth callers) {
     List<X509Certificate> chain =
         new PemFile(TlsFiles.CERTIFICATES_OPTION, files.certificates()).certificates();
     PublicKey publicKey = chain.getFirst().getPublicKey();
@@ -45,8 +66,8 @@ public final class TlsIdentity {
         new PemFile(TlsFiles.AUTHORITIES_OPTION, files.authorities()).certificates();
     X509Certificate[] own = chain.toArray(new X509Certificate[0]);
     try {
-      return new TlsIdentity(
-          build(SslContextBuilder.forServer(key, own).clientAuth(ClientAuth.REQUIRE), trusted),
+      return new Contexts(
+          build(SslContextBuilder.forServer(key, own).clientAuth(callers), trusted),
           build(SslContextBuilder.forClient().keyManager(key, own), trusted));
     } catch (SSLException | IllegalArgumentException e) {
       throw new LongtakeException(
@@ -96,13 +117,28 @@ public final class TlsIdentity {
     };
   }
 
-  /** For the side that accepts connections; callers without a trusted certificate are refused. */
+  /** For the next connection that is accepted; a caller whose certificate is not trusted is refused. */
   public SslContext server() {
-    return server;
+    return fresh().server;
   }
 
-  /** For the side that makes connections. */
+  /** For the next connection that is made. */
   public SslContext client() {
-    return client;
+    return fresh().client;
+  }
+
+  private synchronized Contexts fresh() {
+    List<FileTime> times = files.modificationTimes();
+    if (!times.equals(readTimes)) {
+      readTimes = times;
+      try {
+        contexts = load(files, callers);
+        LOG.info("The certificates of {} were read again", files.certificates());
+      } catch (LongtakeException e) {
+        // They are replaced one after the other: the next change may make them whole.
+        LOG.warn("The certificates stay as they were: {}", e.getMessage());
+      }
+    }
+    return contexts;
   }
 }

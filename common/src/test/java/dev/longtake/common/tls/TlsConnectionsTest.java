@@ -16,7 +16,14 @@ import io.grpc.health.v1.HealthGrpc;
 import io.grpc.netty.GrpcSslContexts;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.ExecutorService;
@@ -28,6 +35,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
 
 /** Real servers and channels on loopback. */
 final class TlsConnectionsTest {
@@ -93,6 +101,77 @@ final class TlsConnectionsTest {
   @Test
   void shouldServeWhenBothSidesHaveCertificatesOfOneAuthority() {
     assertThat(check(Endpoints.connect(serve(worker), worker))).isEqualTo(ServingStatus.SERVING);
+  }
+
+  @Test
+  void shouldShowTheNewCertificateWhenTheFilesWereReplaced(@TempDir Path own, @TempDir Path others)
+      throws Exception {
+    TlsFiles files = PrivateAuthority.create(own).issue("server");
+    TlsFiles next = PrivateAuthority.create(others).issue("server");
+    TlsIdentity before = TlsIdentity.read(files);
+    TlsIdentity served = TlsIdentity.read(files);
+    String address = serve(served);
+    assertThat(check(Endpoints.connect(address, before))).isEqualTo(ServingStatus.SERVING);
+
+    // Half of it: a key that does not belong to the certificate.
+    replace(next.key(), files.key(), 1);
+    assertThat(served.client()).as("as it was").isSameAs(served.client());
+    replace(next.certificates(), files.certificates(), 2);
+    replace(next.authorities(), files.authorities(), 3);
+
+    TlsIdentity after = TlsIdentity.read(next);
+    assertThat(check(Endpoints.connect(address, after))).isEqualTo(ServingStatus.SERVING);
+    assertThat(check(Endpoints.connect(address, served))).isEqualTo(ServingStatus.SERVING);
+  }
+
+  /** The file's time of change is another one than any before, whatever the clock's steps are. */
+  private static void replace(Path from, Path to, int seconds) throws IOException {
+    Files.copy(from, to, StandardCopyOption.REPLACE_EXISTING);
+    Files.setLastModifiedTime(to, FileTime.from(Instant.EPOCH.plusSeconds(seconds)));
+  }
+
+  @Test
+  void shouldServeWithWhatTheCommandMakesAndMakesAgain(@TempDir Path own) {
+    CommandLine certs = new CommandLine(new CertsCommand());
+    StringWriter out = new StringWriter();
+    certs.setOut(new PrintWriter(out));
+    Path made = own.resolve("certificates");
+
+    assertThat(certs.execute(made.toString(), "--host", "node1,10.1.2.3")).isZero();
+    TlsIdentity node1 = TlsIdentity.read(files(made, "node1"));
+    assertThat(certs.execute(made.toString(), "--host", "node1")).as("of the same").isZero();
+
+    assertThat(out.toString().lines()).hasSize(3).allMatch(line -> line.contains(": --tls-cert "));
+    String address = serve(node1);
+    assertThat(check(Endpoints.connect(address, TlsIdentity.read(files(made, "10.1.2.3")))))
+        .isEqualTo(ServingStatus.SERVING);
+    assertThat(check(Endpoints.connect(address, TlsIdentity.read(files(made, "node1")))))
+        .isEqualTo(ServingStatus.SERVING);
+  }
+
+  private static TlsFiles files(Path folder, String host) {
+    return new TlsFiles(
+        folder.resolve(host + ".crt"), folder.resolve(host + ".key"), folder.resolve("ca.crt"));
+  }
+
+  @Test
+  void shouldServeCallersWithoutACertificateWhenTheyMayShowAnotherProof() throws Exception {
+    Server started =
+        Endpoints.serve(
+            "127.0.0.1",
+            0,
+            callbacks,
+            new HealthStatusManager(),
+            List.of(),
+            Objects.requireNonNull(worker).withOptionalCallers());
+    server = started;
+    var trustsUs =
+        GrpcSslContexts.forClient().trustManager(folder.resolve("ca.crt").toFile()).build();
+    String address = "127.0.0.1:" + started.getPort();
+
+    assertThat(check(NettyChannelBuilder.forTarget(address).sslContext(trustsUs).build()))
+        .isEqualTo(ServingStatus.SERVING);
+    shouldBeRefused(Endpoints.connect(address, stranger), "TLS with it failed");
   }
 
   @Test

@@ -3,6 +3,7 @@ package dev.longtake.coordinator.api;
 import com.google.protobuf.util.Durations;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.rpc.Bearer;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.fleet.Member;
 import dev.longtake.coordinator.jobs.JobCounts;
@@ -161,7 +162,8 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
               "description",
               "Expected the worker's description in its first report, but there is none");
         }
-        member = fleet.join(report.getDescription(), this::end, this::tellToLeave);
+        member =
+            fleet.join(report.getDescription(), callToken(report), this::end, this::tellToLeave);
         reply(
             JoinReply.newBuilder()
                 .setHeartbeatInterval(Durations.fromNanos(fleet.heartbeatInterval().toNanos()))
@@ -169,6 +171,11 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
       } catch (LongtakeException e) {
         end(e);
       }
+    }
+
+    private static String callToken(WorkerReport report) {
+      String token = report.getCallToken();
+      return token.isEmpty() ? token : Bearer.require(token, "call_token");
     }
 
     @Override

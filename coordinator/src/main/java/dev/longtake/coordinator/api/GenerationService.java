@@ -2,6 +2,7 @@ package dev.longtake.coordinator.api;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.coordinator.access.Caller;
 import dev.longtake.coordinator.artifacts.JobArtifacts;
 import dev.longtake.coordinator.cache.EmbeddingCache;
 import dev.longtake.coordinator.fleet.Fleet;
@@ -54,6 +55,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
 
   private final Fleet fleet;
   private final JobStore jobs;
+  private final CallersJobs callersJobs;
   private final Planning planning;
   private final JobArtifacts artifacts;
   private final TraceFiles traces;
@@ -89,6 +91,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
       Executor executor) {
     this.fleet = fleet;
     this.jobs = jobs;
+    this.callersJobs = new CallersJobs(jobs);
     this.planning = planning;
     this.artifacts = artifacts;
     this.traces = traces;
@@ -102,7 +105,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
 
   @Override
   public void submit(SubmitRequest request, StreamObserver<Job> response) {
-    NewJob.Terms terms = SubmitTerms.of(request);
+    NewJob.Terms terms = SubmitTerms.of(request, Caller.current());
     // A retry is answered even where the same request would be refused by now.
     Optional<JobEntry> same = jobs.find(terms.key(), terms.requestDigest());
     JobEntry entry = same.isPresent() ? same.get() : queue(request, terms);
@@ -114,7 +117,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
     ModelCard card = fleet.model().orElseThrow(PromptEncoder::noWorkers);
     GenerationRequest complete = validator.complete(Beginnings.request(submitted), card);
     requireEnoughWorkers(complete, card);
-    jobs.requireRoom();
+    jobs.requireRoom(terms);
     long startNanos = nanoTime.getAsLong();
     EncodedPrompt prompt =
         encoder.encode(
@@ -149,7 +152,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
 
   @Override
   public void watch(WatchRequest request, StreamObserver<JobEvent> response) {
-    JobEntry entry = jobs.get(request.getJobId());
+    JobEntry entry = callersJobs.get(request.getJobId());
     if (request.getAfterSequence() < 0) {
       throw LongtakeException.invalidField(
           "after_sequence",
@@ -161,7 +164,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
 
   @Override
   public void get(GetJobRequest request, StreamObserver<Job> response) {
-    response.onNext(jobs.get(request.getJobId()).snapshot());
+    response.onNext(callersJobs.get(request.getJobId()).snapshot());
     response.onCompleted();
   }
 
@@ -174,19 +177,19 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
           "Expected a limit of 1 to %d, or 0 for %d, but got %d"
               .formatted(MAX_LIST_LIMIT, DEFAULT_LIST_LIMIT, limit));
     }
-    response.onNext(ListJobsResponse.newBuilder().addAllJobs(jobs.list(limit)).build());
+    response.onNext(ListJobsResponse.newBuilder().addAllJobs(callersJobs.list(limit)).build());
     response.onCompleted();
   }
 
   @Override
   public void cancel(CancelJobRequest request, StreamObserver<Job> response) {
-    response.onNext(jobs.cancel(request.getJobId()));
+    response.onNext(callersJobs.cancel(request.getJobId()));
     response.onCompleted();
   }
 
   @Override
   public void download(DownloadRequest request, StreamObserver<VideoChunk> response) {
-    JobEntry entry = jobs.get(request.getJobId());
+    JobEntry entry = callersJobs.get(request.getJobId());
     Path video = requireVideo(entry);
     FileStream.start(
         video,
@@ -198,7 +201,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
 
   @Override
   public void stream(StreamRequest request, StreamObserver<VideoChunk> response) {
-    JobEntry entry = jobs.get(request.getJobId());
+    JobEntry entry = callersJobs.get(request.getJobId());
     GrowingStream.start(
         entry,
         artifacts.stream(entry.id()),
@@ -210,20 +213,22 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
   @Override
   public void previews(PreviewsRequest request, StreamObserver<VideoPreview> response) {
     PreviewStream.start(
-        jobs.get(request.getJobId()), (ServerCallStreamObserver<VideoPreview>) response, executor);
+        callersJobs.get(request.getJobId()),
+        (ServerCallStreamObserver<VideoPreview>) response,
+        executor);
   }
 
   @Override
   public void continuation(
       ContinuationRequest request, StreamObserver<ContinuationToken> response) {
-    JobEntry entry = jobs.get(request.getJobId());
+    JobEntry entry = callersJobs.get(request.getJobId());
     response.onNext(continuations.of(entry));
     response.onCompleted();
   }
 
   @Override
   public void trace(TraceRequest request, StreamObserver<TraceChunk> response) {
-    JobEntry entry = jobs.get(request.getJobId());
+    JobEntry entry = callersJobs.get(request.getJobId());
     requireDone(entry);
     Path trace =
         traces

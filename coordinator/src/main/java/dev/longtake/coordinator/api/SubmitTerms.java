@@ -5,6 +5,7 @@ import com.google.protobuf.util.Durations;
 import dev.longtake.common.digest.Sha256;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.error.Quoted;
+import dev.longtake.coordinator.access.Caller;
 import dev.longtake.coordinator.jobs.NewJob;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Priority;
@@ -22,9 +23,9 @@ final class SubmitTerms {
   private SubmitTerms() {}
 
   /**
-   * @throws LongtakeException INVALID_REQUEST naming the field
+   * @throws LongtakeException INVALID_REQUEST naming the field, PERMISSION_DENIED when it is another's tenant
    */
-  static NewJob.Terms of(SubmitRequest request) {
+  static NewJob.Terms of(SubmitRequest request, Caller caller) {
     String key = request.getIdempotencyKey();
     if (key.length() > MAX_KEY_CHARS) {
       throw LongtakeException.invalidField(
@@ -38,9 +39,10 @@ final class SubmitTerms {
               .formatted(Quoted.of(request.getTenant())));
     }
     return new NewJob.Terms(
-        new NewJob.IdempotencyKey(request.getTenant(), key),
+        new NewJob.IdempotencyKey(caller.tenantFor(request.getTenant()), key),
         priority(request),
         deadline(request),
+        caller.maxJobs(),
         digest(request.getRequest()));
   }
 

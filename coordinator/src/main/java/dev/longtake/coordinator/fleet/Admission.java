@@ -9,7 +9,7 @@ import dev.longtake.v1.DescribeRequest;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.WorkerDescription;
 import dev.longtake.v1.WorkerGrpc;
-import io.grpc.ManagedChannel;
+import io.grpc.Channel;
 import io.grpc.StatusRuntimeException;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
@@ -55,7 +55,7 @@ final class Admission {
    *
    * @throws LongtakeException INVALID_REQUEST when nothing, or another worker, answers at its address
    */
-  static void requireReachable(WorkerDescription worker, ManagedChannel channel) {
+  static void requireReachable(WorkerDescription worker, Channel channel) {
     WorkerDescription answer;
     try {
       answer =

@@ -99,12 +99,16 @@ public final class Fleet implements AutoCloseable {
   /**
    * Admits a worker, after calling it back at its address (blocks for up to five seconds).
    *
+   * @param callToken what calls to it must show; empty: nothing
    * @param onRemoved told when the fleet, not the caller, ends the membership
    * @param onLeave told when the worker has been drained, so that it may leave
    * @throws LongtakeException INVALID_REQUEST, BUILD_MISMATCH, MODEL_MISMATCH or WORKER_ID_IN_USE
    */
   public Member join(
-      WorkerDescription worker, Consumer<LongtakeException> onRemoved, Runnable onLeave) {
+      WorkerDescription worker,
+      String callToken,
+      Consumer<LongtakeException> onRemoved,
+      Runnable onLeave) {
     Admission.requireComplete(worker);
     Admission.requireBuild(worker, build);
     lock.lock();
@@ -114,10 +118,11 @@ public final class Fleet implements AutoCloseable {
       lock.unlock();
     }
     ManagedChannel channel = Endpoints.connect(worker.getAddress(), tls);
-    Member member = new Member(worker, channel, onRemoved, onLeave, nanoTime.getAsLong());
+    Member member =
+        new Member(worker, callToken, channel, onRemoved, onLeave, nanoTime.getAsLong());
     boolean joined = false;
     try {
-      Admission.requireReachable(worker, channel);
+      Admission.requireReachable(worker, member.channel());
       lock.lock();
       try {
         // Again: another worker may have joined during the call.

@@ -1,10 +1,12 @@
 package dev.longtake.coordinator.fleet;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.rpc.Bearer;
 import dev.longtake.v1.BlockTimes;
 import dev.longtake.v1.CacheStatus;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.WorkerDescription;
+import io.grpc.Channel;
 import io.grpc.ManagedChannel;
 import java.util.EnumMap;
 import java.util.LinkedHashSet;
@@ -17,7 +19,9 @@ import org.jspecify.annotations.Nullable;
 /** A worker that has joined. The fleet owns it and its channel; the mutable part is guarded by the fleet's lock. */
 public final class Member {
   private final WorkerDescription description;
+  private final String callToken;
   private final ManagedChannel channel;
+  private final Channel calls;
   private final Consumer<LongtakeException> onRemoved;
   private final Runnable onLeave;
 
@@ -41,12 +45,15 @@ public final class Member {
 
   Member(
       WorkerDescription description,
+      String callToken,
       ManagedChannel channel,
       Consumer<LongtakeException> onRemoved,
       Runnable onLeave,
       long nowNanos) {
     this.description = description;
+    this.callToken = callToken;
     this.channel = channel;
+    this.calls = Bearer.with(callToken, channel);
     this.onRemoved = onRemoved;
     this.onLeave = onLeave;
     this.lastHeartbeatNanos = nowNanos;
@@ -79,8 +86,13 @@ public final class Member {
   }
 
   /** For calls to this worker; calls under way fail when it leaves. Never shut down by callers. */
-  public ManagedChannel channel() {
-    return channel;
+  public Channel channel() {
+    return calls;
+  }
+
+  /** What calls to this worker must show, for those that get work with it; empty: nothing. */
+  public String callToken() {
+    return callToken;
   }
 
   /** Why the worker left the cluster; empty while it is in. Any thread. */

@@ -91,6 +91,12 @@ final class FairQueue {
     }
   }
 
+  /** Jobs of a tenant that wait or run. */
+  int jobsOf(String name) {
+    Tenant tenant = tenants.get(name);
+    return tenant == null ? 0 : tenant.waiting.size() + tenant.running;
+  }
+
   private void forgetIfIdle(String name, Tenant tenant) {
     if (tenant.isIdle()) {
       tenants.remove(name);

@@ -216,7 +216,8 @@ public final class JobEntry {
     void close();
   }
 
-  String tenant() {
+  /** Whose job it is. */
+  public String tenant() {
     return snapshot().getTenant();
   }
 

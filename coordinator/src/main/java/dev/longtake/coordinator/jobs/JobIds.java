@@ -1,5 +1,8 @@
 package dev.longtake.coordinator.jobs;
 
+import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.error.Quoted;
 import java.time.InstantSource;
 import java.util.random.RandomGenerator;
 
@@ -7,7 +10,7 @@ import java.util.random.RandomGenerator;
  * Ids that are short, sort in the order in which they were made and don't collide: the milliseconds since 1970 in nine characters and 25
  * bits, random or counted on, in five, in lower-case base 32 without the letters that look like digits (i, l, o, u). Not thread-safe.
  */
-final class JobIds {
+public final class JobIds {
   private static final String DIGITS = "0123456789abcdefghjkmnpqrstvwxyz";
   private static final int BITS = 5;
 
@@ -42,6 +45,14 @@ final class JobIds {
     append(id, lastMillis, TIME_CHARS);
     append(id, lastLow, RANDOM_CHARS);
     return id.toString();
+  }
+
+  /** What is said of an id that is no job's, or none of the caller's. */
+  public static LongtakeException unknown(String id) {
+    return new LongtakeException(
+        ErrorCode.NO_SUCH_JOB,
+        "Expected the id of a job, but %s is none or was forgotten; list the jobs"
+            .formatted(Quoted.of(id)));
   }
 
   private static void append(StringBuilder id, long value, int chars) {

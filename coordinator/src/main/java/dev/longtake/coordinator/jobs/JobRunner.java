@@ -137,6 +137,8 @@ public final class JobRunner {
           WORKER_BUSY,
           WRONG_STATE,
           NOT_LEADER,
+          // The worker was started again, with another token.
+          UNAUTHENTICATED,
           STORAGE_UNAVAILABLE ->
           true;
       case INVALID_REQUEST,
@@ -147,6 +149,8 @@ public final class JobRunner {
           MODEL_MISMATCH,
           BUILD_MISMATCH,
           WORKER_ID_IN_USE,
+          PERMISSION_DENIED,
+          QUOTA_EXCEEDED,
           PORT_IN_USE,
           CANCELED,
           QUEUE_FULL,

@@ -5,7 +5,6 @@ import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.util.Timestamps;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
-import dev.longtake.common.error.Quoted;
 import dev.longtake.coordinator.artifacts.JobArtifacts;
 import dev.longtake.coordinator.database.JobDatabase;
 import dev.longtake.coordinator.database.JobRow;
@@ -23,6 +22,7 @@ import java.util.Optional;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
+import java.util.function.Predicate;
 import java.util.random.RandomGenerator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -151,11 +151,11 @@ public final class JobStore implements AutoCloseable {
   /**
    * Queues a job, and returns when it is stored; a job that its key made before is returned instead.
    *
-   * @throws LongtakeException QUEUE_FULL, STORAGE_UNAVAILABLE, INVALID_REQUEST when the key was used for another request, UNREACHABLE
+   * @throws LongtakeException QUEUE_FULL, QUOTA_EXCEEDED, STORAGE_UNAVAILABLE, INVALID_REQUEST when the key was used for another request, UNREACHABLE
    *     when the coordinator shuts down
    */
   public JobEntry submit(NewJob submitted) {
-    String id = freeId();
+    String id = freeId(submitted.terms());
     // Without the lock: a disk may be slow. The folder's fault, if there is one, makes no job.
     files.writeInputs(id, submitted);
     JobEntry entry;
@@ -172,10 +172,10 @@ public final class JobStore implements AutoCloseable {
     return entry;
   }
 
-  private String freeId() {
+  private String freeId(NewJob.Terms terms) {
     lock.lock();
     try {
-      requireRoom();
+      requireRoom(terms);
       String id = ids.next();
       while (byId.containsKey(id)) {
         id = ids.next();
@@ -194,7 +194,7 @@ public final class JobStore implements AutoCloseable {
       if (same.isPresent()) {
         return same.get();
       }
-      requireRoom();
+      requireRoom(terms);
       JobEntry entry = new JobEntry(id, submitted, clock);
       byId.put(id, entry);
       keys.add(entry);
@@ -243,9 +243,9 @@ public final class JobStore implements AutoCloseable {
   /**
    * Refuses early, before a prompt is encoded for nothing.
    *
-   * @throws LongtakeException QUEUE_FULL, STORAGE_UNAVAILABLE, or UNREACHABLE when the coordinator shuts down
+   * @throws LongtakeException QUEUE_FULL, QUOTA_EXCEEDED, STORAGE_UNAVAILABLE, or UNREACHABLE when the coordinator shuts down
    */
-  public void requireRoom() {
+  public void requireRoom(NewJob.Terms terms) {
     lock.lock();
     try {
       if (closed) {
@@ -259,6 +259,7 @@ public final class JobStore implements AutoCloseable {
             "Expected a database that stores jobs, but it fails at the moment; see the"
                 + " coordinator's log, then submit again");
       }
+      QueueLimits.requireQuota(terms, queue.jobsOf(terms.key().tenant()));
       if (queue.size() >= queueLimit) {
         throw QueueLimits.full(queue.size(), queueLimit, runTimes.estimate(1, running));
       }
@@ -277,10 +278,7 @@ public final class JobStore implements AutoCloseable {
     try {
       JobEntry entry = byId.get(id);
       if (entry == null) {
-        throw new LongtakeException(
-            ErrorCode.NO_SUCH_JOB,
-            "Expected the id of a job, but %s is none or was forgotten; list the jobs"
-                .formatted(Quoted.of(id)));
+        throw JobIds.unknown(id);
       }
       return entry;
     } finally {
@@ -288,13 +286,14 @@ public final class JobStore implements AutoCloseable {
     }
   }
 
-  /** Newest first. */
-  public List<Job> list(int limit) {
+  /** Those that fit, newest first. */
+  public List<Job> list(int limit, Predicate<Job> fits) {
     lock.lock();
     try {
       return byId.sequencedValues().reversed().stream()
-          .limit(limit)
           .map(JobEntry::snapshot)
+          .filter(fits)
+          .limit(limit)
           .toList();
     } finally {
       lock.unlock();

@@ -8,6 +8,7 @@ import dev.longtake.v1.Priority;
 import dev.longtake.v1.Tensor;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * What makes a job.
@@ -30,12 +31,14 @@ public record NewJob(
    * How a job is to be treated.
    *
    * @param deadline from submission to the end
+   * @param maxTenantJobs that may wait and run together; empty for no limit
    * @param requestDigest SHA-256 of the request and the beginning as they came
    */
   public record Terms(
       IdempotencyKey key,
       Priority priority,
       Optional<Duration> deadline,
+      OptionalInt maxTenantJobs,
       ByteString requestDigest) {}
 
   /**

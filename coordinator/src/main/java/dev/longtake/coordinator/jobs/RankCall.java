@@ -156,8 +156,10 @@ final class RankCall {
     }
     switch (meant.code()) {
       case WORKER_BUSY -> retryBusy(meant);
-      // Without our error details it was the connection that ended, or the process behind it.
-      case UNREACHABLE, CANCELED -> {
+      // Without our error details it was the connection that ended, or the process behind it; a
+      // process
+      // with another token is not the one that joined.
+      case UNREACHABLE, CANCELED, UNAUTHENTICATED -> {
         synchronized (this) {
           connectionBroke = true;
         }
@@ -174,7 +176,9 @@ final class RankCall {
           BUILD_MISMATCH,
           WORKER_ID_IN_USE,
           PORT_IN_USE,
+          PERMISSION_DENIED,
           QUEUE_FULL,
+          QUOTA_EXCEEDED,
           NOT_LEADER,
           NO_WORKERS,
           OUT_OF_MEMORY,

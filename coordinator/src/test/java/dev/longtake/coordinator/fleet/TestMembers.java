@@ -11,9 +11,15 @@ public final class TestMembers {
   public static Member of(String id, String host) {
     return new Member(
         WorkerDescription.newBuilder().setId(id).setHost(host).setAddress("127.0.0.1:1").build(),
+        /* callToken= */ "",
         Endpoints.connect("127.0.0.1:1"),
         why -> {},
         () -> {},
         0);
+  }
+
+  /** Closes the worker's channel. */
+  public static void close(Member member) {
+    member.lose("the test is over");
   }
 }

@@ -21,6 +21,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -135,7 +136,7 @@ final class JobStoreTest {
         .isInstanceOfSatisfying(
             LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.NO_SUCH_JOB));
     assertThat(video).doesNotExist();
-    assertThat(store.list(2000)).hasSize(JobHistory.MAX_JOBS);
+    assertThat(store.list(2000, _ -> true)).hasSize(JobHistory.MAX_JOBS);
   }
 
   @Test
@@ -149,7 +150,9 @@ final class JobStoreTest {
     }
 
     assertThat(ids).isSorted().doesNotHaveDuplicates().allMatch(id -> id.matches("[0-9a-z]{14}"));
-    assertThat(store.list(2)).extracting(Job::getId).containsExactly(ids.get(199), ids.get(198));
+    assertThat(store.list(2, _ -> true))
+        .extracting(Job::getId)
+        .containsExactly(ids.get(199), ids.get(198));
   }
 
   @Test
@@ -212,6 +215,21 @@ final class JobStoreTest {
   }
 
   @Test
+  void shouldRefuseAJobWhenItsTenantHasAsManyAsItMay() {
+    JobEntry first = store.submit(TestJobs.limited("anna", 2));
+    store.submit(TestJobs.limited("anna", 2));
+    store.submit(TestJobs.limited("bert", 2));
+
+    assertThatThrownBy(() -> store.submit(TestJobs.limited("anna", 2)))
+        .isInstanceOfSatisfying(
+            LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.QUOTA_EXCEEDED))
+        .hasMessageContaining("tenant 'anna' to have fewer than 2 jobs")
+        .hasMessageContaining("but it has 2");
+    store.cancel(first.id());
+    assertThat(store.submit(TestJobs.limited("anna", 2)).isTerminal()).isFalse();
+  }
+
+  @Test
   void shouldReturnTheSameJobWhenASubmissionIsRetried() {
     NewJob once = TestJobs.job("anna", Priority.PRIORITY_NORMAL, "key", Optional.empty());
     JobEntry first = store.submit(once);
@@ -220,7 +238,11 @@ final class JobStoreTest {
     assertThat(store.counts()).isEqualTo(new JobCounts(1, 0));
     NewJob.Terms others =
         new NewJob.Terms(
-            once.terms().key(), Priority.PRIORITY_NORMAL, Optional.empty(), ByteString.EMPTY);
+            once.terms().key(),
+            Priority.PRIORITY_NORMAL,
+            Optional.empty(),
+            OptionalInt.empty(),
+            ByteString.EMPTY);
     assertThatThrownBy(() ->
             store.submit(
                 new NewJob(

@@ -44,13 +44,14 @@ final class JournalTest {
       store.start(job, Plan.getDefaultInstance(), List.of("w0"));
       assertThat(job.awaitStored(Duration.ofSeconds(30))).isTrue();
       int seen = job.eventCount();
+      NewJob.Terms terms = TestJobs.limited("anna", 8).terms();
       broken = true;
 
       store.progress(job, 1, TestJobs.step(1));
       assertThat(failed.await(30, TimeUnit.SECONDS)).isTrue();
 
       assertThat(job.eventAfter(seen)).as("not stored").isEmpty();
-      assertThatThrownBy(store::requireRoom)
+      assertThatThrownBy(() -> store.requireRoom(terms))
           .isInstanceOfSatisfying(
               LongtakeException.class,
               e -> assertThat(e.code()).isEqualTo(ErrorCode.STORAGE_UNAVAILABLE));
@@ -67,12 +68,13 @@ final class JournalTest {
       assertThat(job.awaitStored(Duration.ofSeconds(30))).isTrue();
       assertThat(job.isComplete()).isTrue();
       assertThat(job.eventAfter(seen + 2).orElseThrow().hasEnded()).isTrue();
-      store.requireRoom();
+      store.requireRoom(terms);
     }
     try (JobStore again = store()) {
-      assertThat(again.list(8)).hasSize(1);
-      assertThat(again.list(8).getFirst().getState()).isEqualTo(JobState.JOB_STATE_FAILED);
-      assertThat(again.list(8).getFirst().getStepsDone()).isEqualTo(2);
+      assertThat(again.list(8, _ -> true)).hasSize(1);
+      assertThat(again.list(8, _ -> true).getFirst().getState())
+          .isEqualTo(JobState.JOB_STATE_FAILED);
+      assertThat(again.list(8, _ -> true).getFirst().getStepsDone()).isEqualTo(2);
     }
   }
 

@@ -84,7 +84,7 @@ final class PlanningInputsTest {
       assertThat(times(member, links, Precision.PRECISION_BF16)).hasValue(half);
       assertThat(times(member, links, Precision.PRECISION_F32)).hasValue(single);
     } finally {
-      member.channel().shutdownNow();
+      TestMembers.close(member);
     }
   }
 
@@ -111,8 +111,8 @@ final class PlanningInputsTest {
       assertThat(view.latencySeconds(1, 0)).isEqualTo(2e-4);
       assertThat(view.bytesPerSecond(0, 1)).as("unknown, but something").isPositive();
     } finally {
-      w0.channel().shutdownNow();
-      w1.channel().shutdownNow();
+      TestMembers.close(w0);
+      TestMembers.close(w1);
     }
   }
 

@@ -17,6 +17,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Random;
 
 /** Stores in a folder, and jobs for them. */
@@ -58,6 +59,31 @@ public final class TestJobs {
   }
 
   static NewJob job(String tenant, Priority priority, String key, Optional<Duration> deadline) {
+    return job(terms(tenant, priority, key, deadline, /* maxTenantJobs= */ OptionalInt.empty()));
+  }
+
+  /** A job of a tenant that may have so many. */
+  static NewJob limited(String tenant, int maxTenantJobs) {
+    return job(
+        terms(
+            tenant, Priority.PRIORITY_NORMAL, "", Optional.empty(), OptionalInt.of(maxTenantJobs)));
+  }
+
+  private static NewJob.Terms terms(
+      String tenant,
+      Priority priority,
+      String key,
+      Optional<Duration> deadline,
+      OptionalInt maxTenantJobs) {
+    return new NewJob.Terms(
+        new NewJob.IdempotencyKey(tenant, key),
+        priority,
+        deadline,
+        maxTenantJobs,
+        ByteString.copyFromUtf8("digest"));
+  }
+
+  private static NewJob job(NewJob.Terms terms) {
     return new NewJob(
         GenerationRequest.newBuilder().setWidth(16).setHeight(16).setFrames(4).setSteps(10).build(),
         ModelCard.getDefaultInstance(),
@@ -67,11 +93,7 @@ public final class TestJobs {
             List.of(),
             /* encoderRuns= */ 1),
         Duration.ZERO,
-        new NewJob.Terms(
-            new NewJob.IdempotencyKey(tenant, key),
-            priority,
-            deadline,
-            ByteString.copyFromUtf8("digest")),
+        terms,
         Optional.empty());
   }
 }

@@ -20,7 +20,7 @@ final class AgendaTest {
 
   @AfterEach
   void close() {
-    members.forEach(member -> member.channel().shutdownNow());
+    members.forEach(TestMembers::close);
   }
 
   private Member member(String id, String host) {

@@ -16,8 +16,8 @@ final class DriftTest {
 
   @AfterEach
   void close() {
-    w0.channel().shutdownNow();
-    w1.channel().shutdownNow();
+    TestMembers.close(w0);
+    TestMembers.close(w1);
   }
 
   /** Predicted were steps of 1 s, of which 0.2 s are exposed. */

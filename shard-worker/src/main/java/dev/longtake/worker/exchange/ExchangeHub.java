@@ -77,17 +77,30 @@ public final class ExchangeHub implements AutoCloseable {
         credits -> new IncomingStream(this, (ServerCallStreamObserver<ExchangeCredit>) credits));
   }
 
+  /** As {@link #open(String, long, int, List, List, int, Duration)}, among workers that want nothing to be shown. */
+  public GrpcGang open(
+      String jobId, long attempt, int rank, List<String> gang, int lanes, Duration timeout) {
+    return open(jobId, attempt, rank, gang, /* tokens= */ List.of(), lanes, timeout);
+  }
+
   /**
    * Joins an attempt at a job: streams to the peers are opened, those from the peers are taken in. With one rank there
    * are none. The caller closes the exchanges.
    *
    * @param gang addresses of all ranks, in their order
+   * @param tokens what each of them wants to be shown; empty: nothing
    * @param lanes exchanges that do not wait for one another, at least 1
    * @param timeout how long the silence of a peer is borne while something is awaited from it
    * @throws LongtakeException STALE_ATTEMPT when the worker already had this or a newer attempt at the job
    */
   public GrpcGang open(
-      String jobId, long attempt, int rank, List<String> gang, int lanes, Duration timeout) {
+      String jobId,
+      long attempt,
+      int rank,
+      List<String> gang,
+      List<String> tokens,
+      int lanes,
+      Duration timeout) {
     GrpcGang session;
     GrpcGang replaced;
     var arrived = new ArrayList<Waiting>();
@@ -99,7 +112,7 @@ public final class ExchangeHub implements AutoCloseable {
       if (newest != null && newest >= attempt) {
         throw stale(jobId, attempt, newest);
       }
-      session = new GrpcGang(this, settings, jobId, attempt, rank, gang, lanes, timeout);
+      session = new GrpcGang(this, settings, jobId, attempt, rank, gang, tokens, lanes, timeout);
       newestAttempts.put(jobId, attempt);
       replaced = sessions.put(jobId, session);
       waiting.removeIf(w -> {
@@ -126,8 +139,8 @@ public final class ExchangeHub implements AutoCloseable {
   }
 
   /** The connections to a peer, which are made when they are used; the caller owns them. */
-  PeerChannels connect(String address) {
-    return new PeerChannels(address, settings.connections(), tls);
+  PeerChannels connect(String address, String token) {
+    return new PeerChannels(address, token, settings.connections(), tls);
   }
 
   /** Chunks that arrived and wait to be consumed, all jobs together. */

@@ -41,6 +41,7 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
       long attempt,
       int rank,
       List<String> gang,
+      List<String> tokens,
       int laneCount,
       Duration timeout) {
     this.hub = hub;
@@ -52,7 +53,8 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
     gang.forEach(Endpoints::requireAddress);
     for (int peer = 0; peer < ranks; peer++) {
       if (peer != rank) {
-        connections.put(peer, hub.connect(gang.get(peer)));
+        connections.put(
+            peer, hub.connect(gang.get(peer), tokens.isEmpty() ? "" : tokens.get(peer)));
       }
     }
     for (int lane = 0; lane < laneCount; lane++) {

@@ -1,5 +1,6 @@
 package dev.longtake.worker.exchange;
 
+import dev.longtake.common.rpc.Bearer;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.tls.TlsIdentity;
 import io.grpc.Channel;
@@ -16,14 +17,19 @@ import org.jspecify.annotations.Nullable;
 final class PeerChannels {
   private final List<ManagedChannel> channels = new ArrayList<>();
 
-  PeerChannels(String address, int connections, @Nullable TlsIdentity tls) {
+  private final List<Channel> calls = new ArrayList<>();
+
+  /** @param token what the peer wants to be shown; empty: nothing */
+  PeerChannels(String address, String token, int connections, @Nullable TlsIdentity tls) {
     for (int i = 0; i < connections; i++) {
-      channels.add(Endpoints.connect(address, tls));
+      ManagedChannel channel = Endpoints.connect(address, tls);
+      channels.add(channel);
+      calls.add(Bearer.with(token, channel));
     }
   }
 
   List<Channel> all() {
-    return List.copyOf(channels);
+    return List.copyOf(calls);
   }
 
   /** Gives calls that were completed until the deadline to end, then cuts them. */

@@ -2,11 +2,11 @@ package dev.longtake.worker.service;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.rpc.Bearer;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.common.tls.TlsFailures;
 import dev.longtake.common.tls.TlsIdentity;
-import dev.longtake.v1.WorkerDescription;
 import dev.longtake.v1.WorkerReport;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
@@ -41,7 +41,8 @@ public final class ClusterMembership implements AutoCloseable {
 
   private final List<String> coordinators;
   private final @Nullable TlsIdentity tls;
-  private final WorkerDescription description;
+  private final String apiKey;
+  private final WorkerReport introduction;
   private final Supplier<WorkerReport> reports;
   private final MembershipSettings settings;
   private final RandomGenerator random;
@@ -56,14 +57,16 @@ public final class ClusterMembership implements AutoCloseable {
   private ClusterMembership(
       List<String> coordinators,
       @Nullable TlsIdentity tls,
-      WorkerDescription description,
+      String apiKey,
+      WorkerReport introduction,
       Supplier<WorkerReport> reports,
       MembershipSettings settings,
       RandomGenerator random) {
     this.coordinators = List.copyOf(coordinators);
     this.coordinator = coordinators.getFirst();
     this.tls = tls;
-    this.description = description;
+    this.apiKey = apiKey;
+    this.introduction = introduction;
     this.reports = reports;
     this.settings = settings;
     this.random = random;
@@ -75,20 +78,23 @@ public final class ClusterMembership implements AutoCloseable {
    *
    * @param coordinators {@code host:port} each, at least one
    * @param tls null for plain text
+   * @param apiKey what the coordinators want to be shown; empty: nothing
+   * @param introduction what the first report of each stream says beside
    * @param reports asked for what each report says, by the membership's thread
    * @throws LongtakeException UNREACHABLE when nothing answered in time, or TLS with what answers failed; MODEL_MISMATCH, BUILD_MISMATCH,
-   *     WORKER_ID_IN_USE or INVALID_REQUEST when the coordinator refuses the worker
+   *     WORKER_ID_IN_USE, INVALID_REQUEST, UNAUTHENTICATED or PERMISSION_DENIED when the coordinator refuses the worker
    */
   public static ClusterMembership join(
       List<String> coordinators,
       @Nullable TlsIdentity tls,
-      WorkerDescription description,
+      String apiKey,
+      WorkerReport introduction,
       Supplier<WorkerReport> reports,
       MembershipSettings settings,
       RandomGenerator random) {
     coordinators.forEach(Endpoints::requireAddress);
     var membership =
-        new ClusterMembership(coordinators, tls, description, reports, settings, random);
+        new ClusterMembership(coordinators, tls, apiKey, introduction, reports, settings, random);
     membership.thread.start();
     try {
       // Bounded: the thread completes it when the time for the first join is over.
@@ -176,12 +182,13 @@ public final class ClusterMembership implements AutoCloseable {
       if (isClosing()) {
         return new Outcome(false, null);
       }
-      join.start(channel, reports.get().toBuilder().setDescription(description).build());
+      join.start(
+          Bearer.with(apiKey, channel), reports.get().toBuilder().mergeFrom(introduction).build());
       Duration interval = join.awaitWelcome(welcomeNanos);
       if (interval == null) {
         return new Outcome(false, join.error());
       }
-      LOG.info("Joined the cluster of {} as {}", place(), description.getId());
+      LOG.info("Joined the cluster of {} as {}", place(), introduction.getDescription().getId());
       joined.complete(null);
       join.heartbeatUntilEnd(heartbeat(interval), reports);
       return new Outcome(true, join.error());
@@ -274,7 +281,9 @@ public final class ClusterMembership implements AutoCloseable {
     return code == ErrorCode.MODEL_MISMATCH
         || code == ErrorCode.BUILD_MISMATCH
         || code == ErrorCode.WORKER_ID_IN_USE
-        || code == ErrorCode.INVALID_REQUEST;
+        || code == ErrorCode.INVALID_REQUEST
+        || code == ErrorCode.UNAUTHENTICATED
+        || code == ErrorCode.PERMISSION_DENIED;
   }
 
   private String reason(@Nullable Throwable error) {

@@ -3,6 +3,7 @@ package dev.longtake.worker.service;
 import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.JoinReply;
 import dev.longtake.v1.WorkerReport;
+import io.grpc.Channel;
 import io.grpc.ManagedChannel;
 import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ClientResponseObserver;
@@ -31,7 +32,7 @@ final class JoinStream implements ClientResponseObserver<WorkerReport, JoinReply
     this.toldToLeave = toldToLeave;
   }
 
-  void start(ManagedChannel channel, WorkerReport first) {
+  void start(Channel channel, WorkerReport first) {
     ClusterGrpc.newStub(channel).join(this);
     report(first);
   }

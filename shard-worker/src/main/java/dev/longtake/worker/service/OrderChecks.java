@@ -75,6 +75,13 @@ final class OrderChecks {
       throw LongtakeException.invalidField(
           "gang", "Expected distinct addresses, but got " + order.getGangList());
     }
+    int tokens = order.getGangTokensCount();
+    if (tokens != 0 && tokens != ranks) {
+      throw LongtakeException.invalidField(
+          "gang_tokens",
+          "Expected a token for each of the gang's %d workers, or none, but got %d"
+              .formatted(ranks, tokens));
+    }
     if (order.getRank() < 0 || order.getRank() >= ranks) {
       throw LongtakeException.invalidField(
           "rank",

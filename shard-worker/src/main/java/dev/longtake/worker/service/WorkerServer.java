@@ -38,6 +38,7 @@ public final class WorkerServer implements AutoCloseable {
   private static final Duration CHECK_WAIT = Duration.ofSeconds(2);
 
   private final WorkerNode node;
+  private final String callToken;
   private final ExchangeHub hub;
   private final ExecutorService callbacks;
   private final HealthStatusManager health = new HealthStatusManager();
@@ -52,6 +53,7 @@ public final class WorkerServer implements AutoCloseable {
 
   private WorkerServer(WorkerSettings settings, WorkerNode node) {
     this.node = node;
+    this.callToken = settings.callToken();
     this.hub = new ExchangeHub(settings.exchange(), settings.tls());
     this.callbacks = callbackThreads();
     this.service = new WorkerService(node, described, hub, settings);
@@ -63,7 +65,8 @@ public final class WorkerServer implements AutoCloseable {
               callbacks,
               health,
               List.of(service, hub.service()),
-              settings.tls());
+              settings.tls(),
+              callToken.isEmpty() ? List.of() : List.of(new TokenGuard(callToken)));
     } catch (LongtakeException e) {
       closeParts();
       throw e;
@@ -148,6 +151,11 @@ public final class WorkerServer implements AutoCloseable {
   /** What the worker tells a coordinator about itself. */
   public WorkerDescription description() {
     return description;
+  }
+
+  /** What it tells a coordinator beside, when it joins. */
+  public WorkerReport introduction() {
+    return WorkerReport.newBuilder().setDescription(description).setCallToken(callToken).build();
   }
 
   /** What it tells a coordinator with every heartbeat. */

@@ -148,6 +148,7 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
               order.getAttempt(),
               order.getRank(),
               order.getGangList(),
+              order.getGangTokensList(),
               lanes,
               timeoutOf(order));
       started.attach(exchange);

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param advertisedHost what others call this worker by
  * @param id unique in the cluster; null for the advertised address
  * @param tls for every connection; null for plain text
+ * @param callToken what callers must show; empty: nothing
  * @param exchangeTimeout for orders that don't say how long to wait for a peer
  * @param eventTimeout how long the coordinator may leave an event unread
  * @param maxOrders orders that may run at once; they take turns on the device
@@ -24,6 +25,7 @@ public record WorkerSettings(
     String advertisedHost,
     @Nullable String id,
     @Nullable TlsIdentity tls,
+    String callToken,
     ExchangeSettings exchange,
     Duration exchangeTimeout,
     Duration eventTimeout,
@@ -62,6 +64,7 @@ public record WorkerSettings(
         host,
         null,
         null,
+        "",
         ExchangeSettings.defaults(),
         DEFAULT_EXCHANGE_TIMEOUT,
         DEFAULT_EVENT_TIMEOUT,

@@ -88,7 +88,8 @@ final class ClusterMembershipTest {
     return ClusterMembership.join(
         addresses,
         /* tls= */ null,
-        ME,
+        /* apiKey= */ "",
+        WorkerReport.newBuilder().setDescription(ME).build(),
         WorkerReport::getDefaultInstance,
         new MembershipSettings(firstJoinTimeout, Duration.ofMillis(10), Duration.ofMillis(100)),
         new Random(7));

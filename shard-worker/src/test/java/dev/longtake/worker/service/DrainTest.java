@@ -84,7 +84,8 @@ final class DrainTest {
         ClusterMembership.join(
             List.of("127.0.0.1:" + server.getPort()),
             /* tls= */ null,
-            worker.description(),
+            /* apiKey= */ "",
+            worker.introduction(),
             worker::report,
             MembershipSettings.defaults(),
             new Random(7));

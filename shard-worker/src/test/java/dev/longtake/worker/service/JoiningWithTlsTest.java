@@ -8,7 +8,6 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.tls.PrivateAuthority;
 import dev.longtake.common.tls.TlsIdentity;
-import dev.longtake.v1.WorkerDescription;
 import dev.longtake.v1.WorkerReport;
 import io.grpc.Server;
 import io.grpc.protobuf.services.HealthStatusManager;
@@ -55,7 +54,8 @@ final class JoiningWithTlsTest {
                   ClusterMembership.join(
                       List.of(address),
                       worker,
-                      WorkerDescription.getDefaultInstance(),
+                      /* apiKey= */ "",
+                      WorkerReport.getDefaultInstance(),
                       WorkerReport::getDefaultInstance,
                       PATIENT,
                       new Random(7)));

@@ -38,6 +38,7 @@ final class TestNodes {
         "127.0.0.1",
         null,
         null,
+        "",
         ExchangeSettings.defaults(),
         Duration.ofSeconds(60),
         eventTimeout,

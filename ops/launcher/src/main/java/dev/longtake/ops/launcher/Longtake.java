@@ -9,7 +9,9 @@ import dev.longtake.client.cli.ShowCommand;
 import dev.longtake.client.cli.StatusCommand;
 import dev.longtake.client.cli.TraceCommand;
 import dev.longtake.common.process.Logs;
+import dev.longtake.common.tls.CertsCommand;
 import dev.longtake.coordinator.CoordinatorCommand;
+import dev.longtake.coordinator.access.NewKeyCommand;
 import dev.longtake.ops.bench.BenchCommand;
 import dev.longtake.ops.launcher.plan.PlanCommand;
 import dev.longtake.ops.model.MakeModelCommand;
@@ -68,6 +70,8 @@ public final class Longtake {
         new PlanCommand(),
         new CoordinatorCommand(),
         WorkerMain.command(),
+        new CertsCommand(),
+        new NewKeyCommand(),
         new InspectCommand(),
         new ConformanceCommand(),
         new BenchCommand(),

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
+import java.util.function.Function;
 import java.util.stream.Stream;
 
 /**
@@ -22,15 +23,22 @@ final class TestCluster implements AutoCloseable {
 
   private final Path folder;
   private final Path model;
+  private final List<String> workerOptions;
   private final JavaProcess coordinator;
   private final List<JavaProcess> workers = new ArrayList<>();
   private final LongtakeClient client;
 
-  private TestCluster(Path folder, Path model, JavaProcess coordinator) {
+  private TestCluster(
+      Path folder,
+      Path model,
+      List<String> workerOptions,
+      JavaProcess coordinator,
+      LongtakeClient client) {
     this.folder = folder;
     this.model = model;
+    this.workerOptions = workerOptions;
     this.coordinator = coordinator;
-    this.client = LongtakeClient.builder().address(coordinator.address()).build();
+    this.client = client;
   }
 
   /**
@@ -44,15 +52,40 @@ final class TestCluster implements AutoCloseable {
 
   /** The same with another model than the demo's. */
   static TestCluster start(Path folder, Path model, int workers) {
+    return start(
+        folder,
+        model,
+        workers,
+        List.of(),
+        List.of(),
+        address -> LongtakeClient.builder().address(address).build());
+  }
+
+  /**
+   * The same with more options, and a client that knows what they ask for.
+   *
+   * @param client makes one for an address
+   */
+  static TestCluster start(
+      Path folder,
+      Path model,
+      int workers,
+      List<String> coordinatorOptions,
+      List<String> workerOptions,
+      Function<String, LongtakeClient> client) {
     JavaProcess coordinator =
         JavaProcess.start(
             "coordinator",
             LocalCluster.Programs.LONGTAKE.coordinatorMain(),
-            List.of("--port", "0", "--data", folder.resolve("data").toString()),
+            both(
+                List.of("--port", "0", "--data", folder.resolve("data").toString()),
+                coordinatorOptions),
             withTemporaryFiles(folder, LocalCluster.COORDINATOR_FLAGS),
             folder.resolve("coordinator.log"),
             START_TIMEOUT);
-    var cluster = new TestCluster(folder, model, coordinator);
+    var cluster =
+        new TestCluster(
+            folder, model, workerOptions, coordinator, client.apply(coordinator.address()));
     boolean isStarted = false;
     try {
       cluster.addWorkers(workers);
@@ -81,22 +114,28 @@ final class TestCluster implements AutoCloseable {
     return JavaProcess.start(
         "worker " + id,
         LocalCluster.Programs.LONGTAKE.workerMain(),
-        List.of(
-            "--coordinator",
-            coordinator.address(),
-            "--model",
-            model.toString(),
-            "--id",
-            id,
-            "--threads",
-            "1"),
+        both(
+            List.of(
+                "--coordinator",
+                coordinator.address(),
+                "--model",
+                model.toString(),
+                "--id",
+                id,
+                "--threads",
+                "1"),
+            workerOptions),
         withTemporaryFiles(folder, LocalCluster.WORKER_FLAGS),
         folder.resolve(id + ".log"),
         START_TIMEOUT);
   }
 
   private static List<String> withTemporaryFiles(Path folder, List<String> flags) {
-    return Stream.concat(flags.stream(), Stream.of("-Djava.io.tmpdir=" + folder)).toList();
+    return both(flags, List.of("-Djava.io.tmpdir=" + folder));
+  }
+
+  private static List<String> both(List<String> first, List<String> second) {
+    return Stream.concat(first.stream(), second.stream()).toList();
   }
 
   String address() {

@@ -1,6 +1,7 @@
 package dev.longtake.ops.launcher.plan;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.options.YamlMap;
 import dev.longtake.coordinator.planner.ClusterView;
 import dev.longtake.coordinator.planner.Rates;
 import dev.longtake.coordinator.planner.TierLinks;

@@ -9,6 +9,7 @@ import dev.longtake.client.cli.GenerationOptions.PrecisionConverter;
 import dev.longtake.client.cli.PlanText;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.model.ModelFolder;
+import dev.longtake.common.options.YamlMap;
 import dev.longtake.coordinator.planner.ClusterView;
 import dev.longtake.coordinator.planner.PlanChoice;
 import dev.longtake.coordinator.planner.Planner;

@@ -1,5 +1,6 @@
 package dev.longtake.ops.launcher.plan;
 
+import dev.longtake.common.options.YamlMap;
 import dev.longtake.coordinator.planner.TierLinks.Link;
 import java.io.IOException;
 import java.io.InputStream;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.options.YamlMap;
 import dev.longtake.coordinator.planner.ClusterView;
 import dev.longtake.v1.BlockProfile;
 import dev.longtake.v1.ModelProfile;

@@ -1,4 +1,4 @@
-package dev.longtake.ops.launcher.plan;
+package dev.longtake.common.options;
 
 import dev.longtake.common.error.LongtakeException;
 import java.util.ArrayList;
@@ -18,7 +18,7 @@ import org.yaml.snakeyaml.nodes.ScalarNode;
 import org.yaml.snakeyaml.nodes.SequenceNode;
 
 /** A mapping of a YAML file whose values are checked as they are read; complaints name file, line, key, value and what is allowed. */
-final class YamlMap {
+public final class YamlMap {
   private final String file;
 
   /** Of the mapping in the file, with a dot behind; empty for the whole. */
@@ -54,8 +54,9 @@ final class YamlMap {
    * Reads a file.
    *
    * @param file its name, for complaints
+   * @throws LongtakeException INVALID_REQUEST, as all methods, naming file and line
    */
-  static YamlMap read(String file, String text) {
+  public static YamlMap read(String file, String text) {
     try {
       Node root =
           new Yaml(new SafeConstructor(new LoaderOptions()))
@@ -98,14 +99,14 @@ final class YamlMap {
   }
 
   /** A complaint about the value of a key. */
-  LongtakeException invalid(String key, String expected) {
+  public LongtakeException invalid(String key, String expected) {
     Node value = entries.getOrDefault(key, node);
     return invalid(
         value, "Expected %s%s to be %s, but got %s".formatted(prefix, key, expected, shown(value)));
   }
 
   /** Refuses every other key. */
-  YamlMap allow(String... keys) {
+  public YamlMap allow(String... keys) {
     Set<String> allowed = new java.util.LinkedHashSet<>(List.of(keys));
     for (Map.Entry<String, Node> entry : entries.entrySet()) {
       if (!allowed.contains(entry.getKey())) {
@@ -121,11 +122,13 @@ final class YamlMap {
     return this;
   }
 
-  List<String> keys() {
+  /** In the order of the file. */
+  public List<String> keys() {
     return List.copyOf(entries.keySet());
   }
 
-  boolean has(String key) {
+  /** Whether the key is there. */
+  public boolean has(String key) {
     return entries.containsKey(key);
   }
 
@@ -138,11 +141,12 @@ final class YamlMap {
   }
 
   /** Whether the value is a single word or number. */
-  boolean isText(String key) {
+  public boolean isText(String key) {
     return require(key) instanceof ScalarNode;
   }
 
-  String text(String key) {
+  /** A single word or number. */
+  public String text(String key) {
     if (require(key) instanceof ScalarNode scalar) {
       return scalar.getValue();
     }
@@ -150,7 +154,7 @@ final class YamlMap {
   }
 
   /** A whole number of 1 to a most. */
-  int count(String key, int most) {
+  public int count(String key, int most) {
     try {
       int value = Integer.parseInt(text(key));
       if (value >= 1 && value <= most) {
@@ -163,7 +167,7 @@ final class YamlMap {
   }
 
   /** A finite number larger than 0. */
-  double positive(String key) {
+  public double positive(String key) {
     double value = number(key);
     if (value > 0) {
       return value;
@@ -171,7 +175,8 @@ final class YamlMap {
     throw invalid(key, "a number larger than 0");
   }
 
-  double atLeastZero(String key) {
+  /** A finite number. */
+  public double atLeastZero(String key) {
     double value = number(key);
     if (value >= 0) {
       return value;
@@ -189,12 +194,13 @@ final class YamlMap {
     }
   }
 
-  YamlMap map(String key) {
+  /** A mapping within this one. */
+  public YamlMap map(String key) {
     return new YamlMap(file, prefix + key + ".", require(key));
   }
 
   /** A list of at least one mapping. */
-  List<YamlMap> maps(String key) {
+  public List<YamlMap> maps(String key) {
     if (!(require(key) instanceof SequenceNode list) || list.getValue().isEmpty()) {
       throw invalid(key, "a list of at least one entry");
     }

@@ -1,7 +1,6 @@
 package dev.longtake.ops.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.longtake.common.partition.Range;
 import dev.longtake.common.plan.ExecutionPlan;
@@ -52,9 +51,34 @@ class ExchangeVolumeTest {
     List<ExecutionPlan> plans = new ArrayList<>();
     for (SequenceMode mode : SequenceMode.values()) {
       plans.addAll(products(4, mode));
+      for (WireFormat format : List.of(WireFormat.BF16, WireFormat.INT8_ROWS)) {
+        products(4, mode).subList(3, 5).forEach(plan -> plans.add(plan.withWireFormat(format)));
+      }
     }
     WorkOrder task = RandomTasks.rectifiedFlow(clip(), TEXT_TOKENS, 32, STEPS, 1);
-    check("stdit_v3", 6, task, new Batch(2, TEXT_TOKENS, /* learnedVariance= */ false), plans);
+    Batch batch = new Batch(2, TEXT_TOKENS, /* learnedVariance= */ false);
+    try (WorkerGang gang = start("stdit_v3", 6)) {
+      check("stdit_v3", gang, task, batch, plans);
+      if (hasBfloat16()) {
+        List<Range> all = List.of(new Range(0, 4));
+        check(
+            "stdit_v3 in bfloat16",
+            gang,
+            RandomTasks.rectifiedFlow(clip(), TEXT_TOKENS, 32, STEPS, 4).toBuilder()
+                .setPrecision(Precision.PRECISION_BF16)
+                .build(),
+            batch,
+            List.of(
+                plan(1, all, SequenceMode.HEADS, List.of(1, 3, 2), 2),
+                plan(1, all, SequenceMode.PATCH_HEADS, List.of(2, 1, 1), 1)));
+      }
+    }
+  }
+
+  private static boolean hasBfloat16() {
+    try (Device device = CpuDevice.open(1, 1 << 20)) {
+      return device.supports(DType.BF16);
+    }
   }
 
   @Test
@@ -82,12 +106,14 @@ class ExchangeVolumeTest {
             .setSeed(2)
             .addCapture(RandomTasks.FINAL)
             .build();
-    check(
-        "mmdit_v2_liger_unfused",
-        6,
-        WorkOrder.newBuilder().setSampling(task).build(),
-        new Batch(3, TEXT_TOKENS, /* learnedVariance= */ false),
-        plans);
+    try (WorkerGang gang = start("mmdit_v2_liger_unfused", 6)) {
+      check(
+          "mmdit_v2_liger_unfused",
+          gang,
+          WorkOrder.newBuilder().setSampling(task).build(),
+          new Batch(3, TEXT_TOKENS, /* learnedVariance= */ false),
+          plans);
+    }
   }
 
   @Test
@@ -101,47 +127,14 @@ class ExchangeVolumeTest {
             .setSeed(3)
             .addCapture(RandomTasks.FINAL)
             .build();
-    check(
-        "stdit_v1",
-        2,
-        WorkOrder.newBuilder().setSampling(task).build(),
-        new Batch(2, TEXT_TOKENS, /* learnedVariance= */ true),
-        List.of(plan(2, List.of(new Range(0, 2)), SequenceMode.SWITCH, List.of(1), 1)));
-  }
-
-  @Test
-  void shouldReturnHalfTheBytesOfAttentionWhenProductsAreBfloat16() {
-    try (Device device = CpuDevice.open(1, 1 << 20)) {
-      assumeTrue(device.supports(DType.BF16), "this processor has no bfloat16 products");
+    try (WorkerGang gang = start("stdit_v1", 2)) {
+      check(
+          "stdit_v1",
+          gang,
+          WorkOrder.newBuilder().setSampling(task).build(),
+          new Batch(2, TEXT_TOKENS, /* learnedVariance= */ true),
+          List.of(plan(2, List.of(new Range(0, 2)), SequenceMode.SWITCH, List.of(1), 1)));
     }
-    WorkOrder task =
-        RandomTasks.rectifiedFlow(clip(), TEXT_TOKENS, 32, STEPS, 4).toBuilder()
-            .setPrecision(Precision.PRECISION_BF16)
-            .build();
-    List<Range> all = List.of(new Range(0, 4));
-    check(
-        "stdit_v3",
-        3,
-        task,
-        new Batch(2, TEXT_TOKENS, /* learnedVariance= */ false),
-        List.of(
-            plan(1, all, SequenceMode.HEADS, List.of(1, 3, 2), 2),
-            plan(1, all, SequenceMode.PATCH_HEADS, List.of(2, 1, 1), 1)));
-  }
-
-  @Test
-  void shouldSendWhatTheClosedFormSaysWhenTheWayIsLossy() {
-    List<ExecutionPlan> plans = new ArrayList<>();
-    for (SequenceMode mode : SequenceMode.values()) {
-      for (WireFormat format : List.of(WireFormat.BF16, WireFormat.INT8_ROWS)) {
-        plans.addAll(
-            products(4, mode).subList(3, 5).stream()
-                .map(plan -> plan.withWireFormat(format))
-                .toList());
-      }
-    }
-    WorkOrder task = RandomTasks.rectifiedFlow(clip(), TEXT_TOKENS, 32, STEPS, 1);
-    check("stdit_v3", 6, task, new Batch(2, TEXT_TOKENS, /* learnedVariance= */ false), plans);
   }
 
   private static RowCondition pooled(Random random) {
@@ -178,41 +171,43 @@ class ExchangeVolumeTest {
 
   private record Batch(int rows, int textTokens, boolean learnedVariance) {}
 
-  private void check(
-      String model, int workers, WorkOrder task, Batch batch, List<ExecutionPlan> plans) {
-    try (WorkerGang gang = WorkerGang.start(model, workers, golden(model), logs, HEAP, 1)) {
-      Workload workload =
-          new Workload(
-              gang.description().getModel().getProfile(),
-              task.getSampling().getGeometry(),
-              /* samples= */ 1,
-              batch.rows(),
-              batch.textTokens(),
-              task.getPrecision(),
-              batch.learnedVariance());
-      GangRun alone = gang.run(ExecutionPlan.solo(workload.profile().getBlocksCount()), task);
-      for (ExecutionPlan plan : plans) {
-        GangRun run = gang.run(plan, task);
-        if (!plan.wireFormat().isLossy()) {
-          run.requireSame(alone, RandomTasks.FINAL, plan.toString());
-        }
-        long[][] step = ExchangeVolume.ofStep(workload.withWireFormat(plan.wireFormat()), plan);
-        long[][] counted = new long[step.length][];
-        long[][] expected = new long[step.length][step.length];
-        for (int rank = 0; rank < step.length; rank++) {
-          var finished = run.finished(rank);
-          counted[rank] =
-              finished.getSentBytesByRankList().stream().mapToLong(Long::longValue).toArray();
-          assertThat(finished.getExchangedBytes()).isEqualTo(Arrays.stream(counted[rank]).sum());
-          for (int to = 0; to < step.length; to++) {
-            expected[rank][to] = STEPS * step[rank][to];
-          }
-        }
-        assertThat(counted).as("%s: %s", model, plan).isDeepEqualTo(expected);
-        assertThat(Arrays.stream(step).flatMapToLong(Arrays::stream).sum())
-            .as("%s sends nothing", plan)
-            .satisfies(sum -> assertThat(sum > 0).isEqualTo(plan.workers() > 1));
+  private WorkerGang start(String model, int workers) {
+    return WorkerGang.start(model, workers, golden(model), logs, HEAP, 1);
+  }
+
+  private static void check(
+      String name, WorkerGang gang, WorkOrder task, Batch batch, List<ExecutionPlan> plans) {
+    Workload workload =
+        new Workload(
+            gang.description().getModel().getProfile(),
+            task.getSampling().getGeometry(),
+            /* samples= */ 1,
+            batch.rows(),
+            batch.textTokens(),
+            task.getPrecision(),
+            batch.learnedVariance());
+    GangRun alone = gang.run(ExecutionPlan.solo(workload.profile().getBlocksCount()), task);
+    for (ExecutionPlan plan : plans) {
+      GangRun run = gang.run(plan, task);
+      if (!plan.wireFormat().isLossy()) {
+        run.requireSame(alone, RandomTasks.FINAL, plan.toString());
       }
+      long[][] step = ExchangeVolume.ofStep(workload.withWireFormat(plan.wireFormat()), plan);
+      long[][] counted = new long[step.length][];
+      long[][] expected = new long[step.length][step.length];
+      for (int rank = 0; rank < step.length; rank++) {
+        var finished = run.finished(rank);
+        counted[rank] =
+            finished.getSentBytesByRankList().stream().mapToLong(Long::longValue).toArray();
+        assertThat(finished.getExchangedBytes()).isEqualTo(Arrays.stream(counted[rank]).sum());
+        for (int to = 0; to < step.length; to++) {
+          expected[rank][to] = STEPS * step[rank][to];
+        }
+      }
+      assertThat(counted).as("%s: %s", name, plan).isDeepEqualTo(expected);
+      assertThat(Arrays.stream(step).flatMapToLong(Arrays::stream).sum())
+          .as("%s sends nothing", plan)
+          .satisfies(sum -> assertThat(sum > 0).isEqualTo(plan.workers() > 1));
     }
   }
 }

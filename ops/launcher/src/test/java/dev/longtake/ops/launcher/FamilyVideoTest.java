@@ -57,9 +57,9 @@ class FamilyVideoTest {
             .setSteps(4)
             .setSeed(3)
             .build();
-    try (TestCluster cluster = TestCluster.start(folder, model, 1)) {
-      byte[] alone = video(cluster, request);
-      cluster.addWorkers(2);
+    try (TestCluster cluster = TestCluster.start(folder, model, 3)) {
+      Plan one = Plan.newBuilder().setSequenceRanks(1).build();
+      byte[] alone = video(cluster, request.toBuilder().setPlan(one).build());
       Plan all = Plan.newBuilder().setSequenceRanks(3).build();
       assertThat(video(cluster, request.toBuilder().setPlan(all).build())).isEqualTo(alone);
       assertThat(video(cluster, request)).as("as planned").isEqualTo(alone);

@@ -2,6 +2,7 @@ package dev.longtake.coordinator;
 
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.metrics.CacheMeters;
+import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.process.Build;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.coordinator.cache.EmbeddingCache;
@@ -9,14 +10,16 @@ import dev.longtake.coordinator.cache.EmbeddingCacheSettings;
 import dev.longtake.coordinator.cache.EmbeddingFiles;
 import dev.longtake.coordinator.database.Postgresql;
 import dev.longtake.coordinator.database.SqlJobDatabase;
+import dev.longtake.coordinator.jobs.JobMeters;
 import dev.longtake.coordinator.jobs.Planning;
 import dev.longtake.coordinator.leader.Leadership;
 import io.grpc.Server;
 import io.grpc.protobuf.services.HealthStatusManager;
 import io.micrometer.core.instrument.MeterRegistry;
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.micrometer.core.instrument.binder.grpc.MetricCollectingServerInterceptor;
 import java.security.SecureRandom;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.ExecutorService;
@@ -39,12 +42,18 @@ public final class Coordinator implements AutoCloseable {
     this.server = server;
   }
 
+  /** Starts a coordinator on the system's clocks that shows no metrics. */
+  public static Coordinator start(CoordinatorConfig config) {
+    return start(config, Telemetry.hidden());
+  }
+
   /**
    * Starts a coordinator on the system's clocks.
    *
+   * @param telemetry of the process, the caller's
    * @throws LongtakeException PORT_IN_USE, or what is wrong with the data folder or the database; nothing is left behind
    */
-  public static Coordinator start(CoordinatorConfig config) {
+  public static Coordinator start(CoordinatorConfig config, Telemetry telemetry) {
     return start(
         config,
         InstantSource.system(),
@@ -52,13 +61,13 @@ public final class Coordinator implements AutoCloseable {
         Optional.empty(),
         Planning.ofPlanner(),
         Build.id(),
-        new SimpleMeterRegistry());
+        telemetry);
   }
 
   /**
    * @param givenTimer for heartbeat checks and short retries, the caller's; empty for an own one
    * @param build that workers must have too
-   * @param registry of the process
+   * @param telemetry of the process
    */
   static Coordinator start(
       CoordinatorConfig config,
@@ -67,10 +76,10 @@ public final class Coordinator implements AutoCloseable {
       Optional<ScheduledExecutorService> givenTimer,
       Planning planning,
       String build,
-      MeterRegistry registry) {
+      Telemetry telemetry) {
     Startup startup = new Startup(nanoTime);
     try {
-      return start(config, clock, nanoTime, givenTimer, planning, build, registry, startup);
+      return start(config, clock, nanoTime, givenTimer, planning, build, telemetry, startup);
     } catch (Throwable e) {
       startup.close();
       throw e;
@@ -84,8 +93,9 @@ public final class Coordinator implements AutoCloseable {
       Optional<ScheduledExecutorService> givenTimer,
       Planning planning,
       String build,
-      MeterRegistry registry,
+      Telemetry telemetry,
       Startup startup) {
+    String name = config.advertise() == null ? config.host() : config.advertise();
     String url = config.database();
     DataFolder data =
         startup.step(
@@ -110,6 +120,9 @@ public final class Coordinator implements AutoCloseable {
         Optional.ofNullable(url).map(given -> Postgresql.open(given, config.lease()));
     HealthStatusManager health = new HealthStatusManager();
     Health.notLeading(health);
+    JobMeters meters = new JobMeters(telemetry.registry());
+    ScrapeTargets targets = new ScrapeTargets();
+    targets.show(telemetry, name);
     Term.Surroundings surroundings =
         new Term.Surroundings(
             config,
@@ -121,8 +134,11 @@ public final class Coordinator implements AutoCloseable {
             planning,
             build,
             new SecureRandom(),
-            embeddings(config, data, registry, nanoTime),
-            health);
+            embeddings(config, data, telemetry.registry(), nanoTime),
+            health,
+            meters,
+            new ClusterGauges(telemetry, meters, config.queueLimit(), clock),
+            targets);
     Terms terms = new Terms(surroundings, shared);
     Server server =
         startup.step(
@@ -134,9 +150,9 @@ public final class Coordinator implements AutoCloseable {
                     calls,
                     health,
                     terms.gate().services(),
-                    config.tls()),
+                    config.tls(),
+                    List.of(new MetricCollectingServerInterceptor(telemetry.registry()))),
             started -> Stopping.stop(started, config.shutdownTimeout()));
-    String name = config.advertise() == null ? config.host() : config.advertise();
     shared.ifPresentOrElse(
         database -> {
           Leadership leadership =

@@ -2,6 +2,8 @@ package dev.longtake.coordinator;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.metrics.MetricsOptions;
+import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.options.ByteSize;
 import dev.longtake.common.process.ParentWatch;
 import dev.longtake.common.process.ReadyLine;
@@ -134,6 +136,8 @@ public final class CoordinatorCommand implements Callable<Integer> {
 
   @Mixin private TlsOptions tls = new TlsOptions();
 
+  @Mixin private MetricsOptions metrics = new MetricsOptions();
+
   @Option(
       names = "--exit-with-parent",
       description = "End when standard input ends, that is with the process that started this one.")
@@ -163,13 +167,14 @@ public final class CoordinatorCommand implements Callable<Integer> {
               CoordinatorConfig.DEFAULT_ENCODE_TIMEOUT,
               CoordinatorConfig.DEFAULT_STALL_TIMEOUT,
               CoordinatorConfig.DEFAULT_SHUTDOWN_TIMEOUT);
-      try (Coordinator coordinator = Coordinator.start(config)) {
+      try (Telemetry telemetry = metrics.open();
+          Coordinator coordinator = Coordinator.start(config, telemetry)) {
         Thread stop = new Thread(coordinator::close, "shutdown");
         Runtime.getRuntime().addShutdownHook(stop);
         if (exitWithParent) {
           ParentWatch.exitWithParent();
         }
-        ReadyLine.print("coordinator", coordinator.address());
+        new ReadyLine("coordinator", coordinator.address(), telemetry.address(host)).print();
         coordinator.awaitStop();
         return ExitCode.OK;
       }

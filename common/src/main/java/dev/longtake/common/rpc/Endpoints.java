@@ -6,6 +6,7 @@ import dev.longtake.common.tls.TlsIdentity;
 import io.grpc.BindableService;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
+import io.grpc.ServerInterceptor;
 import io.grpc.netty.InternalProtocolNegotiators;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.NettyServerBuilder;
@@ -57,11 +58,23 @@ public final class Endpoints {
     return serve(host, port, executor, health, services, /* tls= */ null);
   }
 
+  /** A server whose calls nobody intercepts. */
+  public static Server serve(
+      String host,
+      int port,
+      ExecutorService executor,
+      HealthStatusManager health,
+      List<BindableService> services,
+      @Nullable TlsIdentity tls) {
+    return serve(host, port, executor, health, services, tls, /* interceptors= */ List.of());
+  }
+
   /**
    * Starts a server. The caller owns it and shuts it down; {@code executor} and {@code health} are the caller's too.
    *
    * @param port 0 for any free one
    * @param tls refuses callers without a trusted certificate; null for plain text
+   * @param interceptors of all calls, those for health and reflection too
    * @throws LongtakeException PORT_IN_USE
    */
   public static Server serve(
@@ -70,7 +83,8 @@ public final class Endpoints {
       ExecutorService executor,
       HealthStatusManager health,
       List<BindableService> services,
-      @Nullable TlsIdentity tls) {
+      @Nullable TlsIdentity tls,
+      List<ServerInterceptor> interceptors) {
     var builder =
         NettyServerBuilder.forAddress(new InetSocketAddress(host, port))
             .protocolNegotiator(
@@ -93,6 +107,7 @@ public final class Endpoints {
             .addService(health.getHealthService())
             .addService(ProtoReflectionServiceV1.newInstance());
     services.forEach(builder::addService);
+    interceptors.forEach(builder::intercept);
     try {
       return builder.build().start();
     } catch (IOException e) {

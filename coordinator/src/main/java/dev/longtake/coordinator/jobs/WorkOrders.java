@@ -64,6 +64,7 @@ final class WorkOrders {
         .setAttempt(start.attempt())
         .setRank(rank)
         .addAllGang(gang.stream().map(Member::address).toList())
+        .addAllGangIds(gang.stream().map(Member::id).toList())
         .setPlan(job.getPlan())
         .setModelFingerprint(entry.card().getFingerprint())
         .setPrecision(request.getPrecision())

@@ -139,6 +139,7 @@ final class MeasureCall {
             .setAttempt(attempt)
             .setRank(rank)
             .addAllGang(members.stream().map(Member::address).toList())
+            .addAllGangIds(members.stream().map(Member::id).toList())
             .setPlan(Plan.newBuilder().setSequenceRanks(members.size()))
             .setModelFingerprint(members.getFirst().description().getModel().getFingerprint())
             .setPrecision(measurement.precision())

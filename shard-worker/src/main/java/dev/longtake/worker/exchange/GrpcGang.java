@@ -29,6 +29,7 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
   private final long attempt;
   private final int rank;
   private final int ranks;
+  private final long windowBytes;
   private final List<GrpcExchange> lanes = new ArrayList<>();
   private final Map<Integer, PeerChannels> connections = new HashMap<>();
   private final ExchangeMemory memory = new ExchangeMemory();
@@ -41,6 +42,7 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
       long attempt,
       int rank,
       List<String> gang,
+      List<LinkMeters> links,
       int laneCount,
       Duration timeout) {
     this.hub = hub;
@@ -48,6 +50,7 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
     this.attempt = attempt;
     this.rank = rank;
     this.ranks = gang.size();
+    this.windowBytes = (long) settings.windowChunks() * settings.chunkBytes();
     // Before any channel is made, so that none is left behind.
     gang.forEach(Endpoints::requireAddress);
     for (int peer = 0; peer < ranks; peer++) {
@@ -57,7 +60,7 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
     }
     for (int lane = 0; lane < laneCount; lane++) {
       var self = new JobRank(jobId, attempt, lane, rank, gang);
-      lanes.add(new GrpcExchange(settings, self, timeout, memory, this::abort));
+      lanes.add(new GrpcExchange(settings, self, links, timeout, memory, this::abort));
     }
   }
 
@@ -117,6 +120,11 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
   /** What of {@link #peakBytes} is held now. */
   long heldBytes() {
     return memory.heldBytes();
+  }
+
+  /** Two windows for each peer and lane. */
+  long heldLimitBytes() {
+    return 2L * windowBytes * (ranks - 1) * lanes.size();
   }
 
   /** Chunks that arrived and wait to be consumed; never more than the window for each peer and lane. */

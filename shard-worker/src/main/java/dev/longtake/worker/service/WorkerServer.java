@@ -1,6 +1,8 @@
 package dev.longtake.worker.service;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.metrics.Metric;
+import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.process.Build;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.v1.ExchangeGrpc;
@@ -11,6 +13,7 @@ import dev.longtake.worker.exchange.ExchangeHub;
 import io.grpc.Server;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.protobuf.services.HealthStatusManager;
+import io.micrometer.core.instrument.binder.grpc.MetricCollectingServerInterceptor;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -50,11 +53,11 @@ public final class WorkerServer implements AutoCloseable {
   private volatile String fault = "";
   private final AtomicBoolean closed = new AtomicBoolean();
 
-  private WorkerServer(WorkerSettings settings, WorkerNode node) {
+  private WorkerServer(WorkerSettings settings, WorkerNode node, Telemetry telemetry) {
     this.node = node;
-    this.hub = new ExchangeHub(settings.exchange(), settings.tls());
+    this.hub = new ExchangeHub(settings.exchange(), settings.tls(), telemetry.registry());
     this.callbacks = callbackThreads();
-    this.service = new WorkerService(node, described, hub, settings);
+    this.service = new WorkerService(node, described, hub, settings, telemetry.registry());
     try {
       this.server =
           Endpoints.serve(
@@ -63,7 +66,8 @@ public final class WorkerServer implements AutoCloseable {
               callbacks,
               health,
               List.of(service, hub.service()),
-              settings.tls());
+              settings.tls(),
+              List.of(new MetricCollectingServerInterceptor(telemetry.registry())));
     } catch (LongtakeException e) {
       closeParts();
       throw e;
@@ -71,17 +75,20 @@ public final class WorkerServer implements AutoCloseable {
     this.selfCheck =
         new SelfCheck(
             node.runner()::check, service::isBusy, this::onFault, checkThreads, checkThreads);
-    this.description = describe(settings, node, server.getPort());
+    this.description = describe(settings, node, server.getPort(), telemetry);
+    Metric.WORKER_HEALTHY.gauge(telemetry.registry(), () -> fault.isEmpty() ? 1 : 0);
     described.complete(description);
   }
 
   /**
    * Starts to serve.
    *
+   * @param telemetry of the process, the caller's
    * @throws LongtakeException PORT_IN_USE; the node is closed then, too
    */
-  public static WorkerServer start(WorkerSettings settings, WorkerNode node) {
-    var worker = new WorkerServer(settings, node);
+  public static WorkerServer start(
+      WorkerSettings settings, WorkerNode node, Telemetry telemetry) {
+    var worker = new WorkerServer(settings, node, telemetry);
     worker.setStatus(ServingStatus.SERVING);
     worker.selfCheck.start();
     LOG.info(
@@ -121,7 +128,8 @@ public final class WorkerServer implements AutoCloseable {
     return pool;
   }
 
-  private static WorkerDescription describe(WorkerSettings settings, WorkerNode node, int port) {
+  private static WorkerDescription describe(
+      WorkerSettings settings, WorkerNode node, int port, Telemetry telemetry) {
     String host = settings.advertisedHost();
     String address = (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
     String id = settings.id();
@@ -137,6 +145,7 @@ public final class WorkerServer implements AutoCloseable {
         .setThreads(node.threads())
         .setMaxOrders(settings.maxOrders())
         .setBuild(Build.id())
+        .setMetricsAddress(telemetry.address(host))
         .build();
   }
 

@@ -22,13 +22,15 @@ final class TestCluster implements AutoCloseable {
 
   private final Path folder;
   private final Path model;
+  private final List<String> options;
   private final JavaProcess coordinator;
   private final List<JavaProcess> workers = new ArrayList<>();
   private final LongtakeClient client;
 
-  private TestCluster(Path folder, Path model, JavaProcess coordinator) {
+  private TestCluster(Path folder, Path model, List<String> options, JavaProcess coordinator) {
     this.folder = folder;
     this.model = model;
+    this.options = options;
     this.coordinator = coordinator;
     this.client = LongtakeClient.builder().address(coordinator.address()).build();
   }
@@ -44,15 +46,24 @@ final class TestCluster implements AutoCloseable {
 
   /** The same with another model than the demo's. */
   static TestCluster start(Path folder, Path model, int workers) {
+    return start(folder, model, workers, List.of());
+  }
+
+  /**
+   * The same, with more options.
+   *
+   * @param options of all processes
+   */
+  static TestCluster start(Path folder, Path model, int workers, List<String> options) {
     JavaProcess coordinator =
         JavaProcess.start(
             "coordinator",
             LocalCluster.Programs.LONGTAKE.coordinatorMain(),
-            List.of("--port", "0", "--data", folder.resolve("data").toString()),
+            both(List.of("--port", "0", "--data", folder.resolve("data").toString()), options),
             withTemporaryFiles(folder, LocalCluster.COORDINATOR_FLAGS),
             folder.resolve("coordinator.log"),
             START_TIMEOUT);
-    var cluster = new TestCluster(folder, model, coordinator);
+    var cluster = new TestCluster(folder, model, options, coordinator);
     boolean isStarted = false;
     try {
       cluster.addWorkers(workers);
@@ -71,32 +82,45 @@ final class TestCluster implements AutoCloseable {
       var starts = new ArrayList<CompletableFuture<JavaProcess>>();
       for (int i = 1; i <= count; i++) {
         String id = "w" + (workers.size() + i);
-        starts.add(CompletableFuture.supplyAsync(() -> startWorker(id), threads));
+        starts.add(CompletableFuture.supplyAsync(() -> startWorker(id, List.of()), threads));
       }
       starts.forEach(start -> workers.add(start.join()));
     }
   }
 
-  private JavaProcess startWorker(String id) {
+  /** Starts one more, with options of its own; returns its id. */
+  String addWorker(String... more) {
+    String id = "w" + (workers.size() + 1);
+    workers.add(startWorker(id, List.of(more)));
+    return id;
+  }
+
+  private JavaProcess startWorker(String id, List<String> more) {
     return JavaProcess.start(
         "worker " + id,
         LocalCluster.Programs.LONGTAKE.workerMain(),
-        List.of(
-            "--coordinator",
-            coordinator.address(),
-            "--model",
-            model.toString(),
-            "--id",
-            id,
-            "--threads",
-            "1"),
+        both(
+            List.of(
+                "--coordinator",
+                coordinator.address(),
+                "--model",
+                model.toString(),
+                "--id",
+                id,
+                "--threads",
+                "1"),
+            both(options, more)),
         withTemporaryFiles(folder, LocalCluster.WORKER_FLAGS),
         folder.resolve(id + ".log"),
         START_TIMEOUT);
   }
 
   private static List<String> withTemporaryFiles(Path folder, List<String> flags) {
-    return Stream.concat(flags.stream(), Stream.of("-Djava.io.tmpdir=" + folder)).toList();
+    return both(flags, List.of("-Djava.io.tmpdir=" + folder));
+  }
+
+  private static List<String> both(List<String> first, List<String> second) {
+    return Stream.concat(first.stream(), second.stream()).toList();
   }
 
   String address() {

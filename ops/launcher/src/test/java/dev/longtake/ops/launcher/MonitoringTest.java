@@ -51,7 +51,7 @@ class MonitoringTest {
   private static final Pattern FAMILY = Pattern.compile("# TYPE (longtake_\\w+) ");
   private static final Pattern EXPRESSION = Pattern.compile("expr: (?:>-\\n)?((?:.|\\n(?= {10}))+)");
 
-  @TempDir static Path folder;
+  static Path folder = Path.of("/tmp/mon");
 
   private static final HttpClient HTTP = HttpClient.newHttpClient();
   private static SlowLine line;
@@ -63,11 +63,11 @@ class MonitoringTest {
     // Chunks so small that even this model's exchanges have several, over sockets.
     cluster =
         TestCluster.start(folder, TestModels.DEMO, 0, List.of("--metrics-port", "0"));
-    cluster.addWorker("--no-shared-memory", "--chunk-bytes", "2K");
+    cluster.addWorker("--no-shared-memory", "--chunk-bytes", "16K");
     cluster.addWorker(
         "--no-shared-memory",
         "--chunk-bytes",
-        "2K",
+        "16K",
         "--host",
         "127.0.0.1",
         "--port",
@@ -142,7 +142,7 @@ class MonitoringTest {
     done(request(2, TWO_RANKS));
     JavaProcess coordinator = cluster.coordinator();
     PrometheusServer.await(
-        "links are measured",
+        () -> "measured links",
         () -> families(coordinator).contains(Metric.LINK_RATE.exposedName()));
 
     assertThat(families(coordinator))
@@ -232,14 +232,19 @@ class MonitoringTest {
     Job alone = done(request(2, ALONE));
     try (PrometheusServer prometheus =
         PrometheusServer.start(folder, cluster.coordinator().metricsAddress())) {
-      done(request(4, TWO_RANKS));
+      prometheus.awaitSome("count(up == 1) == 3");
+      // The second one finds in the caches what the first one made.
+      GenerationRequest.Builder fresh =
+          request(3, TWO_RANKS).toBuilder().setPrompt("a green star growing");
+      done(fresh.build());
+      done(fresh.build());
       String running = client.submit(request(ENDLESS_STEPS, TWO_RANKS)).getId();
       try (JobEvents events = client.events(running, 0)) {
         awaitStep(events);
         awaitEveryQuery(prometheus);
         slowTheLink(prometheus);
-        fillMemory(prometheus, alone);
-        killAWorker(prometheus);
+        String filled = fillMemory(prometheus, alone);
+        kill(filled, prometheus);
       } finally {
         client.cancel(running);
       }
@@ -258,7 +263,7 @@ class MonitoringTest {
     empty.addAll(alertConditions());
     assertThat(empty).hasSizeGreaterThan(80);
     PrometheusServer.await(
-        "a value of each of " + empty,
+        () -> "values of " + String.join("\n", empty),
         () -> {
           empty.removeIf(query -> !prometheus.query(query).isEmpty());
           return empty.isEmpty();
@@ -286,8 +291,8 @@ class MonitoringTest {
     line.unlimit();
   }
 
-  /** A worker whose memory just holds what the job took elsewhere. */
-  private static void fillMemory(PrometheusServer prometheus, Job before) {
+  /** A worker whose memory just holds what the job took elsewhere; returns its id. */
+  private static String fillMemory(PrometheusServer prometheus, Job before) {
     long peakBytes =
         before.getRankTimesList().stream().mapToLong(RankTime::getPeakDeviceBytes).max().orElse(0);
     String id = cluster.addWorker("--memory-limit", Long.toString(peakBytes));
@@ -295,12 +300,11 @@ class MonitoringTest {
     prometheus.awaitSome("longtake:device_memory:used_ratio{worker=\"%s\"} > 0.95".formatted(id));
     prometheus.awaitAlert("LongtakeDeviceMemoryHigh", ",worker=\"%s\"".formatted(id));
     cluster.client().cancel(running);
+    return id;
   }
 
-  private static void killAWorker(PrometheusServer prometheus) {
+  private static void kill(String id, PrometheusServer prometheus) {
     assertThat(prometheus.query("ALERTS{alertname=\"LongtakeWorkerLost\"}")).isEmpty();
-    String id = cluster.addWorker();
-    prometheus.awaitSome("longtake_worker_healthy{worker=\"%s\"}".formatted(id));
     assertThat(cluster.worker(id).handle().destroyForcibly()).isTrue();
     prometheus.awaitSome("sum(increase(longtake_workers_left_total{reason=\"lost\"}[10m])) > 0");
     prometheus.awaitAlert("LongtakeWorkerLost", "");

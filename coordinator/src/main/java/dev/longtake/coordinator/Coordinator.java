@@ -2,6 +2,7 @@ package dev.longtake.coordinator;
 
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.metrics.CacheMeters;
+import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.process.Build;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.coordinator.access.AccessInterceptor;
@@ -10,12 +11,13 @@ import dev.longtake.coordinator.cache.EmbeddingCacheSettings;
 import dev.longtake.coordinator.cache.EmbeddingFiles;
 import dev.longtake.coordinator.database.Postgresql;
 import dev.longtake.coordinator.database.SqlJobDatabase;
+import dev.longtake.coordinator.jobs.JobMeters;
 import dev.longtake.coordinator.jobs.Planning;
 import dev.longtake.coordinator.leader.Leadership;
 import io.grpc.Server;
 import io.grpc.protobuf.services.HealthStatusManager;
 import io.micrometer.core.instrument.MeterRegistry;
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.micrometer.core.instrument.binder.grpc.MetricCollectingServerInterceptor;
 import java.security.SecureRandom;
 import java.time.InstantSource;
 import java.util.List;
@@ -41,12 +43,18 @@ public final class Coordinator implements AutoCloseable {
     this.server = server;
   }
 
+  /** Starts a coordinator on the system's clocks that shows no metrics. */
+  public static Coordinator start(CoordinatorConfig config) {
+    return start(config, Telemetry.hidden());
+  }
+
   /**
    * Starts a coordinator on the system's clocks.
    *
+   * @param telemetry of the process, the caller's
    * @throws LongtakeException PORT_IN_USE, or what is wrong with the data folder or the database; nothing is left behind
    */
-  public static Coordinator start(CoordinatorConfig config) {
+  public static Coordinator start(CoordinatorConfig config, Telemetry telemetry) {
     return start(
         config,
         InstantSource.system(),
@@ -54,13 +62,13 @@ public final class Coordinator implements AutoCloseable {
         Optional.empty(),
         Planning.ofPlanner(),
         Build.id(),
-        new SimpleMeterRegistry());
+        telemetry);
   }
 
   /**
    * @param givenTimer for heartbeat checks and short retries, the caller's; empty for an own one
    * @param build that workers must have too
-   * @param registry of the process
+   * @param telemetry of the process
    */
   static Coordinator start(
       CoordinatorConfig config,
@@ -69,10 +77,10 @@ public final class Coordinator implements AutoCloseable {
       Optional<ScheduledExecutorService> givenTimer,
       Planning planning,
       String build,
-      MeterRegistry registry) {
+      Telemetry telemetry) {
     Startup startup = new Startup(nanoTime);
     try {
-      return start(config, clock, nanoTime, givenTimer, planning, build, registry, startup);
+      return start(config, clock, nanoTime, givenTimer, planning, build, telemetry, startup);
     } catch (Throwable e) {
       startup.close();
       throw e;
@@ -86,8 +94,9 @@ public final class Coordinator implements AutoCloseable {
       Optional<ScheduledExecutorService> givenTimer,
       Planning planning,
       String build,
-      MeterRegistry registry,
+      Telemetry telemetry,
       Startup startup) {
+    String name = config.advertise() == null ? config.host() : config.advertise();
     String url = config.database();
     DataFolder data =
         startup.step(
@@ -112,6 +121,9 @@ public final class Coordinator implements AutoCloseable {
         Optional.ofNullable(url).map(given -> Postgresql.open(given, config.lease()));
     HealthStatusManager health = new HealthStatusManager();
     Health.notLeading(health);
+    JobMeters meters = new JobMeters(telemetry.registry());
+    ScrapeTargets targets = new ScrapeTargets();
+    targets.show(telemetry, name);
     Term.Surroundings surroundings =
         new Term.Surroundings(
             config,
@@ -123,8 +135,11 @@ public final class Coordinator implements AutoCloseable {
             planning,
             build,
             new SecureRandom(),
-            embeddings(config, data, registry, nanoTime),
-            health);
+            embeddings(config, data, telemetry.registry(), nanoTime),
+            health,
+            meters,
+            new ClusterGauges(telemetry, meters, config.queueLimit(), clock),
+            targets);
     Terms terms = new Terms(surroundings, shared);
     Server server =
         startup.step(
@@ -137,9 +152,10 @@ public final class Coordinator implements AutoCloseable {
                     health,
                     terms.gate().services(),
                     config.serverTls(),
-                    List.of(new AccessInterceptor(config.access()))),
+                    List.of(
+                        new MetricCollectingServerInterceptor(telemetry.registry()),
+                        new AccessInterceptor(config.access()))),
             started -> Stopping.stop(started, config.shutdownTimeout()));
-    String name = config.advertise() == null ? config.host() : config.advertise();
     shared.ifPresentOrElse(
         database -> {
           Leadership leadership =

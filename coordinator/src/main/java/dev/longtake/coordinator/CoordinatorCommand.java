@@ -2,6 +2,8 @@ package dev.longtake.coordinator;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.metrics.MetricsOptions;
+import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.options.ByteSize;
 import dev.longtake.common.process.ParentWatch;
 import dev.longtake.common.process.ReadyLine;
@@ -146,6 +148,8 @@ public final class CoordinatorCommand implements Callable<Integer> {
               + " whoever can connect may do everything).")
   private @Nullable Path access;
 
+  @Mixin private MetricsOptions metrics = new MetricsOptions();
+
   @Option(
       names = "--exit-with-parent",
       description = "End when standard input ends, that is with the process that started this one.")
@@ -178,13 +182,14 @@ public final class CoordinatorCommand implements Callable<Integer> {
               CoordinatorConfig.DEFAULT_ENCODE_TIMEOUT,
               CoordinatorConfig.DEFAULT_STALL_TIMEOUT,
               CoordinatorConfig.DEFAULT_SHUTDOWN_TIMEOUT);
-      try (Coordinator coordinator = Coordinator.start(config)) {
+      try (Telemetry telemetry = metrics.open();
+          Coordinator coordinator = Coordinator.start(config, telemetry)) {
         Thread stop = new Thread(coordinator::close, "shutdown");
         Runtime.getRuntime().addShutdownHook(stop);
         if (exitWithParent) {
           ParentWatch.exitWithParent();
         }
-        ReadyLine.print("coordinator", coordinator.address());
+        new ReadyLine("coordinator", coordinator.address(), telemetry.address(host)).print();
         coordinator.awaitStop();
         return ExitCode.OK;
       }

@@ -1,5 +1,6 @@
 package dev.longtake.coordinator;
 
+import dev.longtake.coordinator.fleet.Departure;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.fleet.FleetListener;
 import dev.longtake.coordinator.fleet.Member;
@@ -96,7 +97,7 @@ final class Health implements FleetListener, AutoCloseable {
   }
 
   @Override
-  public void left(Member member, String reason) {
+  public void left(Member member, Departure departure, String reason) {
     update();
   }
 

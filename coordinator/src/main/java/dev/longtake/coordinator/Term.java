@@ -9,6 +9,7 @@ import dev.longtake.coordinator.cache.EmbeddingCache;
 import dev.longtake.coordinator.database.JobDatabase;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.jobs.FrameEncoder;
+import dev.longtake.coordinator.jobs.JobMeters;
 import dev.longtake.coordinator.jobs.JobRunner;
 import dev.longtake.coordinator.jobs.JobScheduler;
 import dev.longtake.coordinator.jobs.JobStore;
@@ -67,7 +68,10 @@ final class Term implements AutoCloseable {
       String build,
       SecureRandom random,
       EmbeddingCache embeddings,
-      HealthStatusManager health) {}
+      HealthStatusManager health,
+      JobMeters meters,
+      ClusterGauges gauges,
+      ScrapeTargets targets) {}
 
   /**
    * Begins a term: reads the jobs, and goes on with those that had not ended.
@@ -114,7 +118,12 @@ final class Term implements AutoCloseable {
             "job store",
             () ->
                 JobStore.open(
-                    database, artifacts, config.queueLimit(), given.clock(), given.random()),
+                    database,
+                    artifacts,
+                    config.queueLimit(),
+                    given.clock(),
+                    given.random(),
+                    given.meters()),
             JobStore::close);
     Measurer measurer =
         startup.step(
@@ -129,6 +138,17 @@ final class Term implements AutoCloseable {
                     () -> jobs.counts().queued() > 0),
             Measurer::close);
     fleet.addListener(measurer);
+    startup.step(
+        "metrics",
+        () -> {
+          given.gauges().begin(fleet, jobs, isLeading);
+          given.targets().begin(fleet);
+          return given;
+        },
+        ended -> {
+          ended.gauges().end();
+          ended.targets().end();
+        });
     TraceFiles traces = TraceFiles.open(data.traces(), TraceFiles.KEPT_JOBS);
     RunSettings settings =
         new RunSettings(
@@ -148,12 +168,14 @@ final class Term implements AutoCloseable {
             new FrameEncoder(config.encodeTimeout()),
             settings,
             given.nanoTime(),
-            given.timer());
+            given.timer(),
+            given.meters());
     startup.step(
         "scheduler",
         () -> {
           JobScheduler scheduler =
-              new JobScheduler(jobs, fleet, measurer, given.planning(), runner, runs);
+              new JobScheduler(
+                  jobs, fleet, measurer, given.planning(), runner, runs, given.meters());
           scheduler.start();
           return scheduler;
         },

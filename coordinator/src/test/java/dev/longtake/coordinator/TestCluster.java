@@ -3,6 +3,7 @@ package dev.longtake.coordinator;
 import com.google.protobuf.Any;
 import com.google.rpc.BadRequest;
 import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.coordinator.access.Access;
@@ -22,7 +23,6 @@ import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
@@ -74,7 +74,7 @@ final class TestCluster implements AutoCloseable {
             timer,
             planning,
             BUILD,
-            new SimpleMeterRegistry());
+            Telemetry.hidden());
     this.channel = Endpoints.connect(coordinator.address());
   }
 

@@ -67,7 +67,8 @@ final class EngineWorkers implements WorkerFactory {
                   settings.texts(),
                   new CacheMeters(registry, ConditionCache.TIER, card.getName())),
               () -> model.vae().isPresent() ? FrameDecoder.open(model, threads) : null,
-              InstantSource.system());
+              InstantSource.system(),
+              registry);
       EnginePixels pixels = new EnginePixels(model, threads);
       Resources resources = new Resources(runner, pixels, encoder, device, dit);
       return new WorkerNode(

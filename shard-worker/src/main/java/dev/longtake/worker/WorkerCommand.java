@@ -2,6 +2,8 @@ package dev.longtake.worker;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.metrics.MetricsOptions;
+import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.options.ByteSize;
 import dev.longtake.common.process.ParentWatch;
 import dev.longtake.common.process.ReadyLine;
@@ -19,6 +21,7 @@ import dev.longtake.worker.service.MembershipSettings;
 import dev.longtake.worker.service.WorkerNode;
 import dev.longtake.worker.service.WorkerServer;
 import dev.longtake.worker.service.WorkerSettings;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.net.DatagramSocket;
@@ -30,6 +33,7 @@ import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.function.Function;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -52,7 +56,7 @@ public final class WorkerCommand implements Callable<Integer> {
 
   private static final int RUNTIME_FAILURE = 1;
 
-  private final WorkerFactory factory;
+  private final Function<MeterRegistry, WorkerFactory> factories;
 
   @Spec private @Nullable CommandSpec spec;
 
@@ -197,11 +201,14 @@ public final class WorkerCommand implements Callable<Integer> {
   @Mixin private PlaintextOption plaintext = new PlaintextOption();
   @Mixin private ApiKeyOption apiKey = new ApiKeyOption();
 
+  @Mixin private MetricsOptions metrics = new MetricsOptions();
+
   @Option(names = "--exit-with-parent", description = "End when standard input reaches its end.")
   private boolean exitWithParent;
 
-  public WorkerCommand(WorkerFactory factory) {
-    this.factory = factory;
+  /** @param factories what opens devices and models, for the meters of the process */
+  public WorkerCommand(Function<MeterRegistry, WorkerFactory> factories) {
+    this.factories = factories;
   }
 
   @Override
@@ -229,8 +236,14 @@ public final class WorkerCommand implements Callable<Integer> {
     }
     WorkerSettings settings = settings();
     String key = apiKey.key();
-    WorkerNode node = factory.open(requireModel(), deviceSettings());
-    var worker = WorkerServer.start(settings, node);
+    try (Telemetry telemetry = metrics.open()) {
+      WorkerNode node =
+          factories.apply(telemetry.registry()).open(requireModel(), deviceSettings());
+      serve(settings, key, WorkerServer.start(settings, node, telemetry));
+    }
+  }
+
+  private void serve(WorkerSettings settings, String key, WorkerServer worker) {
     // On a signal the hook closes the worker while this thread still waits; closing twice has no
     // effect.
     var hook = Thread.ofPlatform().name("lt-shutdown").unstarted(worker::close);
@@ -270,7 +283,7 @@ public final class WorkerCommand implements Callable<Integer> {
   private void serveUntilDrained(WorkerServer worker, @Nullable ClusterMembership membership) {
     var drain = new Drain(worker, membership, Duration.ofSeconds(drainTimeoutSeconds));
     TerminationSignal.onFirst(drain::begin);
-    ReadyLine.print("worker", worker.address());
+    new ReadyLine("worker", worker.address(), worker.description().getMetricsAddress()).print();
     drain.await();
   }
 

@@ -1,7 +1,6 @@
 package dev.longtake.worker;
 
 import dev.longtake.common.process.Logs;
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import picocli.CommandLine;
 
 /** The worker as a process of its own. */
@@ -20,6 +19,6 @@ public final class WorkerMain {
 
   /** The worker command of this build. */
   public static WorkerCommand command() {
-    return new WorkerCommand(new EngineWorkers(new SimpleMeterRegistry()));
+    return new WorkerCommand(EngineWorkers::new);
   }
 }

@@ -44,7 +44,7 @@ final class WorkerCommandTest {
               request -> EncodeFramesResponse.getDefaultInstance(),
               freed::incrementAndGet);
         };
-    return new CommandLine(new WorkerCommand(factory))
+    return new CommandLine(new WorkerCommand(_ -> factory))
         .setErr(new PrintWriter(errors))
         .execute(arguments);
   }
@@ -155,7 +155,7 @@ final class WorkerCommandTest {
   void shouldExitWithFailureWhenDeviceHasTooLittleMemory() {
     int status =
         new CommandLine(
-                new WorkerCommand((_, _) -> {
+                new WorkerCommand(_ -> (_, _) -> {
                   throw new LongtakeException(
                       ErrorCode.OUT_OF_MEMORY, "Expected 8 GiB, but 2 are free");
                 }))

@@ -3,9 +3,7 @@ package dev.longtake.common.metrics;
 import com.google.protobuf.Duration;
 import dev.longtake.v1.CacheStatus;
 import io.micrometer.core.instrument.Counter;
-import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
-import io.micrometer.core.instrument.Tags;
 import io.micrometer.core.instrument.Timer;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -27,16 +25,13 @@ public final class CacheMeters {
    * @param model its name
    */
   public CacheMeters(MeterRegistry registry, String tier, String model) {
-    Tags tags = Tags.of(MeterNames.TIER, tier, MeterNames.MODEL, model);
-    hits = registry.counter(MeterNames.CACHE_HITS, tags);
-    misses = registry.counter(MeterNames.CACHE_MISSES, tags);
-    loads = registry.timer(MeterNames.CACHE_LOADS, tags);
-    failures = registry.counter(MeterNames.CACHE_FAILURES, tags);
-    evictions = registry.counter(MeterNames.CACHE_EVICTIONS, tags);
-    Gauge.builder(MeterNames.CACHE_BYTES, bytes, AtomicLong::get).tags(tags).register(registry);
-    Gauge.builder(MeterNames.CACHE_PINNED_BYTES, pinnedBytes, AtomicLong::get)
-        .tags(tags)
-        .register(registry);
+    hits = Metric.CACHE_HITS.counter(registry, tier, model);
+    misses = Metric.CACHE_MISSES.counter(registry, tier, model);
+    loads = Metric.CACHE_LOAD.timer(registry, tier, model);
+    failures = Metric.CACHE_LOAD_FAILURES.counter(registry, tier, model);
+    evictions = Metric.CACHE_EVICTIONS.counter(registry, tier, model);
+    Metric.CACHE_BYTES.gauge(registry, bytes::get, tier, model);
+    Metric.CACHE_PINNED_BYTES.gauge(registry, pinnedBytes::get, tier, model);
   }
 
   /** Somebody found what was there, or waited for what another was making. */

@@ -1,4 +1,4 @@
-/** Meters that several processes have, and all their names. */
+/** The meters of all processes, and the endpoint that shows them. */
 @NullMarked
 package dev.longtake.common.metrics;
 

@@ -61,6 +61,7 @@ public final class JavaProcess implements AutoCloseable {
   private final Thread shutdownHook;
   private final CompletableFuture<ReadyLine> ready = new CompletableFuture<>();
   private String address = "";
+  private String metricsAddress = "";
 
   private JavaProcess(String name, Process process, Path logFile, Path argumentFile) {
     this.name = name;
@@ -200,7 +201,9 @@ public final class JavaProcess implements AutoCloseable {
                 : ErrorCode.PROCESS_DIED,
             deathMessage());
       }
-      address = ready.get(0, TimeUnit.NANOSECONDS).address();
+      ReadyLine line = ready.get(0, TimeUnit.NANOSECONDS);
+      address = line.address();
+      metricsAddress = line.metricsAddress();
     } catch (TimeoutException e) {
       throw new LongtakeException(
           ErrorCode.TIMED_OUT,
@@ -224,6 +227,11 @@ public final class JavaProcess implements AutoCloseable {
   /** {@code host:port} from the READY line. */
   public String address() {
     return address;
+  }
+
+  /** {@code host:port} of its metrics; empty: it serves none. */
+  public String metricsAddress() {
+    return metricsAddress;
   }
 
   public boolean isAlive() {

@@ -58,7 +58,7 @@ public final class Endpoints {
     return serve(host, port, executor, health, services, /* tls= */ null);
   }
 
-  /** A server for everybody who can connect; see {@link #serve(String, int, ExecutorService, HealthStatusManager, List, TlsIdentity, List)}. */
+  /** A server whose calls nobody intercepts. */
   public static Server serve(
       String host,
       int port,

@@ -4,6 +4,7 @@ import com.google.protobuf.util.Durations;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.Bearer;
+import dev.longtake.coordinator.fleet.Departure;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.fleet.Member;
 import dev.longtake.coordinator.jobs.JobCounts;
@@ -183,12 +184,14 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
       synchronized (this) {
         ended = true;
       }
-      leave("its connection broke (" + Status.fromThrowable(failure).getCode() + ")");
+      leave(
+          Departure.LOST,
+          "its connection broke (" + Status.fromThrowable(failure).getCode() + ")");
     }
 
     @Override
     public void onCompleted() {
-      leave("it ended its membership");
+      leave(Departure.LEFT, "it ended its membership");
       synchronized (this) {
         if (!ended) {
           ended = true;
@@ -197,9 +200,9 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
       }
     }
 
-    private void leave(String reason) {
+    private void leave(Departure departure, String reason) {
       if (member != null) {
-        fleet.leave(member, reason);
+        fleet.leave(member, departure, reason);
       }
     }
 

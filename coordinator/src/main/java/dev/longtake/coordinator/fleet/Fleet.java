@@ -248,8 +248,8 @@ public final class Fleet implements AutoCloseable {
   }
 
   /** The worker's stream has ended. No effect when it was removed before. */
-  public void leave(Member member, String reason) {
-    remove(member, reason);
+  public void leave(Member member, Departure departure, String reason) {
+    remove(member, departure, reason);
   }
 
   /** A call to the worker broke; it gets no job until its heartbeats show that it lives. */
@@ -262,7 +262,7 @@ public final class Fleet implements AutoCloseable {
     }
   }
 
-  private boolean remove(Member member, String reason) {
+  private boolean remove(Member member, Departure departure, String reason) {
     lock.lock();
     try {
       if (!members.remove(member.id(), member)) {
@@ -278,7 +278,7 @@ public final class Fleet implements AutoCloseable {
     member.lose(reason);
     links.forget(member.id());
     log.info("Left: {}: {}", member, reason);
-    listeners.forEach(listener -> listener.left(member, reason));
+    listeners.forEach(listener -> listener.left(member, departure, reason));
     return true;
   }
 
@@ -295,7 +295,8 @@ public final class Fleet implements AutoCloseable {
       lock.unlock();
     }
     for (Member member : silent) {
-      if (remove(member, "it missed %d heartbeats".formatted(MISSED_HEARTBEATS))) {
+      if (remove(
+          member, Departure.LOST, "it missed %d heartbeats".formatted(MISSED_HEARTBEATS))) {
         member.tellRemoved(
             new LongtakeException(
                 ErrorCode.TIMED_OUT,
@@ -523,7 +524,7 @@ public final class Fleet implements AutoCloseable {
     }
     check.cancel(/* mayInterruptIfRunning= */ false);
     for (Member member : all) {
-      if (remove(member, "the coordinator shut down")) {
+      if (remove(member, Departure.STOPPED, "the coordinator shut down")) {
         member.tellRemoved(shutdown());
       }
     }

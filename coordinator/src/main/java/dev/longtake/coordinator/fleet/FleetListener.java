@@ -8,9 +8,10 @@ public interface FleetListener {
   /**
    * {@code member} is gone; its channel is closed.
    *
+   * @param departure how
    * @param reason for people, for example {@code "it missed 3 heartbeats"}
    */
-  void left(Member member, String reason);
+  void left(Member member, Departure departure, String reason);
 
   /** Some worker has ended a job, or is trusted again. */
   default void freed() {}

@@ -25,6 +25,7 @@ final class Checkpointer implements AutoCloseable {
   private final String jobId;
   private final int segment;
   private final StateCollector collector;
+  private final JobMeters meters;
   private final Thread thread;
 
   // Guarded by this.
@@ -33,7 +34,13 @@ final class Checkpointer implements AutoCloseable {
   private boolean closing;
 
   private Checkpointer(
-      JobArtifacts artifacts, String jobId, int segment, StateCollector collector, int kept) {
+      JobArtifacts artifacts,
+      String jobId,
+      int segment,
+      StateCollector collector,
+      int kept,
+      JobMeters meters) {
+    this.meters = meters;
     this.artifacts = artifacts;
     this.jobId = jobId;
     this.segment = segment;
@@ -48,8 +55,13 @@ final class Checkpointer implements AutoCloseable {
    * @param kept steps of the state that is there
    */
   static Checkpointer start(
-      JobArtifacts artifacts, String jobId, int segment, StateCollector collector, int kept) {
-    Checkpointer made = new Checkpointer(artifacts, jobId, segment, collector, kept);
+      JobArtifacts artifacts,
+      String jobId,
+      int segment,
+      StateCollector collector,
+      int kept,
+      JobMeters meters) {
+    Checkpointer made = new Checkpointer(artifacts, jobId, segment, collector, kept, meters);
     made.thread.start();
     return made;
   }
@@ -92,12 +104,15 @@ final class Checkpointer implements AutoCloseable {
   }
 
   private void write(SamplerState state) {
+    long startNanos = System.nanoTime();
     try {
       artifacts.writeState(jobId, segment, state);
+      meters.checkpointWritten(state.getSerializedSize(), System.nanoTime() - startNanos);
       synchronized (this) {
         written = state.getStepsDone();
       }
     } catch (IOException e) {
+      meters.checkpointFailed();
       log.warn(
           "Job {} goes on without a checkpoint of step {}, which can't be written: {}",
           jobId,

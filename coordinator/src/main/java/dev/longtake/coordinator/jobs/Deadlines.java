@@ -1,6 +1,7 @@
 package dev.longtake.coordinator.jobs;
 
 import com.google.protobuf.util.Timestamps;
+import dev.longtake.common.error.ErrorCode;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -30,6 +31,14 @@ final class Deadlines {
       passed.add(byDeadline.removeFirst());
     }
     return passed;
+  }
+
+  /** The end of one of those. */
+  static Outcome outcome(JobEntry late) {
+    return new Outcome.Failed(
+        ErrorCode.TIMED_OUT,
+        "Expected the job to end before its deadline, but after %d of %d steps it is over; submit it with a later one"
+            .formatted(late.snapshot().getStepsDone(), late.request().getSteps()));
   }
 
   private static long millis(JobEntry entry) {

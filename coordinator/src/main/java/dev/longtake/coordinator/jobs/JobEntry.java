@@ -71,6 +71,9 @@ public final class JobEntry {
 
   private boolean lacksWorkers;
 
+  /** When it lost its workers, unless a step was done since; -1: it did not. */
+  private long lostMillis = -1;
+
   JobEntry(String id, NewJob submitted, InstantSource clock) {
     this.clock = clock;
     this.id = id;
@@ -320,6 +323,7 @@ public final class JobEntry {
     }
     moveTo(JobState.JOB_STATE_QUEUED, reason);
     record.setFruitlessAttempts(fruitless);
+    lostMillis = clock.millis();
     job = job.toBuilder().setStepsDone(stepsKept).build();
     queuePosition = -1;
     append(
@@ -331,6 +335,7 @@ public final class JobEntry {
   /** A running job gives its workers up after a segment, and waits for its next turn. */
   synchronized boolean giveTurn(String reason) {
     isTurnGiven = requeue(reason, /* stepsKept= */ 0, /* fruitless= */ 0);
+    lostMillis = -1;
     return isTurnGiven;
   }
 
@@ -344,14 +349,37 @@ public final class JobEntry {
     return lacksWorkers;
   }
 
-  /** A step is done, or frames are decoded. No effect when the attempt is not the running one. */
-  synchronized void progress(long attempt, JobEvent.Builder event) {
+  /**
+   * A step is done, or frames are decoded. No effect when the attempt is not the running one.
+   *
+   * @return how long it was without its workers, where it has just done a step again
+   */
+  synchronized Optional<Duration> progress(long attempt, JobEvent.Builder event) {
+    Optional<Duration> recovery = Optional.empty();
     if (isRunning(attempt)) {
       if (event.hasStepDone()) {
         job = job.toBuilder().setStepsDone(event.getStepDone().getStep()).build();
+        if (lostMillis >= 0) {
+          recovery = Optional.of(Duration.ofMillis(Math.max(0, clock.millis() - lostMillis)));
+          lostMillis = -1;
+        }
       }
       append(event);
     }
+    return recovery;
+  }
+
+  /** How long it has waited since it was queued, the last time. */
+  Duration waited() {
+    Job now = snapshot();
+    long sinceMillis = Timestamps.toMillis(now.getHistory(now.getHistoryCount() - 1).getTime());
+    // A clock that was put back has no say.
+    return Duration.ofMillis(Math.max(0, clock.millis() - sinceMillis));
+  }
+
+  /** Who are told of its events. */
+  int watchers() {
+    return watchers.size();
   }
 
   /**

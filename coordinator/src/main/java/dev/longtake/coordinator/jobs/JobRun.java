@@ -63,7 +63,8 @@ final class JobRun {
       FrameEncoder encoder,
       RunSettings settings,
       LongSupplier nanoTime,
-      ScheduledExecutorService timer) {}
+      ScheduledExecutorService timer,
+      JobMeters meters) {}
 
   /**
    * @param entry just started
@@ -139,7 +140,8 @@ final class JobRun {
             segments.shown(segment),
             format.frameBytes())) {
       SegmentRun.Result made =
-          new SegmentRun(services.store, entry, start, spool, steps, services.nanoTime)
+          new SegmentRun(
+                  services.store, entry, start, spool, steps, services.nanoTime, services.meters)
               .run(
                   services.artifacts,
                   gang,
@@ -222,6 +224,10 @@ final class JobRun {
       throw ended();
     }
     kept.segmentDone();
+    services.meters.segmentDone();
+    if (segment < segments.count()) {
+      services.meters.attemptEnded(JobMeters.AttemptEnd.SEGMENT);
+    }
     attempt = entry.snapshot().getAttempt();
   }
 
@@ -281,14 +287,18 @@ final class JobRun {
     if (gang.wasShared() || step.isEmpty() || predicted <= 0) {
       return;
     }
+    double measured = step.get().toNanos() / 1e9;
+    double exposed = Reports.exposedSeconds(made, entry.request().getSteps());
+    double predictedExposed = Reports.seconds(plan.getPrediction().getExposedExchange());
+    services.meters.predicted(measured, predicted, exposed, predictedExposed);
     services.measurer.observed(
         new Observation(
             gang.members(),
             entry.request().getPrecision(),
-            step.get().toNanos() / 1e9,
+            measured,
             predicted,
-            Reports.exposedSeconds(made, entry.request().getSteps()),
-            Reports.seconds(plan.getPrediction().getExposedExchange())));
+            exposed,
+            predictedExposed));
   }
 
   /** A video is worth more than its trace, that of its last segment: what goes wrong here is only logged. */

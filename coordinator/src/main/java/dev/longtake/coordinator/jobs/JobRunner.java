@@ -42,10 +42,11 @@ public final class JobRunner {
       FrameEncoder encoder,
       RunSettings settings,
       LongSupplier nanoTime,
-      ScheduledExecutorService timer) {
+      ScheduledExecutorService timer,
+      JobMeters meters) {
     this.services =
         new JobRun.Services(
-            store, artifacts, fleet, measurer, traces, encoder, settings, nanoTime, timer);
+            store, artifacts, fleet, measurer, traces, encoder, settings, nanoTime, timer, meters);
   }
 
   /**
@@ -58,6 +59,10 @@ public final class JobRunner {
     JobRun run = new JobRun(services, entry, gang, waitedNanos);
     try (gang) {
       Optional<Outcome> outcome = run.run();
+      services
+          .meters()
+          .attemptEnded(
+              outcome.isPresent() ? JobMeters.AttemptEnd.DONE : JobMeters.AttemptEnd.TURN_GIVEN);
       if (outcome.isPresent()) {
         if (store.end(entry, run.attempt(), outcome.get())) {
           log.info("Job {} is done", entry.id());
@@ -67,11 +72,14 @@ public final class JobRunner {
       }
     } catch (LongtakeException e) {
       gang.close();
+      services.meters().attemptFailed(e.code());
       retryOrFail(entry, run, e);
     } catch (InterruptedException e) {
       // The store has put the job back, or will do so when the coordinator is started again.
       Thread.currentThread().interrupt();
+      services.meters().attemptEnded(JobMeters.AttemptEnd.STOPPED);
     } catch (RuntimeException e) {
+      services.meters().attemptFailed(ErrorCode.INTERNAL);
       log.error("Job {} failed by our mistake", entry.id(), e);
       store.end(
           entry,

@@ -32,6 +32,7 @@ public final class JobScheduler implements AutoCloseable {
   private final Measurer measurer;
   private final Placer placer;
   private final JobRunner runner;
+  private final JobMeters meters;
   private final ExecutorService runs;
   private final Thread thread;
   private String waitingJobId = "";
@@ -46,13 +47,15 @@ public final class JobScheduler implements AutoCloseable {
       Measurer measurer,
       Planning planning,
       JobRunner runner,
-      ExecutorService runs) {
+      ExecutorService runs,
+      JobMeters meters) {
     this.store = store;
     this.fleet = fleet;
     this.measurer = measurer;
     this.placer = new Placer(fleet, planning);
     this.runner = runner;
     this.runs = runs;
+    this.meters = meters;
     this.thread = Thread.ofPlatform().name("scheduler").daemon().unstarted(this::schedule);
   }
 
@@ -157,9 +160,10 @@ public final class JobScheduler implements AutoCloseable {
     long attempt = 0;
     try {
       List<String> ids = gang.workerIds();
-      long waitedNanos = store.waited(entry).toNanos();
+      long waitedNanos = entry.waited().toNanos();
       if (store.start(entry, placement.plan(), ids)) {
         attempt = entry.snapshot().getAttempt();
+        meters.waited(entry.tenant(), waitedNanos);
         log.info("Job {} starts on {}", entry.id(), ids);
         runs.execute(() -> runner.run(entry, gang, waitedNanos));
         handedOver = true;

@@ -2,7 +2,6 @@ package dev.longtake.coordinator.jobs;
 
 import com.google.protobuf.ByteString;
 import com.google.protobuf.InvalidProtocolBufferException;
-import com.google.protobuf.util.Timestamps;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.coordinator.artifacts.JobArtifacts;
@@ -48,6 +47,7 @@ public final class JobStore implements AutoCloseable {
   private final InstantSource clock;
   private final JobIds ids;
   private final Journal journal;
+  private final JobMeters meters;
   private final RunTimes runTimes = new RunTimes();
 
   private final ReentrantLock lock = new ReentrantLock();
@@ -67,6 +67,7 @@ public final class JobStore implements AutoCloseable {
    * @param queueLimit most jobs that wait
    * @param clock for times that people see, ids and deadlines
    * @param random for ids
+   * @param meters of the process
    * @throws LongtakeException STORAGE_UNAVAILABLE when jobs can't be read
    */
   public static JobStore open(
@@ -74,8 +75,9 @@ public final class JobStore implements AutoCloseable {
       JobArtifacts artifacts,
       int queueLimit,
       InstantSource clock,
-      RandomGenerator random) {
-    JobStore store = new JobStore(database, artifacts, queueLimit, clock, random);
+      RandomGenerator random,
+      JobMeters meters) {
+    JobStore store = new JobStore(database, artifacts, queueLimit, clock, random, meters);
     try {
       store.restore(database.load());
     } catch (SQLException | InvalidProtocolBufferException e) {
@@ -93,13 +95,15 @@ public final class JobStore implements AutoCloseable {
       JobArtifacts artifacts,
       int queueLimit,
       InstantSource clock,
-      RandomGenerator random) {
+      RandomGenerator random,
+      JobMeters meters) {
     this.database = database;
     this.files = new JobFiles(artifacts);
     this.queueLimit = queueLimit;
     this.clock = clock;
     this.ids = new JobIds(clock, random);
-    this.journal = new Journal(database, this::onStored);
+    this.meters = meters;
+    this.journal = new Journal(database, this::onStored, meters);
   }
 
   private void restore(List<JobRow> rows) throws InvalidProtocolBufferException {
@@ -309,6 +313,16 @@ public final class JobStore implements AutoCloseable {
     }
   }
 
+  /** Calls that are told of jobs' events. */
+  public int watchers() {
+    lock.lock();
+    try {
+      return byId.values().stream().mapToInt(JobEntry::watchers).sum();
+    } finally {
+      lock.unlock();
+    }
+  }
+
   /** Whether changes of jobs reach the disk. */
   public boolean isStoring() {
     return !journal.isFailing();
@@ -341,22 +355,7 @@ public final class JobStore implements AutoCloseable {
     } finally {
       lock.unlock();
     }
-    for (JobEntry entry : late) {
-      end(
-          entry,
-          new Outcome.Failed(
-              ErrorCode.TIMED_OUT,
-              "Expected the job to end before its deadline, but after %d of %d steps it is over; submit it with a later one"
-                  .formatted(entry.snapshot().getStepsDone(), entry.request().getSteps())));
-    }
-  }
-
-  /** How long the job has waited since it was queued, the last time. */
-  Duration waited(JobEntry entry) {
-    Job job = entry.snapshot();
-    long sinceMillis = Timestamps.toMillis(job.getHistory(job.getHistoryCount() - 1).getTime());
-    // A clock that was put back has no say.
-    return Duration.ofMillis(Math.max(0, clock.millis() - sinceMillis));
+    late.forEach(entry -> end(entry, Deadlines.outcome(entry)));
   }
 
   /**
@@ -386,7 +385,7 @@ public final class JobStore implements AutoCloseable {
    * A step is done, or frames are decoded. No effect when the attempt is not the running one.
    */
   void progress(JobEntry entry, long attempt, JobEvent.Builder event) {
-    entry.progress(attempt, event);
+    entry.progress(attempt, event).ifPresent(meters::recovered);
     journal.changed(entry);
   }
 

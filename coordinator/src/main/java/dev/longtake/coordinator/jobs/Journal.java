@@ -36,6 +36,7 @@ final class Journal implements AutoCloseable {
 
   private final JobDatabase database;
   private final Consumer<JobEntry> onStored;
+  private final JobMeters meters;
   private final Thread thread = Thread.ofPlatform().name("journal").daemon().unstarted(this::write);
 
   private final ReentrantLock lock = new ReentrantLock();
@@ -47,8 +48,10 @@ final class Journal implements AutoCloseable {
 
   /**
    * @param onStored told after each transaction, of each job that it stored, by the journal's thread
+   * @param meters of the process
    */
-  Journal(JobDatabase database, Consumer<JobEntry> onStored) {
+  Journal(JobDatabase database, Consumer<JobEntry> onStored, JobMeters meters) {
+    this.meters = meters;
     this.database = database;
     this.onStored = onStored;
   }
@@ -130,6 +133,7 @@ final class Journal implements AutoCloseable {
   private boolean tryWrite(List<JobEntry> batch, List<String> deleted) throws FencedException {
     Map<JobEntry, JobEntry.Unstored> unstored = new LinkedHashMap<>();
     batch.forEach(entry -> entry.unstored().ifPresent(change -> unstored.put(entry, change)));
+    long startNanos = System.nanoTime();
     try {
       if (!unstored.isEmpty()) {
         List<JobRow> rows = unstored.values().stream().map(JobEntry.Unstored::row).toList();
@@ -141,18 +145,21 @@ final class Journal implements AutoCloseable {
     } catch (FencedException e) {
       throw e;
     } catch (SQLException e) {
+      meters.transactionFailed();
       if (!failing) {
         log.error("Jobs can't be stored, trying on: {}", e.getMessage());
       }
       failing = true;
       return false;
     }
+    meters.transactionDone(System.nanoTime() - startNanos);
     if (failing) {
       log.info("Jobs are stored again");
       failing = false;
     }
     unstored.forEach((entry, change) -> {
       entry.stored(change);
+      meters.stored(change.row().transitions());
       try {
         onStored.accept(entry);
       } catch (RuntimeException e) {

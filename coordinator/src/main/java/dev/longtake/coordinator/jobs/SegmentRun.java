@@ -41,6 +41,7 @@ final class SegmentRun {
   private final FrameSpool spool;
   private final StepClock steps;
   private final LongSupplier nanoTime;
+  private final JobMeters meters;
   private final GatheredLatents latents;
 
   /** In order of the ranks. */
@@ -58,7 +59,9 @@ final class SegmentRun {
       AttemptStart start,
       FrameSpool spool,
       StepClock steps,
-      LongSupplier nanoTime) {
+      LongSupplier nanoTime,
+      JobMeters meters) {
+    this.meters = meters;
     this.store = store;
     this.entry = entry;
     this.segments = entry.segments();
@@ -109,7 +112,8 @@ final class SegmentRun {
             entry.id(),
             start.segment(),
             new StateCollector(latentShape(entry)),
-            start.stepsKept());
+            start.stepsKept(),
+            meters);
     try (keeping) {
       checkpointer = keeping;
       reports = sample(gang, fleet, settings, timer);

@@ -65,6 +65,7 @@ final class WorkOrders {
         .setRank(rank)
         .addAllGang(gang.stream().map(Member::address).toList())
         .addAllGangTokens(gang.stream().map(Member::callToken).toList())
+        .addAllGangIds(gang.stream().map(Member::id).toList())
         .setPlan(job.getPlan())
         .setModelFingerprint(entry.card().getFingerprint())
         .setPrecision(request.getPrecision())

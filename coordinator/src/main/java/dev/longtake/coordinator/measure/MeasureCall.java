@@ -140,6 +140,7 @@ final class MeasureCall {
             .setRank(rank)
             .addAllGang(members.stream().map(Member::address).toList())
             .addAllGangTokens(members.stream().map(Member::callToken).toList())
+            .addAllGangIds(members.stream().map(Member::id).toList())
             .setPlan(Plan.newBuilder().setSequenceRanks(members.size()))
             .setModelFingerprint(members.getFirst().description().getModel().getFingerprint())
             .setPrecision(measurement.precision())

@@ -2,6 +2,7 @@ package dev.longtake.coordinator.measure;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.coordinator.fleet.Departure;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.fleet.FleetListener;
 import dev.longtake.coordinator.fleet.Gang;
@@ -84,7 +85,7 @@ public final class Measurer implements FleetListener, AutoCloseable {
   }
 
   @Override
-  public void left(Member member, String reason) {
+  public void left(Member member, Departure departure, String reason) {
     lock.lock();
     try {
       agenda.forget(member);

@@ -167,7 +167,7 @@ final class StorageFaultTest {
               TestJobs.job("", Priority.PRIORITY_NORMAL, "", Optional.of(Duration.ofMinutes(5))));
 
       assertThat(second.id()).as("ids go on").isGreaterThan(first.id());
-      assertThat(store.waited(first)).isZero();
+      assertThat(first.waited()).isZero();
       store.expire();
       assertThat(first.isTerminal() || second.isTerminal()).isFalse();
       assertThat(store.awaitTurns(Duration.ZERO)).containsExactlyInAnyOrder(first, second);
@@ -176,7 +176,7 @@ final class StorageFaultTest {
       store.expire();
       assertThat(second.isTerminal()).as("five minutes on its clock").isTrue();
       assertThat(first.isTerminal()).isFalse();
-      assertThat(store.waited(first)).isZero();
+      assertThat(first.waited()).isZero();
       now[0] = now[0].plus(Duration.ofHours(1));
       store.expire();
       assertThat(first.isTerminal()).isTrue();

@@ -9,6 +9,7 @@ import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Priority;
 import dev.longtake.v1.Tensor;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -34,7 +35,11 @@ public final class TestJobs {
   }
 
   static JobStore store(JobDatabase database, Path folder, int queueLimit, InstantSource clock) {
-    return JobStore.open(database, artifacts(folder), queueLimit, clock, new Random(1));
+    return JobStore.open(database, artifacts(folder), queueLimit, clock, new Random(1), meters());
+  }
+
+  static JobMeters meters() {
+    return new JobMeters(new SimpleMeterRegistry());
   }
 
   static JobArtifacts artifacts(Path folder) {

@@ -8,6 +8,8 @@ import dev.longtake.v1.ExchangeHello;
 import dev.longtake.worker.exchange.wire.ExchangeCalls;
 import io.grpc.BindableService;
 import io.grpc.stub.ServerCallStreamObserver;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -40,6 +42,7 @@ public final class ExchangeHub implements AutoCloseable {
   private final @Nullable TlsIdentity tls;
   private final ScheduledThreadPoolExecutor timer;
   private final LongAdder droppedChunks = new LongAdder();
+  private final ExchangeMeters meters;
 
   // All guarded by this.
   private final LinkedHashMap<String, Long> newestAttempts =
@@ -57,18 +60,26 @@ public final class ExchangeHub implements AutoCloseable {
 
   private record Waiting(IncomingStream stream, ExchangeHello hello, ScheduledFuture<?> end) {}
 
+  /** A hub whose meters nobody reads. */
+  public ExchangeHub(ExchangeSettings settings, @Nullable TlsIdentity tls) {
+    this(settings, tls, new SimpleMeterRegistry());
+  }
+
   /**
    * Nothing is connected yet.
    *
    * @param tls for connections to peers; null for plain text
+   * @param registry of the process
    */
-  public ExchangeHub(ExchangeSettings settings, @Nullable TlsIdentity tls) {
+  public ExchangeHub(
+      ExchangeSettings settings, @Nullable TlsIdentity tls, MeterRegistry registry) {
     this.settings = settings;
     this.tls = tls;
     this.timer =
         new ScheduledThreadPoolExecutor(
             1, Thread.ofPlatform().name("lt-exchange-tmr").daemon().factory());
     timer.setRemoveOnCancelPolicy(true);
+    this.meters = new ExchangeMeters(registry, this);
   }
 
   /** The gRPC service to add to this worker's server. */
@@ -77,18 +88,11 @@ public final class ExchangeHub implements AutoCloseable {
         credits -> new IncomingStream(this, (ServerCallStreamObserver<ExchangeCredit>) credits));
   }
 
-  /** As {@link #open(String, long, int, List, List, int, Duration)}, among workers that want nothing to be shown. */
-  public GrpcGang open(
-      String jobId, long attempt, int rank, List<String> gang, int lanes, Duration timeout) {
-    return open(jobId, attempt, rank, gang, /* tokens= */ List.of(), lanes, timeout);
-  }
-
   /**
    * Joins an attempt at a job: streams to the peers are opened, those from the peers are taken in. With one rank there
    * are none. The caller closes the exchanges.
    *
-   * @param gang addresses of all ranks, in their order
-   * @param tokens what each of them wants to be shown; empty: nothing
+   * @param gang all ranks, in their order
    * @param lanes exchanges that do not wait for one another, at least 1
    * @param timeout how long the silence of a peer is borne while something is awaited from it
    * @throws LongtakeException STALE_ATTEMPT when the worker already had this or a newer attempt at the job
@@ -97,10 +101,10 @@ public final class ExchangeHub implements AutoCloseable {
       String jobId,
       long attempt,
       int rank,
-      List<String> gang,
-      List<String> tokens,
+      List<GangMember> gang,
       int lanes,
       Duration timeout) {
+    List<LinkMeters> links = gang.stream().map(member -> meters.link(member.id())).toList();
     GrpcGang session;
     GrpcGang replaced;
     var arrived = new ArrayList<Waiting>();
@@ -112,7 +116,7 @@ public final class ExchangeHub implements AutoCloseable {
       if (newest != null && newest >= attempt) {
         throw stale(jobId, attempt, newest);
       }
-      session = new GrpcGang(this, settings, jobId, attempt, rank, gang, tokens, lanes, timeout);
+      session = new GrpcGang(this, settings, jobId, attempt, rank, gang, links, lanes, timeout);
       newestAttempts.put(jobId, attempt);
       replaced = sessions.put(jobId, session);
       waiting.removeIf(w -> {
@@ -139,17 +143,27 @@ public final class ExchangeHub implements AutoCloseable {
   }
 
   /** The connections to a peer, which are made when they are used; the caller owns them. */
-  PeerChannels connect(String address, String token) {
-    return new PeerChannels(address, token, settings.connections(), tls);
+  PeerChannels connect(GangMember peer) {
+    return new PeerChannels(peer, settings.connections(), tls);
   }
 
   /** Chunks that arrived and wait to be consumed, all jobs together. */
   public int queuedChunks() {
-    List<GrpcGang> live;
-    synchronized (this) {
-      live = List.copyOf(sessions.values());
-    }
-    return live.stream().mapToInt(GrpcGang::queuedChunks).sum();
+    return live().stream().mapToInt(GrpcGang::queuedChunks).sum();
+  }
+
+  /** Payload bytes that all jobs hold on their way. */
+  long heldBytes() {
+    return live().stream().mapToLong(GrpcGang::heldBytes).sum();
+  }
+
+  /** What {@link #heldBytes} can be at most, with the exchanges that are open. */
+  long heldLimitBytes() {
+    return live().stream().mapToLong(GrpcGang::heldLimitBytes).sum();
+  }
+
+  private synchronized List<GrpcGang> live() {
+    return List.copyOf(sessions.values());
   }
 
   /** A chunk came that no exchange wanted any more. */

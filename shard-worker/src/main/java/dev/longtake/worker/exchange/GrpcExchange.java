@@ -53,12 +53,14 @@ public final class GrpcExchange implements Exchange {
   /**
    * One lane's exchange.
    *
+   * @param links of all ranks, in their order
    * @param memory of the order, where what this lane holds is counted
    * @param onFailure told of the first failure, by the thread that met it
    */
   GrpcExchange(
       ExchangeSettings settings,
       JobRank self,
+      List<LinkMeters> links,
       Duration timeout,
       ExchangeMemory memory,
       Consumer<LongtakeException> onFailure) {
@@ -68,7 +70,16 @@ public final class GrpcExchange implements Exchange {
     var others = new ArrayList<Peer>();
     for (int rank : others()) {
       others.add(
-          new Peer(self, rank, settings, timeout.toNanos(), lock, changed, memory, this::guard));
+          new Peer(
+              self,
+              rank,
+              settings,
+              links.get(rank),
+              timeout.toNanos(),
+              lock,
+              changed,
+              memory,
+              this::guard));
     }
     this.peers = List.copyOf(others);
   }

@@ -29,6 +29,7 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
   private final long attempt;
   private final int rank;
   private final int ranks;
+  private final long windowBytes;
   private final List<GrpcExchange> lanes = new ArrayList<>();
   private final Map<Integer, PeerChannels> connections = new HashMap<>();
   private final ExchangeMemory memory = new ExchangeMemory();
@@ -40,8 +41,8 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
       String jobId,
       long attempt,
       int rank,
-      List<String> gang,
-      List<String> tokens,
+      List<GangMember> gang,
+      List<LinkMeters> links,
       int laneCount,
       Duration timeout) {
     this.hub = hub;
@@ -49,17 +50,18 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
     this.attempt = attempt;
     this.rank = rank;
     this.ranks = gang.size();
+    this.windowBytes = (long) settings.windowChunks() * settings.chunkBytes();
     // Before any channel is made, so that none is left behind.
-    gang.forEach(Endpoints::requireAddress);
+    gang.forEach(member -> Endpoints.requireAddress(member.address()));
     for (int peer = 0; peer < ranks; peer++) {
       if (peer != rank) {
-        connections.put(
-            peer, hub.connect(gang.get(peer), tokens.isEmpty() ? "" : tokens.get(peer)));
+        connections.put(peer, hub.connect(gang.get(peer)));
       }
     }
+    List<String> addresses = gang.stream().map(GangMember::address).toList();
     for (int lane = 0; lane < laneCount; lane++) {
-      var self = new JobRank(jobId, attempt, lane, rank, gang);
-      lanes.add(new GrpcExchange(settings, self, timeout, memory, this::abort));
+      var self = new JobRank(jobId, attempt, lane, rank, addresses);
+      lanes.add(new GrpcExchange(settings, self, links, timeout, memory, this::abort));
     }
   }
 
@@ -119,6 +121,11 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
   /** What of {@link #peakBytes} is held now. */
   long heldBytes() {
     return memory.heldBytes();
+  }
+
+  /** Two windows for each peer and lane. */
+  long heldLimitBytes() {
+    return 2L * windowBytes * (ranks - 1) * lanes.size();
   }
 
   /** Chunks that arrived and wait to be consumed; never more than the window for each peer and lane. */

@@ -32,6 +32,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   private final ReentrantLock lock;
   private final Condition changed;
   private final ExchangeMemory memory;
+  private final LinkMeters link;
   private final List<OutgoingStream> outgoing;
   private final Guard guard;
 
@@ -60,6 +61,8 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   private boolean windowKnown;
   private long windowChunks;
   private long creditChunks;
+  // Since when a chunk is ready for which there is no credit; 0: there is none.
+  private long stalledSinceNanos;
   // Bytes of the chunks whose credits are out. Chunks differ in size only at the end of a point, so
   // it does not matter that credits may come back in another order.
   private final ArrayDeque<Long> unacknowledged = new ArrayDeque<>();
@@ -82,6 +85,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
       JobRank self,
       int rank,
       ExchangeSettings settings,
+      LinkMeters link,
       long timeoutNanos,
       ReentrantLock lock,
       Condition changed,
@@ -94,6 +98,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     this.lock = lock;
     this.changed = changed;
     this.memory = memory;
+    this.link = link;
     this.creditsAtOnce = Math.max(1, settings.windowChunks() / 2);
     this.guard = guard;
     this.incoming = new IncomingStream[ExchangeSettings.MAX_CONNECTIONS];
@@ -183,6 +188,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
         return;
       }
       sending.ready(bytes);
+      noteStall();
       if (!sending.isReady() || creditChunks == 0) {
         return;
       }
@@ -204,6 +210,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     try {
       if (sending != null) {
         sending.ready();
+        noteStall();
       }
     } finally {
       lock.unlock();
@@ -216,8 +223,33 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
 
   /** Held. The exchange point is over; whoever still copies for it is to be waited for: {@link #isCopying}. */
   void end() {
+    endStall();
     sending = null;
     receiving = null;
+  }
+
+  /** Held. Credits have run out while a chunk is ready. */
+  private void noteStall() {
+    if (stalledSinceNanos == 0
+        && windowKnown
+        && creditChunks == 0
+        && sending != null
+        && sending.isReady()) {
+      stalledSinceNanos = System.nanoTime();
+    }
+  }
+
+  /** Held. There are credits again, or the exchange point is over. */
+  private void endStall() {
+    if (stalledSinceNanos != 0) {
+      link.stalled(System.nanoTime() - stalledSinceNanos);
+      stalledSinceNanos = 0;
+    }
+  }
+
+  /** For what is received. */
+  LinkMeters link() {
+    return link;
   }
 
   /** Held. Whether memory of the exchange point is still read or written. */
@@ -267,6 +299,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
       unacknowledged.add(chunk.payloadBytes());
       memory.hold(chunk.payloadBytes());
       copying++;
+      noteStall();
     } finally {
       lock.unlock();
     }
@@ -274,6 +307,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     try {
       on.send(chunk);
       sentBytes.add(chunk.payloadBytes());
+      link.sent(chunk.payloadBytes());
       isSent = true;
     } finally {
       lock.lock();
@@ -314,6 +348,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     try (IncomingChunk chunk = arrival.chunk()) {
       into.copy(chunk, copy);
       arrival.stream().consumed(chunk);
+      link.received(chunk.head().payloadBytes());
       isPlaced = true;
     } finally {
       release(arrival.chunk());
@@ -448,6 +483,9 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
         acknowledge(chunks);
       }
       creditChunks += chunks;
+      if (chunks > 0) {
+        endStall();
+      }
       if (chunks > 0) {
         life.did(System.nanoTime());
       }

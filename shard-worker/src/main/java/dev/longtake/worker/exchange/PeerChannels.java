@@ -19,12 +19,11 @@ final class PeerChannels {
 
   private final List<Channel> calls = new ArrayList<>();
 
-  /** @param token what the peer wants to be shown; empty: nothing */
-  PeerChannels(String address, String token, int connections, @Nullable TlsIdentity tls) {
+  PeerChannels(GangMember peer, int connections, @Nullable TlsIdentity tls) {
     for (int i = 0; i < connections; i++) {
-      ManagedChannel channel = Endpoints.connect(address, tls);
+      ManagedChannel channel = Endpoints.connect(peer.address(), tls);
       channels.add(channel);
-      calls.add(Bearer.with(token, channel));
+      calls.add(Bearer.with(peer.token(), channel));
     }
   }
 

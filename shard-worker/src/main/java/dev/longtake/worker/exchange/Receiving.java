@@ -27,6 +27,7 @@ final class Receiving implements Transfer {
   private long contiguousBytes;
   private final TreeMap<Long, Integer> ahead = new TreeMap<>();
   private long placedBytes;
+  private long lastArrivedNanos;
 
   Receiving(JobRank self, Peer peer, MemorySegment target, String what, PeerWait waited) {
     this.self = self;
@@ -84,7 +85,17 @@ final class Receiving implements Transfer {
     if (contiguousBytes == 0 && ahead.isEmpty()) {
       waited.forFirstBytes(chunk.arrivedNanos());
     }
+    time(chunk);
     note(head.offsetBytes(), head.payloadBytes());
+  }
+
+  /** When the first chunk left is not known, so it only starts the clock; what came before this point has waited for it. */
+  private void time(IncomingChunk chunk) {
+    long arrivedNanos = chunk.arrivedNanos();
+    if (lastArrivedNanos != 0 && arrivedNanos - lastArrivedNanos > 0) {
+      peer.link().receivedIn(arrivedNanos - lastArrivedNanos, chunk.head().payloadBytes());
+    }
+    lastArrivedNanos = arrivedNanos - sinceNanos > 0 ? arrivedNanos : sinceNanos;
   }
 
   /**
@@ -95,6 +106,7 @@ final class Receiving implements Transfer {
   void copy(IncomingChunk chunk, PayloadCopy copy) {
     ChunkHead head = chunk.head();
     if (!chunk.copyTo(target.asSlice(head.offsetBytes(), head.payloadBytes()), copy)) {
+      peer.link().checksumFailed();
       throw new LongtakeException(
           ErrorCode.CHECKSUM_MISMATCH,
           "Expected bytes %d to %d from %s (%s, %s) with checksum %08x, but what came has %08x"

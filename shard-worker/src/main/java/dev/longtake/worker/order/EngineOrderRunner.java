@@ -31,6 +31,8 @@ import dev.longtake.worker.measure.ForwardCheck;
 import dev.longtake.worker.measure.LinkMeasurement;
 import dev.longtake.worker.media.FrameDecoder;
 import dev.longtake.worker.service.OrderRunner;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.time.InstantSource;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -50,15 +52,10 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
   private final DecoderSlot decoder;
   private final ConditionCache texts;
   private final InstantSource clock;
+  private final MeterRegistry registry;
   private final ComputeTurn turn = new ComputeTurn();
 
-  /**
-   * A runner for one model.
-   *
-   * @param texts kept from order to order; owned by the runner from then on
-   * @param decoders opens the frame decoder when it is first needed; gives null where the model has none
-   * @param clock for traces
-   */
+  /** A runner whose meters nobody reads. */
   public EngineOrderRunner(
       Device device,
       ModelDescription model,
@@ -66,6 +63,25 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
       ConditionCache texts,
       Supplier<@Nullable FrameDecoder> decoders,
       InstantSource clock) {
+    this(device, model, checkpoint, texts, decoders, clock, new SimpleMeterRegistry());
+  }
+
+  /**
+   * A runner for one model.
+   *
+   * @param texts kept from order to order; owned by the runner from then on
+   * @param decoders opens the frame decoder when it is first needed; gives null where the model has none
+   * @param clock for traces
+   * @param registry of the process
+   */
+  public EngineOrderRunner(
+      Device device,
+      ModelDescription model,
+      Checkpoint checkpoint,
+      ConditionCache texts,
+      Supplier<@Nullable FrameDecoder> decoders,
+      InstantSource clock,
+      MeterRegistry registry) {
     this.device = device;
     this.model = model;
     this.profile = ModelProfiles.of(model);
@@ -74,6 +90,8 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
     this.texts = texts;
     this.decoder = new DecoderSlot(decoders);
     this.clock = clock;
+    this.registry = registry;
+    DeviceMeters.bind(registry, device.memory());
   }
 
   @Override
@@ -123,7 +141,9 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
     Program program = Program.compile(model, RankShare.sharding(plan, exchange.rank()));
     long start = System.nanoTime();
     try (WeightStore.Lease lease = lease(program, blockType(order.getPrecision()))) {
-      RankTrace trace = new RankTrace(plan.microBatches() + 1);
+      int home = plan.microBatches();
+      RankTrace trace =
+          new RankTrace(home + 1, new StepMeters(registry, plan, exchange.rank(), home));
       Traces traces = new Traces(exchange.rank(), trace, clock.instant());
       OrderTexts orderTexts = texts.forOrder(turn);
       OrderWork work =

@@ -65,6 +65,15 @@ final class OrderChecks {
     return plan.microBatches() + 1;
   }
 
+  private static void requireAllOrNone(String field, int count, int ranks) {
+    if (count != 0 && count != ranks) {
+      throw LongtakeException.invalidField(
+          field,
+          "Expected one for each of the gang's %d workers, or none, but got %d"
+              .formatted(ranks, count));
+    }
+  }
+
   private static void checkGang(WorkOrder order) {
     int ranks = order.getGangCount();
     if (ranks == 0) {
@@ -75,13 +84,8 @@ final class OrderChecks {
       throw LongtakeException.invalidField(
           "gang", "Expected distinct addresses, but got " + order.getGangList());
     }
-    int tokens = order.getGangTokensCount();
-    if (tokens != 0 && tokens != ranks) {
-      throw LongtakeException.invalidField(
-          "gang_tokens",
-          "Expected a token for each of the gang's %d workers, or none, but got %d"
-              .formatted(ranks, tokens));
-    }
+    requireAllOrNone("gang_tokens", order.getGangTokensCount(), ranks);
+    requireAllOrNone("gang_ids", order.getGangIdsCount(), ranks);
     if (order.getRank() < 0 || order.getRank() >= ranks) {
       throw LongtakeException.invalidField(
           "rank",

@@ -1,6 +1,8 @@
 package dev.longtake.worker.service;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.metrics.Metric;
+import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.process.Build;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.v1.ExchangeGrpc;
@@ -9,8 +11,10 @@ import dev.longtake.v1.WorkerGrpc;
 import dev.longtake.v1.WorkerReport;
 import dev.longtake.worker.exchange.ExchangeHub;
 import io.grpc.Server;
+import io.grpc.ServerInterceptor;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.protobuf.services.HealthStatusManager;
+import io.micrometer.core.instrument.binder.grpc.MetricCollectingServerInterceptor;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -51,12 +55,12 @@ public final class WorkerServer implements AutoCloseable {
   private volatile String fault = "";
   private final AtomicBoolean closed = new AtomicBoolean();
 
-  private WorkerServer(WorkerSettings settings, WorkerNode node) {
+  private WorkerServer(WorkerSettings settings, WorkerNode node, Telemetry telemetry) {
     this.node = node;
     this.callToken = settings.callToken();
-    this.hub = new ExchangeHub(settings.exchange(), settings.tls());
+    this.hub = new ExchangeHub(settings.exchange(), settings.tls(), telemetry.registry());
     this.callbacks = callbackThreads();
-    this.service = new WorkerService(node, described, hub, settings);
+    this.service = new WorkerService(node, described, hub, settings, telemetry.registry());
     try {
       this.server =
           Endpoints.serve(
@@ -66,7 +70,7 @@ public final class WorkerServer implements AutoCloseable {
               health,
               List.of(service, hub.service()),
               settings.tls(),
-              callToken.isEmpty() ? List.of() : List.of(new TokenGuard(callToken)));
+              interceptors(telemetry));
     } catch (LongtakeException e) {
       closeParts();
       throw e;
@@ -74,17 +78,20 @@ public final class WorkerServer implements AutoCloseable {
     this.selfCheck =
         new SelfCheck(
             node.runner()::check, service::isBusy, this::onFault, checkThreads, checkThreads);
-    this.description = describe(settings, node, server.getPort());
+    this.description = describe(settings, node, server.getPort(), telemetry);
+    Metric.WORKER_HEALTHY.gauge(telemetry.registry(), () -> fault.isEmpty() ? 1 : 0);
     described.complete(description);
   }
 
   /**
    * Starts to serve.
    *
+   * @param telemetry of the process, the caller's
    * @throws LongtakeException PORT_IN_USE; the node is closed then, too
    */
-  public static WorkerServer start(WorkerSettings settings, WorkerNode node) {
-    var worker = new WorkerServer(settings, node);
+  public static WorkerServer start(
+      WorkerSettings settings, WorkerNode node, Telemetry telemetry) {
+    var worker = new WorkerServer(settings, node, telemetry);
     worker.setStatus(ServingStatus.SERVING);
     worker.selfCheck.start();
     LOG.info(
@@ -93,6 +100,11 @@ public final class WorkerServer implements AutoCloseable {
         node.model().getName(),
         worker.address());
     return worker;
+  }
+
+  private List<ServerInterceptor> interceptors(Telemetry telemetry) {
+    ServerInterceptor meters = new MetricCollectingServerInterceptor(telemetry.registry());
+    return callToken.isEmpty() ? List.of(meters) : List.of(meters, new TokenGuard(callToken));
   }
 
   private void setStatus(ServingStatus status) {
@@ -124,7 +136,8 @@ public final class WorkerServer implements AutoCloseable {
     return pool;
   }
 
-  private static WorkerDescription describe(WorkerSettings settings, WorkerNode node, int port) {
+  private static WorkerDescription describe(
+      WorkerSettings settings, WorkerNode node, int port, Telemetry telemetry) {
     String host = settings.advertisedHost();
     String address = (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
     String id = settings.id();
@@ -140,6 +153,7 @@ public final class WorkerServer implements AutoCloseable {
         .setThreads(node.threads())
         .setMaxOrders(settings.maxOrders())
         .setBuild(Build.id())
+        .setMetricsAddress(telemetry.address(host))
         .build();
   }
 

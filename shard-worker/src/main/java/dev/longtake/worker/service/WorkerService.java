@@ -4,6 +4,7 @@ import static java.util.stream.Collectors.joining;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.metrics.Metric;
 import dev.longtake.v1.DescribeRequest;
 import dev.longtake.v1.EncodeFramesRequest;
 import dev.longtake.v1.EncodeFramesResponse;
@@ -14,9 +15,11 @@ import dev.longtake.v1.WorkOrder;
 import dev.longtake.v1.WorkerDescription;
 import dev.longtake.v1.WorkerGrpc;
 import dev.longtake.worker.exchange.ExchangeHub;
+import dev.longtake.worker.exchange.GangMember;
 import dev.longtake.worker.exchange.GrpcGang;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
@@ -54,6 +57,7 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
   private final QueuedCalls prompts;
   private final QueuedCalls frames;
   private final int maxOrders;
+  private final OrderMeters meters;
   private final Set<RunningOrder> running = new HashSet<>(); // guarded by itself
   private boolean draining; // guarded by running
   private final CompletableFuture<@Nullable Void> drained = new CompletableFuture<>();
@@ -62,13 +66,16 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
       WorkerNode node,
       CompletableFuture<WorkerDescription> description,
       ExchangeHub hub,
-      WorkerSettings settings) {
+      WorkerSettings settings,
+      MeterRegistry registry) {
     this.node = node;
     this.description = description;
     this.hub = hub;
     this.exchangeTimeout = settings.exchangeTimeout();
     this.eventTimeout = settings.eventTimeout();
     this.maxOrders = settings.maxOrders();
+    this.meters = new OrderMeters(registry);
+    Metric.ORDERS_RUNNING.gauge(registry, this::runningOrders);
     // The slot in `running` is free a moment before the thread is, hence places in the queue.
     this.engine =
         new ThreadPoolExecutor(
@@ -147,8 +154,7 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
               order.getJobId(),
               order.getAttempt(),
               order.getRank(),
-              order.getGangList(),
-              order.getGangTokensList(),
+              GangMember.of(order),
               lanes,
               timeoutOf(order));
       started.attach(exchange);
@@ -214,8 +220,12 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
   }
 
   boolean isBusy() {
+    return runningOrders() > 0;
+  }
+
+  private int runningOrders() {
     synchronized (running) {
-      return !running.isEmpty();
+      return running.size();
     }
   }
 
@@ -236,6 +246,7 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
       RunningOrder order, GrpcGang exchange, ServerCallStreamObserver<WorkEvent> call) {
     LOG.info("{}: rank {} of {} starts", order, exchange.rank(), exchange.ranks());
     Throwable failure = null;
+    long startNanos = System.nanoTime();
     try {
       node.runner().run(order.order(), exchange, order::emit, order::isCanceled);
     } catch (RuntimeException | Error e) {
@@ -243,6 +254,7 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
       exchange.abort(e);
     }
     exchange.close();
+    meters.ended(order.order(), System.nanoTime() - startNanos, failure);
     // Before the answer: a caller that got it may send the next order at once.
     freeSlot(order);
     if (failure != null) {

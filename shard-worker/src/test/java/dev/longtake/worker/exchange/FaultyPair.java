@@ -34,8 +34,8 @@ final class FaultyPair implements AutoCloseable {
     fromZero = new FaultyProxy(workers.address(1), fault);
     fromOne = new FaultyProxy(workers.address(0), FaultyProxy.Fault.none());
     List<String> gang = List.of(fromOne.address(), fromZero.address());
-    zero = workers.hub(0).open(job, attempt, 0, gang, lanes, timeout);
-    one = workers.hub(1).open(job, attempt, 1, gang, lanes, timeout);
+    zero = workers.hub(0).open(job, attempt, 0, GangMember.at(gang), lanes, timeout);
+    one = workers.hub(1).open(job, attempt, 1, GangMember.at(gang), lanes, timeout);
   }
 
   /** On the way from rank 0 to rank 1, on which the fault strikes. */
@@ -68,8 +68,8 @@ final class FaultyPair implements AutoCloseable {
     List<String> gang = workers.addresses();
     Duration timeout = Duration.ofSeconds(60);
     ExecutorService engine = Executors.newSingleThreadExecutor();
-    try (var zero = workers.hub(0).open("the next job", 1, 0, gang, 1, timeout);
-        var one = workers.hub(1).open("the next job", 1, 1, gang, 1, timeout)) {
+    try (var zero = workers.hub(0).open("the next job", 1, 0, GangMember.at(gang), 1, timeout);
+        var one = workers.hub(1).open("the next job", 1, 1, GangMember.at(gang), 1, timeout)) {
       Future<?> other =
           engine.submit(() -> ExchangeTransportContract.swap(one.lane(0), 0, sent[1], got[1]));
       ExchangeTransportContract.swap(zero.lane(0), 1, sent[0], got[0]);

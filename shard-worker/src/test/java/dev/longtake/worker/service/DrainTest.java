@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.v1.JoinReply;
@@ -67,7 +68,9 @@ final class DrainTest {
         };
     var worker =
         WorkerServer.start(
-            TestNodes.settings(LONG, /* maxOrders= */ 2), TestNodes.node(runner, null));
+            TestNodes.settings(LONG, /* maxOrders= */ 2),
+            TestNodes.node(runner, null),
+            Telemetry.hidden());
     opened.push(worker);
     return worker;
   }

@@ -2,6 +2,7 @@ package dev.longtake.worker.service;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.rpc.Bearer;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.v1.DescribeRequest;
@@ -46,7 +47,8 @@ final class TokenGuardTest {
                 plain.exchangeTimeout(),
                 plain.eventTimeout(),
                 plain.maxOrders()),
-            TestNodes.node((_, _, _, _) -> {}, null));
+            TestNodes.node((_, _, _, _) -> {}, null),
+            Telemetry.hidden());
     channel = Endpoints.connect(worker.address());
   }
 

@@ -10,6 +10,7 @@ import com.google.protobuf.ByteString;
 import com.google.protobuf.Duration;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.v1.DecodedFrames;
@@ -67,7 +68,7 @@ final class WorkerServiceTest {
   }
 
   private WorkerServer start(WorkerNode node, java.time.Duration eventTimeout) {
-    var worker = WorkerServer.start(settings(eventTimeout), node);
+    var worker = WorkerServer.start(settings(eventTimeout), node, Telemetry.hidden());
     opened.push(worker);
     return worker;
   }

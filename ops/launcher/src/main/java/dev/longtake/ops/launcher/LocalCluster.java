@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
@@ -57,20 +58,32 @@ final class LocalCluster implements AutoCloseable {
     this.shutdownHook = Thread.ofPlatform().name("end-cluster").unstarted(this::end);
   }
 
+  /** As the other {@code start}, without metrics. */
+  static LocalCluster start(
+      Programs programs, Path model, int workers, int port, List<String> more) {
+    return start(programs, model, workers, port, OptionalInt.empty(), more);
+  }
+
   /**
    * Starts a coordinator, then all workers at once, and returns when all have joined.
    *
    * @param port of the coordinator; 0 for any free one
+   * @param metricsPort of the coordinator, 0 for any free one; workers take any
    * @param more options that all of them have
    * @throws LongtakeException when one does not start, with its last log lines; the others are gone then
    */
   static LocalCluster start(
-      Programs programs, Path model, int workers, int port, List<String> more) {
+      Programs programs,
+      Path model,
+      int workers,
+      int port,
+      OptionalInt metricsPort,
+      List<String> more) {
     var cluster = new LocalCluster(programs, temporaryFolder());
     boolean isStarted = false;
     try {
       Runtime.getRuntime().addShutdownHook(cluster.shutdownHook);
-      cluster.startProcesses(model, workers, port, more);
+      cluster.startProcesses(model, workers, port, metricsPort, more);
       isStarted = true;
       return cluster;
     } catch (LongtakeException e) {
@@ -87,7 +100,8 @@ final class LocalCluster implements AutoCloseable {
     }
   }
 
-  private void startProcesses(Path model, int workers, int port, List<String> more) {
+  private void startProcesses(
+      Path model, int workers, int port, OptionalInt metricsPort, List<String> more) {
     JavaProcess coordinator =
         watched(
             JavaProcess.start(
@@ -98,17 +112,19 @@ final class LocalCluster implements AutoCloseable {
                         "--host", LOOPBACK,
                         "--port", Integer.toString(port),
                         "--data", folder.resolve("data").toString()),
-                    more),
+                    both(metrics(metricsPort), more)),
                 withTemporaryFiles(COORDINATOR_FLAGS),
                 folder.resolve("coordinator.log"),
                 START_TIMEOUT));
     int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / workers);
+    List<String> ofWorkers =
+        both(metrics(metricsPort.isPresent() ? OptionalInt.of(0) : metricsPort), more);
     try (ExecutorService starters = Executors.newVirtualThreadPerTaskExecutor()) {
       var starts = new ArrayList<Future<JavaProcess>>();
       for (int i = 1; i <= workers; i++) {
         String id = "w" + i;
         starts.add(
-            starters.submit(() -> startWorker(id, coordinator.address(), model, threads, more)));
+            starters.submit(() -> startWorker(id, coordinator.address(), model, threads, ofWorkers)));
       }
       for (Future<JavaProcess> start : starts) {
         var _ = start.get();
@@ -122,6 +138,12 @@ final class LocalCluster implements AutoCloseable {
           ? failure
           : new LongtakeException(ErrorCode.INTERNAL, "A worker cannot be started", e);
     }
+  }
+
+  private static List<String> metrics(OptionalInt port) {
+    return port.isEmpty()
+        ? List.of()
+        : List.of("--metrics-host", LOOPBACK, "--metrics-port", Integer.toString(port.getAsInt()));
   }
 
   private JavaProcess startWorker(
@@ -176,6 +198,11 @@ final class LocalCluster implements AutoCloseable {
   /** {@code host:port} of the coordinator. */
   String coordinatorAddress() {
     return processes.getFirst().address();
+  }
+
+  /** {@code host:port} of the coordinator's metrics; empty without any. */
+  String metricsAddress() {
+    return processes.getFirst().metricsAddress();
   }
 
   /** In order of their ids. */

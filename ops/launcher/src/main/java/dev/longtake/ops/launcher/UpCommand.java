@@ -9,6 +9,7 @@ import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +31,9 @@ import picocli.CommandLine.Spec;
       "Exit status: 130 interrupted, 1 a process died, 2 wrong usage or configuration."
     })
 final class UpCommand implements Callable<Integer> {
+  private static final int METRICS_OFFSET = 90;
+  private static final int MAX_PORT = 65_535;
+
   @Spec @Nullable CommandSpec spec;
 
   @Option(
@@ -38,6 +42,13 @@ final class UpCommand implements Callable<Integer> {
       defaultValue = "7400",
       description = "Port of the coordinator, 0 for any free one (default: ${DEFAULT-VALUE}).")
   int port = 7400;
+
+  @Option(
+      names = "--metrics-port",
+      paramLabel = "PORT",
+      description =
+          "Port of the coordinator's metrics (default: 90 above --port; any free one with --port 0).")
+  @Nullable Integer metricsPort;
 
   @Mixin ClusterOptions cluster = new ClusterOptions();
 
@@ -59,6 +70,7 @@ final class UpCommand implements Callable<Integer> {
           """
           coordinator  %s
           workers      %s
+          metrics      %s
           logs         %s
 
           %s
@@ -71,12 +83,29 @@ final class UpCommand implements Callable<Integer> {
                   local.workers().stream()
                       .map(JavaProcess::address)
                       .collect(Collectors.joining(", ")),
+                  metrics(local),
                   local.folder(),
                   generate(model, called),
                   called));
       out.flush();
       throw LocalCluster.deathOf(local.death().join());
     }
+  }
+
+  /** Of the coordinator, whose page of targets leads Prometheus to the others, and of each worker. */
+  private static String metrics(LocalCluster local) {
+    String workers =
+        local.workers().stream().map(JavaProcess::metricsAddress).collect(Collectors.joining(", "));
+    return "http://%s/metrics; workers %s; all: http://%s/metrics/targets"
+        .formatted(local.metricsAddress(), workers, local.metricsAddress());
+  }
+
+  private OptionalInt metricsPort() {
+    if (metricsPort != null) {
+      return OptionalInt.of(metricsPort);
+    }
+    int beside = port + METRICS_OFFSET;
+    return OptionalInt.of(port == 0 || beside > MAX_PORT ? 0 : beside);
   }
 
   /** How to make a video, or why that can't be done. */
@@ -92,7 +121,7 @@ final class UpCommand implements Callable<Integer> {
   private LocalCluster start(int workers, List<String> tlsArguments, ProgressBar progress) {
     try {
       return LocalCluster.start(
-          LocalCluster.Programs.LONGTAKE, cluster.path(), workers, port, tlsArguments);
+          LocalCluster.Programs.LONGTAKE, cluster.path(), workers, port, metricsPort(), tlsArguments);
     } finally {
       progress.finish();
     }

@@ -52,17 +52,26 @@ final class TestCluster implements AutoCloseable {
 
   /** The same with another model than the demo's. */
   static TestCluster start(Path folder, Path model, int workers) {
+    return start(folder, model, workers, List.of());
+  }
+
+  /**
+   * The same, with more options.
+   *
+   * @param options of all processes
+   */
+  static TestCluster start(Path folder, Path model, int workers, List<String> options) {
     return start(
         folder,
         model,
         workers,
-        List.of(),
-        List.of(),
+        options,
+        options,
         address -> LongtakeClient.builder().address(address).build());
   }
 
   /**
-   * The same with more options, and a client that knows what they ask for.
+   * The same with options of their own, and a client that knows what they ask for.
    *
    * @param client makes one for an address
    */
@@ -104,13 +113,20 @@ final class TestCluster implements AutoCloseable {
       var starts = new ArrayList<CompletableFuture<JavaProcess>>();
       for (int i = 1; i <= count; i++) {
         String id = "w" + (workers.size() + i);
-        starts.add(CompletableFuture.supplyAsync(() -> startWorker(id), threads));
+        starts.add(CompletableFuture.supplyAsync(() -> startWorker(id, List.of()), threads));
       }
       starts.forEach(start -> workers.add(start.join()));
     }
   }
 
-  private JavaProcess startWorker(String id) {
+  /** Starts one more, with options of its own; returns its id. */
+  String addWorker(String... more) {
+    String id = "w" + (workers.size() + 1);
+    workers.add(startWorker(id, List.of(more)));
+    return id;
+  }
+
+  private JavaProcess startWorker(String id, List<String> more) {
     return JavaProcess.start(
         "worker " + id,
         LocalCluster.Programs.LONGTAKE.workerMain(),
@@ -124,7 +140,7 @@ final class TestCluster implements AutoCloseable {
                 id,
                 "--threads",
                 "1"),
-            workerOptions),
+            both(workerOptions, more)),
         withTemporaryFiles(folder, LocalCluster.WORKER_FLAGS),
         folder.resolve(id + ".log"),
         START_TIMEOUT);

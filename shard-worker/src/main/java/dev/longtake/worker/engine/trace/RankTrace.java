@@ -12,6 +12,7 @@ public final class RankTrace {
   /** Some megabytes; the first steps of a long job. */
   private static final int MAX_SPANS = 1 << 15;
 
+  private final StepObserver observer;
   private final List<LaneTrace> lanes = new ArrayList<>();
   private final List<Span> kept = new ArrayList<>();
   private final long startNanos = System.nanoTime();
@@ -20,12 +21,19 @@ public final class RankTrace {
   private int step;
   private long dropped;
 
+  /** A rank's time line that is read in the end. */
+  public RankTrace(int laneCount) {
+    this(laneCount, (_, _) -> {});
+  }
+
   /**
    * A rank's time line.
    *
    * @param laneCount parts of the batch, and one for the sampling loop
+   * @param observer hears of each step
    */
-  public RankTrace(int laneCount) {
+  public RankTrace(int laneCount, StepObserver observer) {
+    this.observer = observer;
     for (int lane = 0; lane < laneCount; lane++) {
       lanes.add(new LaneTrace(lane));
     }
@@ -72,8 +80,10 @@ public final class RankTrace {
   public void endStep() {
     long now = System.nanoTime();
     List<Span> spans = take();
-    totals = totals.plus(sweep(spans, stepStartNanos, now));
+    Totals ended = sweep(spans, stepStartNanos, now);
+    totals = totals.plus(ended);
     stepStartNanos = now;
+    observer.stepEnded(spans, ended);
     keep(spans);
   }
 

@@ -4,6 +4,7 @@ import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.tls.TlsIdentity;
 import dev.longtake.worker.engine.Exchange;
 import dev.longtake.worker.exchange.ExchangeHub;
+import dev.longtake.worker.exchange.GangMember;
 import dev.longtake.worker.exchange.ExchangeSettings;
 import dev.longtake.worker.exchange.GrpcGang;
 import io.grpc.Server;
@@ -39,7 +40,7 @@ final class ExchangeEnd {
   }
 
   void open(String job, int rank, List<String> addresses) {
-    gangs.put(job, hub.open(job, 1, rank, addresses, 1, PATIENCE));
+    gangs.put(job, hub.open(job, 1, rank, GangMember.at(addresses), 1, PATIENCE));
   }
 
   private Exchange exchange(String job) {

@@ -1,0 +1,5 @@
+/** Tests of the meters' catalogue and of the endpoint. */
+@NullMarked
+package dev.longtake.common.metrics;
+
+import org.jspecify.annotations.NullMarked;

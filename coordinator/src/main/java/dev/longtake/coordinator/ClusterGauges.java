@@ -104,7 +104,8 @@ final class ClusterGauges implements FleetListener {
     return jobs().stream()
             .filter(job -> job.getState() == JobState.JOB_STATE_QUEUED)
             .mapToLong(job ->
-                nowMillis - Timestamps.toMillis(job.getHistory(job.getHistoryCount() - 1).getTime()))
+                nowMillis
+                    - Timestamps.toMillis(job.getHistory(job.getHistoryCount() - 1).getTime()))
             .max()
             .orElse(0)
         / 1e3;
@@ -124,20 +125,20 @@ final class ClusterGauges implements FleetListener {
     }
     jobsByState.register(
         STATES.stream()
-            .map(state ->
-                row(Metric.JOBS, byState.getOrDefault(state, 0), JobStates.name(state)))
+            .map(state -> row(Metric.JOBS, byState.getOrDefault(state, 0), JobStates.name(state)))
             .toList(),
         /* overwrite= */ true);
     List<Row<?>> queues = new ArrayList<>();
-    queuedByTenant.forEach((tenant, length) ->
-        queues.add(row(Metric.QUEUE_LENGTH, length, tenant)));
+    queuedByTenant.forEach(
+        (tenant, length) -> queues.add(row(Metric.QUEUE_LENGTH, length, tenant)));
     queueByTenant.register(queues, /* overwrite= */ true);
     refreshWorkers(now == null ? List.of() : now.fleet.statuses());
     refreshLinks(now == null ? List.of() : now.fleet.links().all());
   }
 
   private void refreshWorkers(List<WorkerStatus> workers) {
-    Map<String, Integer> byState = new TreeMap<>(Map.of("idle", 0, "busy", 0, "draining", 0, "faulty", 0));
+    Map<String, Integer> byState =
+        new TreeMap<>(Map.of("idle", 0, "busy", 0, "draining", 0, "faulty", 0));
     workers.forEach(worker -> byState.merge(state(worker), 1, Integer::sum));
     List<Row<?>> rows = new ArrayList<>();
     byState.forEach((state, count) -> rows.add(row(Metric.WORKERS, count, state)));

@@ -48,8 +48,7 @@ final class ScrapeTargets {
     for (Member member : now == null ? List.<Member>of() : now.membersById()) {
       String address = member.description().getMetricsAddress();
       if (!address.isEmpty()) {
-        groups.add(
-            new Group(List.of(address), Map.of("role", "worker", "worker", member.id())));
+        groups.add(new Group(List.of(address), Map.of("role", "worker", "worker", member.id())));
       }
     }
     return gson.toJson(groups);

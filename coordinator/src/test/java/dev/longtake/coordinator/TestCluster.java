@@ -68,13 +68,7 @@ final class TestCluster implements AutoCloseable {
     this.planning = planning;
     this.coordinator =
         Coordinator.start(
-            config,
-            InstantSource.system(),
-            nanoTime,
-            timer,
-            planning,
-            BUILD,
-            Telemetry.hidden());
+            config, InstantSource.system(), nanoTime, timer, planning, BUILD, Telemetry.hidden());
     this.channel = Endpoints.connect(coordinator.address());
   }
 

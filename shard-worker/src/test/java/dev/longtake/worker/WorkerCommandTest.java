@@ -155,10 +155,11 @@ final class WorkerCommandTest {
   void shouldExitWithFailureWhenDeviceHasTooLittleMemory() {
     int status =
         new CommandLine(
-                new WorkerCommand(_ -> (_, _) -> {
-                  throw new LongtakeException(
-                      ErrorCode.OUT_OF_MEMORY, "Expected 8 GiB, but 2 are free");
-                }))
+                new WorkerCommand(_ ->
+                    (_, _) -> {
+                      throw new LongtakeException(
+                          ErrorCode.OUT_OF_MEMORY, "Expected 8 GiB, but 2 are free");
+                    }))
             .setErr(new PrintWriter(errors))
             .execute("--model", model.toString());
     assertThat(status).isEqualTo(1);

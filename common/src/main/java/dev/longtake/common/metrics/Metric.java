@@ -71,8 +71,8 @@ public enum Metric {
       Kind.COUNTER,
       "seconds",
       Side.WORKER,
-      "Time of the model's operations in all lanes: computing, exchanging, or waiting for a peer or the"
-          + " device.",
+      "Time of the model's operations in all lanes: computing, exchanging, or waiting for a peer or"
+          + " the device.",
       "stage",
       "operation",
       "activity"),
@@ -81,8 +81,8 @@ public enum Metric {
       Kind.COUNTER,
       "seconds",
       Side.WORKER,
-      "Time from a job's first step to its last: something was computed (compute), nothing was computed"
-          + " and bytes were under way (exchange), or neither (idle).",
+      "Time from a job's first step to its last: something was computed (compute), nothing was"
+          + " computed and bytes were under way (exchange), or neither (idle).",
       "activity"),
   SAMPLING_HIDDEN_SECONDS(
       "sampling.hidden.exchange",
@@ -99,12 +99,7 @@ public enum Metric {
       "task",
       "result"),
   ORDER_SECONDS(
-      "order",
-      Kind.COUNTER,
-      "seconds",
-      Side.WORKER,
-      "What orders took, by task.",
-      "task"),
+      "order", Kind.COUNTER, "seconds", Side.WORKER, "What orders took, by task.", "task"),
   ORDERS_RUNNING("orders.running", Kind.GAUGE, "", Side.WORKER, "Orders at work."),
   WORKER_HEALTHY(
       "worker.healthy",
@@ -113,13 +108,14 @@ public enum Metric {
       Side.WORKER,
       "1 as long as the worker's check of its own results passes, else 0."),
   DEVICE_MEMORY_BYTES(
-      "device.memory", Kind.GAUGE, "bytes", Side.WORKER, "Device memory in use, by purpose.", "tag"),
-  DEVICE_MEMORY_PEAK_BYTES(
-      "device.memory.peak",
+      "device.memory",
       Kind.GAUGE,
       "bytes",
       Side.WORKER,
-      "Most that was in use at one time."),
+      "Device memory in use, by purpose.",
+      "tag"),
+  DEVICE_MEMORY_PEAK_BYTES(
+      "device.memory.peak", Kind.GAUGE, "bytes", Side.WORKER, "Most that was in use at one time."),
   DEVICE_MEMORY_LIMIT_BYTES(
       "device.memory.limit", Kind.GAUGE, "bytes", Side.WORKER, "What may be in use."),
   LINK_SENT_BYTES(
@@ -215,8 +211,8 @@ public enum Metric {
       Kind.COUNTER,
       "",
       Side.COORDINATOR,
-      "Attempts at jobs that ended: done, segment (the next one follows), turn_given (others go first),"
-          + " stopped, or an error's code.",
+      "Attempts at jobs that ended: done, segment (the next one follows), turn_given (others go"
+          + " first), stopped, or an error's code.",
       "reason"),
   RECOVERY(
       "recovery",
@@ -288,11 +284,7 @@ public enum Metric {
       "from",
       "to"),
   CHECKPOINT(
-      "checkpoint",
-      Kind.TIMER,
-      "seconds",
-      Side.COORDINATOR,
-      "Writing of a sampler's state."),
+      "checkpoint", Kind.TIMER, "seconds", Side.COORDINATOR, "Writing of a sampler's state."),
   CHECKPOINT_BYTES(
       "checkpoint.written", Kind.COUNTER, "bytes", Side.COORDINATOR, "Of states written."),
   CHECKPOINT_FAILURES(
@@ -336,7 +328,9 @@ public enum Metric {
 
   /** From a small model's step to a queue's patience. */
   private static final Duration[] TIMES =
-      Stream.of(1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 1_800_000)
+      Stream.of(
+              1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000,
+              1_800_000)
           .map(Duration::ofMillis)
           .toArray(Duration[]::new);
 
@@ -470,7 +464,8 @@ public enum Metric {
 
   private void require(Kind wanted) {
     if (kind != wanted) {
-      throw new IllegalStateException("Expected a %s, but %s is a %s".formatted(wanted, name, kind));
+      throw new IllegalStateException(
+          "Expected a %s, but %s is a %s".formatted(wanted, name, kind));
     }
   }
 }

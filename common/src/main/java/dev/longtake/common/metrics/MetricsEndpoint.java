@@ -34,7 +34,8 @@ final class MetricsEndpoint implements AutoCloseable {
   private static final int BACKLOG = 16;
 
   static {
-    // The server of the JDK has its limits here only; seconds. Who sets them otherwise has a reason.
+    // The server of the JDK has its limits here only; seconds. Who sets them otherwise has a
+    // reason.
     setUnlessSet("sun.net.httpserver.maxReqTime", "10");
     setUnlessSet("sun.net.httpserver.maxRspTime", "30");
     setUnlessSet("sun.net.httpserver.idleInterval", "60");
@@ -71,7 +72,8 @@ final class MetricsEndpoint implements AutoCloseable {
       HttpServer server = HttpServer.create(new InetSocketAddress(host, port), BACKLOG);
       MetricsEndpoint endpoint = new MetricsEndpoint(server, meters);
       server.setExecutor(endpoint.threads);
-      server.createContext("/", exchange -> respond(exchange, 404, "text/plain", "See /metrics.\n"));
+      server.createContext(
+          "/", exchange -> respond(exchange, 404, "text/plain", "See /metrics.\n"));
       server.createContext("/metrics", endpoint::answerMeters);
       server.start();
       return endpoint;

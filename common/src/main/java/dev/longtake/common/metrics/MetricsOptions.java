@@ -12,8 +12,8 @@ public final class MetricsOptions {
       names = "--metrics-port",
       paramLabel = "PORT",
       description =
-          "Serve metrics for Prometheus at http://HOST:PORT/metrics; 0: any free port (default: none"
-              + " are served).")
+          "Serve metrics for Prometheus at http://HOST:PORT/metrics; 0: any free port (default:"
+              + " none are served).")
   private @Nullable Integer port;
 
   @Option(
@@ -36,7 +36,8 @@ public final class MetricsOptions {
     if (port < 0 || port > MAX_PORT) {
       throw LongtakeException.invalidField(
           "--metrics-port",
-          "Expected --metrics-port of 0 (any free one) to %d, but got %d".formatted(MAX_PORT, port));
+          "Expected --metrics-port of 0 (any free one) to %d, but got %d"
+              .formatted(MAX_PORT, port));
     }
     return Telemetry.shown(host, port);
   }

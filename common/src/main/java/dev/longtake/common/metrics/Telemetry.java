@@ -47,8 +47,7 @@ public final class Telemetry implements AutoCloseable {
    */
   public static Telemetry shown(String host, int port) {
     PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
-    MetricsEndpoint endpoint =
-        MetricsEndpoint.start(host, port, registry.getPrometheusRegistry());
+    MetricsEndpoint endpoint = MetricsEndpoint.start(host, port, registry.getPrometheusRegistry());
     Telemetry telemetry = new Telemetry(registry, endpoint, host);
     telemetry.bindProcess();
     return telemetry;

@@ -24,7 +24,11 @@ public record ReadyLine(String role, String address, String metricsAddress) {
   /** Prints the line on standard output; to be called once, when the server serves. */
   public void print() {
     System.out.println(
-        "READY " + role + " " + address + (metricsAddress.isEmpty() ? "" : " metrics " + metricsAddress));
+        "READY "
+            + role
+            + " "
+            + address
+            + (metricsAddress.isEmpty() ? "" : " metrics " + metricsAddress));
     System.out.flush();
   }
 
@@ -39,7 +43,9 @@ public record ReadyLine(String role, String address, String metricsAddress) {
     return matcher.matches()
         ? Optional.of(
             new ReadyLine(
-                matcher.group(1), matcher.group(2), Optional.ofNullable(matcher.group(3)).orElse("")))
+                matcher.group(1),
+                matcher.group(2),
+                Optional.ofNullable(matcher.group(3)).orElse("")))
         : Optional.empty();
   }
 }

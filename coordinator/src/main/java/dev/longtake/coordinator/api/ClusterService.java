@@ -185,8 +185,7 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
         ended = true;
       }
       leave(
-          Departure.LOST,
-          "its connection broke (" + Status.fromThrowable(failure).getCode() + ")");
+          Departure.LOST, "its connection broke (" + Status.fromThrowable(failure).getCode() + ")");
     }
 
     @Override

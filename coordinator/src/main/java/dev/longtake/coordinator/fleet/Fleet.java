@@ -295,8 +295,7 @@ public final class Fleet implements AutoCloseable {
       lock.unlock();
     }
     for (Member member : silent) {
-      if (remove(
-          member, Departure.LOST, "it missed %d heartbeats".formatted(MISSED_HEARTBEATS))) {
+      if (remove(member, Departure.LOST, "it missed %d heartbeats".formatted(MISSED_HEARTBEATS))) {
         member.tellRemoved(
             new LongtakeException(
                 ErrorCode.TIMED_OUT,

@@ -71,8 +71,7 @@ public final class ExchangeHub implements AutoCloseable {
    * @param tls for connections to peers; null for plain text
    * @param registry of the process
    */
-  public ExchangeHub(
-      ExchangeSettings settings, @Nullable TlsIdentity tls, MeterRegistry registry) {
+  public ExchangeHub(ExchangeSettings settings, @Nullable TlsIdentity tls, MeterRegistry registry) {
     this.settings = settings;
     this.tls = tls;
     this.timer =

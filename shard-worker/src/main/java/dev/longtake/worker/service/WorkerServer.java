@@ -89,8 +89,7 @@ public final class WorkerServer implements AutoCloseable {
    * @param telemetry of the process, the caller's
    * @throws LongtakeException PORT_IN_USE; the node is closed then, too
    */
-  public static WorkerServer start(
-      WorkerSettings settings, WorkerNode node, Telemetry telemetry) {
+  public static WorkerServer start(WorkerSettings settings, WorkerNode node, Telemetry telemetry) {
     var worker = new WorkerServer(settings, node, telemetry);
     worker.setStatus(ServingStatus.SERVING);
     worker.selfCheck.start();

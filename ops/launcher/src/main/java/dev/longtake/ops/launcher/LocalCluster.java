@@ -124,7 +124,8 @@ final class LocalCluster implements AutoCloseable {
       for (int i = 1; i <= workers; i++) {
         String id = "w" + i;
         starts.add(
-            starters.submit(() -> startWorker(id, coordinator.address(), model, threads, ofWorkers)));
+            starters.submit(
+                () -> startWorker(id, coordinator.address(), model, threads, ofWorkers)));
       }
       for (Future<JavaProcess> start : starts) {
         var _ = start.get();

@@ -47,7 +47,8 @@ final class UpCommand implements Callable<Integer> {
       names = "--metrics-port",
       paramLabel = "PORT",
       description =
-          "Port of the coordinator's metrics (default: 90 above --port; any free one with --port 0).")
+          "Port of the coordinator's metrics (default: 90 above --port; any free one with --port"
+              + " 0).")
   @Nullable Integer metricsPort;
 
   @Mixin ClusterOptions cluster = new ClusterOptions();
@@ -121,7 +122,12 @@ final class UpCommand implements Callable<Integer> {
   private LocalCluster start(int workers, List<String> tlsArguments, ProgressBar progress) {
     try {
       return LocalCluster.start(
-          LocalCluster.Programs.LONGTAKE, cluster.path(), workers, port, metricsPort(), tlsArguments);
+          LocalCluster.Programs.LONGTAKE,
+          cluster.path(),
+          workers,
+          port,
+          metricsPort(),
+          tlsArguments);
     } finally {
       progress.finish();
     }

@@ -49,9 +49,10 @@ class MonitoringTest {
   private static final Plan ALONE = Plan.newBuilder().setSequenceRanks(1).build();
   private static final Plan TWO_RANKS = Plan.newBuilder().setSequenceRanks(2).build();
   private static final Pattern FAMILY = Pattern.compile("# TYPE (longtake_\\w+) ");
-  private static final Pattern EXPRESSION = Pattern.compile("expr: (?:>-\\n)?((?:.|\\n(?= {10}))+)");
+  private static final Pattern EXPRESSION =
+      Pattern.compile("expr: (?:>-\\n)?((?:.|\\n(?= {10}))+)");
 
-  static Path folder = Path.of("/tmp/mon");
+  @TempDir static Path folder;
 
   private static final HttpClient HTTP = HttpClient.newHttpClient();
   private static SlowLine line;
@@ -60,20 +61,13 @@ class MonitoringTest {
   @BeforeAll
   static void start() {
     line = SlowLine.open();
+    cluster = TestCluster.start(folder, TestModels.DEMO, 0, List.of("--metrics-port", "0"));
     // Chunks so small that even this model's exchanges have several, over sockets.
-    cluster =
-        TestCluster.start(folder, TestModels.DEMO, 0, List.of("--metrics-port", "0"));
-    cluster.addWorker("--no-shared-memory", "--chunk-bytes", "16K");
-    cluster.addWorker(
-        "--no-shared-memory",
-        "--chunk-bytes",
-        "16K",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        line.port(),
-        "--advertise",
-        SlowLine.HOST);
+    List<String> sockets = List.of("--no-shared-memory", "--chunk-bytes", "16K");
+    List<String> behindLine = new ArrayList<>(sockets);
+    behindLine.addAll(
+        List.of("--host", "127.0.0.1", "--port", line.port(), "--advertise", SlowLine.HOST));
+    cluster.addWorkers(List.of(sockets, behindLine));
   }
 
   @AfterAll
@@ -145,8 +139,7 @@ class MonitoringTest {
         () -> "measured links",
         () -> families(coordinator).contains(Metric.LINK_RATE.exposedName()));
 
-    assertThat(families(coordinator))
-        .containsExactlyElementsOf(catalogue(Metric.Side.COORDINATOR));
+    assertThat(families(coordinator)).containsExactlyElementsOf(catalogue(Metric.Side.COORDINATOR));
     for (String id : List.of("w1", "w2")) {
       assertThat(families(cluster.worker(id)))
           .containsExactlyElementsOf(catalogue(Metric.Side.WORKER));
@@ -177,8 +170,7 @@ class MonitoringTest {
   private static List<String> panelQueries() {
     List<String> queries = new ArrayList<>();
     try {
-      JsonObject dashboard =
-          JsonParser.parseString(Files.readString(DASHBOARD)).getAsJsonObject();
+      JsonObject dashboard = JsonParser.parseString(Files.readString(DASHBOARD)).getAsJsonObject();
       for (JsonElement panel : dashboard.getAsJsonArray("panels")) {
         JsonElement targets = panel.getAsJsonObject().get("targets");
         if (targets != null) {
@@ -295,7 +287,8 @@ class MonitoringTest {
   private static String fillMemory(PrometheusServer prometheus, Job before) {
     long peakBytes =
         before.getRankTimesList().stream().mapToLong(RankTime::getPeakDeviceBytes).max().orElse(0);
-    String id = cluster.addWorker("--memory-limit", Long.toString(peakBytes));
+    cluster.addWorkers(List.of(List.of("--memory-limit", Long.toString(peakBytes))));
+    String id = "w3";
     String running = cluster.client().submit(request(ENDLESS_STEPS, ALONE)).getId();
     prometheus.awaitSome("longtake:device_memory:used_ratio{worker=\"%s\"} > 0.95".formatted(id));
     prometheus.awaitAlert("LongtakeDeviceMemoryHigh", ",worker=\"%s\"".formatted(id));

@@ -63,8 +63,7 @@ final class PrometheusServer implements AutoCloseable {
       Process program =
           new ProcessBuilder(command).directory(FILES.toFile()).redirectErrorStream(true).start();
       program.getOutputStream().close();
-      String output =
-          new String(program.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      String output = new String(program.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
       assertThat(program.waitFor(PATIENCE.toSeconds(), TimeUnit.SECONDS)).as(output).isTrue();
       return new Ended(program.exitValue(), output);
     } catch (IOException e) {
@@ -168,8 +167,7 @@ final class PrometheusServer implements AutoCloseable {
         Map<String, String> labels =
             result.getAsJsonObject().getAsJsonObject("metric").entrySet().stream()
                 .collect(
-                    Collectors.toMap(
-                        Map.Entry::getKey, label -> label.getValue().getAsString()));
+                    Collectors.toMap(Map.Entry::getKey, label -> label.getValue().getAsString()));
         samples.add(new Sample(labels, Double.parseDouble(number)));
       }
     }

@@ -8,6 +8,7 @@ import dev.longtake.v1.WorkerStatus;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
@@ -109,21 +110,19 @@ final class TestCluster implements AutoCloseable {
 
   /** Starts so many more, all at once. */
   void addWorkers(int count) {
+    addWorkers(Collections.nCopies(count, List.of()));
+  }
+
+  /** Starts one more for each list of further options, all at once. */
+  void addWorkers(List<List<String>> more) {
     try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
       var starts = new ArrayList<CompletableFuture<JavaProcess>>();
-      for (int i = 1; i <= count; i++) {
-        String id = "w" + (workers.size() + i);
-        starts.add(CompletableFuture.supplyAsync(() -> startWorker(id, List.of()), threads));
+      for (List<String> own : more) {
+        String id = "w" + (workers.size() + starts.size() + 1);
+        starts.add(CompletableFuture.supplyAsync(() -> startWorker(id, own), threads));
       }
       starts.forEach(start -> workers.add(start.join()));
     }
-  }
-
-  /** Starts one more, with options of its own; returns its id. */
-  String addWorker(String... more) {
-    String id = "w" + (workers.size() + 1);
-    workers.add(startWorker(id, List.of(more)));
-    return id;
   }
 
   private JavaProcess startWorker(String id, List<String> more) {

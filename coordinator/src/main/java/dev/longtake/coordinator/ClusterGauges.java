@@ -96,7 +96,7 @@ final class ClusterGauges implements FleetListener {
 
   private List<Job> jobs() {
     Source now = source;
-    return now == null ? List.of() : now.jobs.list(Integer.MAX_VALUE);
+    return now == null ? List.of() : now.jobs.list(Integer.MAX_VALUE, _ -> true);
   }
 
   private double oldestSeconds() {

@@ -47,12 +47,13 @@ class LinkMetersTest {
                 new HealthStatusManager(),
                 List.of(hubs.get(rank).service())));
       }
-      List<String> addresses =
-          servers.stream().map(server -> "127.0.0.1:" + server.getPort()).toList();
-      List<String> names = List.of("first", "second");
+      List<GangMember> gang =
+          List.of(
+              new GangMember("127.0.0.1:" + servers.get(0).getPort(), "first", ""),
+              new GangMember("127.0.0.1:" + servers.get(1).getPort(), "second", ""));
       try (Arena arena = Arena.ofShared();
-          GrpcGang first = hubs.get(0).open("j1", 1, 0, addresses, names, 1, LONG);
-          GrpcGang second = hubs.get(1).open("j1", 1, 1, addresses, names, 1, LONG)) {
+          GrpcGang first = hubs.get(0).open("j1", 1, 0, gang, 1, LONG);
+          GrpcGang second = hubs.get(1).open("j1", 1, 1, gang, 1, LONG)) {
         MemorySegment sent = arena.allocate(BYTES);
         MemorySegment received = arena.allocate(BYTES);
         assertThat(registries.get(0).get("longtake.exchange.memory.limit").gauge().value())

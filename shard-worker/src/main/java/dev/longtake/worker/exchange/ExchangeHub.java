@@ -22,6 +22,7 @@ import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -111,7 +112,7 @@ public final class ExchangeHub implements AutoCloseable {
       List<String> names,
       int lanes,
       Duration timeout) {
-    List<LinkMeters> links = names.stream().map(meters::link).toList();
+    IntFunction<LinkMeters> links = peer -> meters.link(names.get(peer));
     GrpcGang session;
     GrpcGang replaced;
     var arrived = new ArrayList<Waiting>();

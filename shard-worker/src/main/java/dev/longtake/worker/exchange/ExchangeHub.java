@@ -22,6 +22,7 @@ import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -103,7 +104,7 @@ public final class ExchangeHub implements AutoCloseable {
       List<GangMember> gang,
       int lanes,
       Duration timeout) {
-    List<LinkMeters> links = gang.stream().map(member -> meters.link(member.id())).toList();
+    IntFunction<LinkMeters> links = peer -> meters.link(gang.get(peer).id());
     GrpcGang session;
     GrpcGang replaced;
     var arrived = new ArrayList<Waiting>();

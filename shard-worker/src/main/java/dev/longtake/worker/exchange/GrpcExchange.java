@@ -17,6 +17,7 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,14 +54,14 @@ public final class GrpcExchange implements Exchange {
   /**
    * One lane's exchange.
    *
-   * @param links of all ranks, in their order
+   * @param links by rank; asked for those of others
    * @param memory of the order, where what this lane holds is counted
    * @param onFailure told of the first failure, by the thread that met it
    */
   GrpcExchange(
       ExchangeSettings settings,
       JobRank self,
-      List<LinkMeters> links,
+      IntFunction<LinkMeters> links,
       Duration timeout,
       ExchangeMemory memory,
       Consumer<LongtakeException> onFailure) {
@@ -74,7 +75,7 @@ public final class GrpcExchange implements Exchange {
               self,
               rank,
               settings,
-              links.get(rank),
+              links.apply(rank),
               timeout.toNanos(),
               lock,
               changed,

@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 
 /**
@@ -42,7 +43,7 @@ public final class GrpcGang implements GangExchange, AutoCloseable {
       long attempt,
       int rank,
       List<GangMember> gang,
-      List<LinkMeters> links,
+      IntFunction<LinkMeters> links,
       int laneCount,
       Duration timeout) {
     this.hub = hub;

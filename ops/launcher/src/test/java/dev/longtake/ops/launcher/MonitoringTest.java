@@ -230,7 +230,9 @@ class MonitoringTest {
           request(3, TWO_RANKS).toBuilder().setPrompt("a green star growing");
       done(fresh.build());
       done(fresh.build());
-      String running = client.submit(request(ENDLESS_STEPS, TWO_RANKS)).getId();
+      GenerationRequest large =
+          request(ENDLESS_STEPS, TWO_RANKS).toBuilder().setWidth(96).setHeight(96).build();
+      String running = client.submit(large).getId();
       try (JobEvents events = client.events(running, 0)) {
         awaitStep(events);
         awaitEveryQuery(prometheus);

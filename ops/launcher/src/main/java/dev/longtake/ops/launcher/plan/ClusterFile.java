@@ -94,6 +94,7 @@ final class ClusterFile {
                   host,
                   /* processors= */ 0,
                   /* threads= */ 1,
+                  /* device= */ "cuda",
                   entry.gpu.memoryBytes(),
                   times));
         }

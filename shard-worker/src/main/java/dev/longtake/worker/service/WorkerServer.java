@@ -50,11 +50,14 @@ public final class WorkerServer implements AutoCloseable {
   private volatile String fault = "";
   private final AtomicBoolean closed = new AtomicBoolean();
 
+  private final CompletableFuture<LongtakeException> deviceLost = new CompletableFuture<>();
+
   private WorkerServer(WorkerSettings settings, WorkerNode node) {
     this.node = node;
+    var runner = new DeviceWatch(node.runner(), this::onDeviceLost);
     this.hub = new ExchangeHub(settings.exchange(), settings.tls());
     this.callbacks = callbackThreads();
-    this.service = new WorkerService(node, described, hub, settings);
+    this.service = new WorkerService(node, runner, described, hub, settings);
     try {
       this.server =
           Endpoints.serve(
@@ -69,8 +72,7 @@ public final class WorkerServer implements AutoCloseable {
       throw e;
     }
     this.selfCheck =
-        new SelfCheck(
-            node.runner()::check, service::isBusy, this::onFault, checkThreads, checkThreads);
+        new SelfCheck(runner::check, service::isBusy, this::onFault, checkThreads, checkThreads);
     this.description = describe(settings, node, server.getPort());
     described.complete(description);
   }
@@ -107,6 +109,18 @@ public final class WorkerServer implements AutoCloseable {
     }
   }
 
+  private void onDeviceLost(LongtakeException failure) {
+    if (!deviceLost.isDone()) {
+      onFault(failure.getMessage());
+      deviceLost.complete(failure);
+    }
+  }
+
+  /** Completes when the device has failed for good: the worker can do nothing more, and its process should end with that error. */
+  CompletableFuture<LongtakeException> deviceLost() {
+    return deviceLost.copy();
+  }
+
   private static ExecutorService callbackThreads() {
     var pool =
         new ThreadPoolExecutor(
@@ -131,6 +145,7 @@ public final class WorkerServer implements AutoCloseable {
         .setModel(node.model())
         .setDevice(node.device())
         .setDeviceDetail(node.deviceDetail())
+        .setDeviceUuid(node.deviceUuid())
         .setMemoryTotalBytes(node.memoryTotalBytes())
         .setHost(Host.name(settings.advertisedHost()))
         .setProcessors(Runtime.getRuntime().availableProcessors())

@@ -46,6 +46,7 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
   private static final Duration STOP_WAIT = Duration.ofSeconds(10);
 
   private final WorkerNode node;
+  private final OrderRunner runner;
   private final CompletableFuture<WorkerDescription> description;
   private final ExchangeHub hub;
   private final Duration exchangeTimeout;
@@ -58,12 +59,15 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
   private boolean draining; // guarded by running
   private final CompletableFuture<@Nullable Void> drained = new CompletableFuture<>();
 
+  /** @param runner the node's, or what watches it */
   WorkerService(
       WorkerNode node,
+      OrderRunner runner,
       CompletableFuture<WorkerDescription> description,
       ExchangeHub hub,
       WorkerSettings settings) {
     this.node = node;
+    this.runner = runner;
     this.description = description;
     this.hub = hub;
     this.exchangeTimeout = settings.exchangeTimeout();
@@ -236,7 +240,7 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
     LOG.info("{}: rank {} of {} starts", order, exchange.rank(), exchange.ranks());
     Throwable failure = null;
     try {
-      node.runner().run(order.order(), exchange, order::emit, order::isCanceled);
+      runner.run(order.order(), exchange, order::emit, order::isCanceled);
     } catch (RuntimeException | Error e) {
       failure = e;
       exchange.abort(e);

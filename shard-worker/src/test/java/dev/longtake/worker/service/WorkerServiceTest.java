@@ -334,6 +334,7 @@ final class WorkerServiceTest {
                 TestNodes.MODEL,
                 "cpu",
                 "",
+                "",
                 1,
                 1,
                 untilCanceled,

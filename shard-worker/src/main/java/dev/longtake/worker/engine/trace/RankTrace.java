@@ -26,8 +26,17 @@ public final class RankTrace {
    * @param laneCount parts of the batch, and one for the sampling loop
    */
   public RankTrace(int laneCount) {
+    this(laneCount, () -> {});
+  }
+
+  /**
+   * A time line that shows what operations take on a device that computes later than it is asked to.
+   *
+   * @param settle waits for the device; run before and after every operation
+   */
+  public RankTrace(int laneCount, Runnable settle) {
     for (int lane = 0; lane < laneCount; lane++) {
-      lanes.add(new LaneTrace(lane));
+      lanes.add(new LaneTrace(lane, settle));
     }
   }
 

@@ -60,17 +60,18 @@ final class LocalCluster implements AutoCloseable {
   /**
    * Starts a coordinator, then all workers at once, and returns when all have joined.
    *
+   * @param devices of the workers, one each
    * @param port of the coordinator; 0 for any free one
    * @param more options that all of them have
    * @throws LongtakeException when one does not start, with its last log lines; the others are gone then
    */
   static LocalCluster start(
-      Programs programs, Path model, int workers, int port, List<String> more) {
+      Programs programs, Path model, List<String> devices, int port, List<String> more) {
     var cluster = new LocalCluster(programs, temporaryFolder());
     boolean isStarted = false;
     try {
       Runtime.getRuntime().addShutdownHook(cluster.shutdownHook);
-      cluster.startProcesses(model, workers, port, more);
+      cluster.startProcesses(model, devices, port, more);
       isStarted = true;
       return cluster;
     } catch (LongtakeException e) {
@@ -87,7 +88,7 @@ final class LocalCluster implements AutoCloseable {
     }
   }
 
-  private void startProcesses(Path model, int workers, int port, List<String> more) {
+  private void startProcesses(Path model, List<String> devices, int port, List<String> more) {
     JavaProcess coordinator =
         watched(
             JavaProcess.start(
@@ -102,13 +103,14 @@ final class LocalCluster implements AutoCloseable {
                 withTemporaryFiles(COORDINATOR_FLAGS),
                 folder.resolve("coordinator.log"),
                 START_TIMEOUT));
-    int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / workers);
+    int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / devices.size());
     try (ExecutorService starters = Executors.newVirtualThreadPerTaskExecutor()) {
       var starts = new ArrayList<Future<JavaProcess>>();
-      for (int i = 1; i <= workers; i++) {
-        String id = "w" + i;
+      for (String device : devices) {
+        String id = "w" + (starts.size() + 1);
+        var own = List.of("--id", id, "--threads", Integer.toString(threads), "--device", device);
         starts.add(
-            starters.submit(() -> startWorker(id, coordinator.address(), model, threads, more)));
+            starters.submit(() -> startWorker(id, coordinator.address(), model, both(own, more))));
       }
       for (Future<JavaProcess> start : starts) {
         var _ = start.get();
@@ -124,8 +126,7 @@ final class LocalCluster implements AutoCloseable {
     }
   }
 
-  private JavaProcess startWorker(
-      String id, String coordinator, Path model, int threads, List<String> more) {
+  private JavaProcess startWorker(String id, String coordinator, Path model, List<String> more) {
     return watched(
         JavaProcess.start(
             "worker " + id,
@@ -139,11 +140,7 @@ final class LocalCluster implements AutoCloseable {
                     "--host",
                     LOOPBACK,
                     "--port",
-                    "0",
-                    "--id",
-                    id,
-                    "--threads",
-                    Integer.toString(threads)),
+                    "0"),
                 more),
             withTemporaryFiles(WORKER_FLAGS),
             folder.resolve(id + ".log"),

@@ -78,18 +78,35 @@ final class TestCluster implements AutoCloseable {
   }
 
   private JavaProcess startWorker(String id) {
-    return JavaProcess.start(
+    return startWorker(id, List.of(), List.of());
+  }
+
+  /**
+   * Starts one more.
+   *
+   * @param launcher as {@link JavaProcess#startWithin} takes it
+   */
+  void addWorker(List<String> launcher, String... options) {
+    workers.add(startWorker("w" + (workers.size() + 1), launcher, List.of(options)));
+  }
+
+  private JavaProcess startWorker(String id, List<String> launcher, List<String> options) {
+    return JavaProcess.startWithin(
+        launcher,
         "worker " + id,
         LocalCluster.Programs.LONGTAKE.workerMain(),
-        List.of(
-            "--coordinator",
-            coordinator.address(),
-            "--model",
-            model.toString(),
-            "--id",
-            id,
-            "--threads",
-            "1"),
+        Stream.concat(
+                Stream.of(
+                    "--coordinator",
+                    coordinator.address(),
+                    "--model",
+                    model.toString(),
+                    "--id",
+                    id,
+                    "--threads",
+                    "1"),
+                options.stream())
+            .toList(),
         withTemporaryFiles(folder, LocalCluster.WORKER_FLAGS),
         folder.resolve(id + ".log"),
         START_TIMEOUT);

@@ -13,6 +13,7 @@ import dev.longtake.v1.Job;
 import dev.longtake.v1.JobState;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -28,7 +29,11 @@ final class TlsClusterTest {
     TlsFiles foreign = PrivateAuthority.create(elsewhere).issue("stranger");
     try (LocalCluster cluster =
         LocalCluster.start(
-            LocalCluster.Programs.LONGTAKE, TestModels.DEMO, 2, 0, files.arguments())) {
+            LocalCluster.Programs.LONGTAKE,
+            TestModels.DEMO,
+            List.of("cpu", "cpu"),
+            0,
+            files.arguments())) {
       String address = cluster.coordinatorAddress();
       try (LongtakeClient client = client(address, files)) {
         Job job =

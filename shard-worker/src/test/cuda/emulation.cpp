@@ -10,6 +10,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "emulated_kernels.h"
+
 namespace emulation {
 
 thread_local Index thread;
@@ -166,8 +168,7 @@ void mma(int k, float (&d)[4], const unsigned* a, const unsigned* b) {
   }
 }
 
-/** Runs every block of a grid, one after the other. */
-void run(unsigned gridX, unsigned gridY, unsigned threads, const std::function<void()>& kernel) {
+void run(unsigned gridX, unsigned gridY, unsigned threads, const BoundKernel& kernel) {
   fibers.kernel = kernel;
   blockSize = {threads, 1};
   for (unsigned y = 0; y < gridY; y++) {

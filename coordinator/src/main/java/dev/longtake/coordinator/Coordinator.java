@@ -60,7 +60,7 @@ public final class Coordinator implements AutoCloseable {
         InstantSource.system(),
         System::nanoTime,
         Optional.empty(),
-        Planning.ofPlanner(),
+        Planning.ofPlanner(config.mixedDevices()),
         Build.id(),
         telemetry);
   }

@@ -103,6 +103,13 @@ public final class CoordinatorCommand implements Callable<Integer> {
   private int queueLimit;
 
   @Option(
+      names = "--mixed-devices",
+      description =
+          "Let workers on processors and on GPUs share a job. Its bytes then depend on who had"
+              + " which part (default: a job is for workers of one kind).")
+  private boolean mixedDevices;
+
+  @Option(
       names = "--embedding-cache",
       paramLabel = "SIZE",
       converter = ByteSize.Converter.class,
@@ -175,6 +182,7 @@ public final class CoordinatorCommand implements Callable<Integer> {
               lease,
               checkpointEvery,
               queueLimit,
+              mixedDevices,
               new EmbeddingCacheSettings(
                   embeddingCacheBytes(), embeddingDisk.bytes(), embeddingCacheExpiry),
               exchangeTimeout,

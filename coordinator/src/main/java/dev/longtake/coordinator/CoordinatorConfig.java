@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  * @param lease how long one of several coordinators on a database leads without renewing that, 2 s to 5 min
  * @param checkpointEvery steps from one checkpoint of a job to the next, 0: none
  * @param queueLimit most jobs that wait, at least 1
+ * @param mixedDevices whether workers with devices of different kinds may share a job, whose bytes then depend on who has which part
  * @param embeddings how much is kept of what text encoders made
  * @param exchangeTimeout how long a worker waits for a peer
  * @param heartbeatInterval workers that miss three heartbeats are removed
@@ -39,6 +40,7 @@ public record CoordinatorConfig(
     Duration lease,
     int checkpointEvery,
     int queueLimit,
+    boolean mixedDevices,
     EmbeddingCacheSettings embeddings,
     Duration exchangeTimeout,
     Duration heartbeatInterval,
@@ -108,6 +110,7 @@ public record CoordinatorConfig(
         DEFAULT_LEASE,
         DEFAULT_CHECKPOINT_EVERY,
         DEFAULT_QUEUE_LIMIT,
+        /* mixedDevices= */ false,
         EmbeddingCacheSettings.defaults(),
         DEFAULT_EXCHANGE_TIMEOUT,
         DEFAULT_HEARTBEAT_INTERVAL,

@@ -344,13 +344,13 @@ final class SchedulingTest {
     assertThat(views.getFirst())
         .usingRecursiveComparison()
         .ignoringFields("times")
-        .isEqualTo(new WorkerView("w0", "nodeA", 8, 3, 1L << 33, views.getFirst().times()));
+        .isEqualTo(new WorkerView("w0", "nodeA", 8, 3, "fake", 1L << 33, views.getFirst().times()));
     assertThat(views.getFirst().times()).isPresent();
     assertThat(views.getLast())
         .as("says little")
         .usingRecursiveComparison()
         .ignoringFields("times")
-        .isEqualTo(new WorkerView("w1", "127.0.0.1", 0, 1, 0, views.getLast().times()));
+        .isEqualTo(new WorkerView("w1", "127.0.0.1", 0, 1, "fake", 0, views.getLast().times()));
   }
 
   @Test

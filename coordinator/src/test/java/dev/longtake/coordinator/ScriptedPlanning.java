@@ -7,6 +7,7 @@ import dev.longtake.common.plan.Plans;
 import dev.longtake.coordinator.jobs.Planning;
 import dev.longtake.coordinator.planner.ClusterView;
 import dev.longtake.coordinator.planner.PlanChoice;
+import dev.longtake.coordinator.planner.Planner;
 import dev.longtake.coordinator.planner.WorkerView;
 import dev.longtake.coordinator.planner.Workload;
 import dev.longtake.v1.Plan;
@@ -78,5 +79,10 @@ final class ScriptedPlanning implements Planning {
     PlanCandidate first =
         PlanCandidate.newBuilder().setPlan(chosen).addAllWorkerIds(ids).setChosen(true).build();
     return new PlanChoice(chosen, ids, List.of(first, first, first), 7);
+  }
+
+  @Override
+  public int mostFrames(Workload workload, ClusterView cluster) {
+    return Planner.mostFrames(workload, cluster);
   }
 }

@@ -119,6 +119,7 @@ final class TestCluster implements AutoCloseable {
         CoordinatorConfig.DEFAULT_LEASE,
         CoordinatorConfig.DEFAULT_CHECKPOINT_EVERY,
         queueLimit,
+        /* mixedDevices= */ false,
         embeddings,
         CoordinatorConfig.DEFAULT_EXCHANGE_TIMEOUT,
         HEARTBEAT,

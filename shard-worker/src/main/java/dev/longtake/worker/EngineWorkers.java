@@ -12,7 +12,6 @@ import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Sampler;
 import dev.longtake.worker.cache.ConditionCache;
 import dev.longtake.worker.device.Device;
-import dev.longtake.worker.device.cpu.CpuDevice;
 import dev.longtake.worker.engine.loading.OpenModel;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.model.NullText;
@@ -31,7 +30,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Workers that compute with the engine on the CPU device. */
+/** Workers that compute with the engine. */
 final class EngineWorkers implements WorkerFactory {
   private final MeterRegistry registry;
 
@@ -55,7 +54,8 @@ final class EngineWorkers implements WorkerFactory {
           model.textEncoder().isPresent() && readsPrompts(dit.description())
               ? TextEncoder.open(model, threads)
               : null;
-      device = CpuDevice.open(threads, settings.memoryLimitBytes());
+      device = Devices.open(settings.device(), threads, settings.memoryLimitBytes());
+      long memoryBytes = device.memory().limitBytes();
       var runner =
           new EngineOrderRunner(
               device,
@@ -64,7 +64,7 @@ final class EngineWorkers implements WorkerFactory {
               new ConditionCache(
                   device.memory(),
                   card.getFingerprint(),
-                  settings.texts(),
+                  settings.texts(memoryBytes),
                   new CacheMeters(registry, ConditionCache.TIER, card.getName())),
               () -> model.vae().isPresent() ? FrameDecoder.open(model, threads) : null,
               InstantSource.system(),
@@ -75,8 +75,9 @@ final class EngineWorkers implements WorkerFactory {
           card,
           device.name(),
           device.detail(),
-          threads,
-          settings.memoryLimitBytes(),
+          device.uuid(),
+          Devices.busyThreads(settings),
+          memoryBytes,
           runner,
           prompts(encoder),
           pixels,

@@ -13,7 +13,7 @@ import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.tls.PlaintextOption;
 import dev.longtake.common.tls.TlsIdentity;
 import dev.longtake.common.tls.TlsOptions;
-import dev.longtake.worker.cache.ConditionCacheSettings;
+import dev.longtake.worker.device.DeviceChoice;
 import dev.longtake.worker.exchange.ExchangeSettings;
 import dev.longtake.worker.service.ClusterMembership;
 import dev.longtake.worker.service.Drain;
@@ -23,7 +23,6 @@ import dev.longtake.worker.service.WorkerServer;
 import dev.longtake.worker.service.WorkerSettings;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.net.DatagramSocket;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -103,6 +102,16 @@ public final class WorkerCommand implements Callable<Integer> {
   private @Nullable String id;
 
   @Option(
+      names = "--device",
+      paramLabel = "DEVICE",
+      defaultValue = "cpu",
+      description =
+          "What the transformer runs on: "
+              + DeviceChoice.FORMS
+              + ". Text encoder and autoencoder run on the processor (default: ${DEFAULT-VALUE}).")
+  private String device = "cpu";
+
+  @Option(
       names = "--threads",
       paramLabel = "N",
       description = "Threads that compute (default: the number of processors).")
@@ -112,7 +121,9 @@ public final class WorkerCommand implements Callable<Integer> {
       names = "--memory-limit",
       paramLabel = "SIZE",
       converter = ByteSize.Converter.class,
-      description = "Memory for weights and activations, such as 8G (default: what the host has).")
+      description =
+          "Memory for weights and activations, such as 8G (default: what the host has, or most of"
+              + " what is free on the GPU).")
   private @Nullable ByteSize memoryLimit;
 
   @Option(
@@ -335,19 +346,21 @@ public final class WorkerCommand implements Callable<Integer> {
   }
 
   private DeviceSettings deviceSettings() {
-    long memoryBytes = memoryLimitBytes();
+    if (memoryLimit != null && memoryLimit.bytes() < 1) {
+      throw LongtakeException.invalidField(
+          "--memory-limit", "Expected a --memory-limit above 0, but got 0");
+    }
     if (conditionCacheExpirySeconds != null) {
       requireAtLeastOne("--condition-cache-expiry", conditionCacheExpirySeconds);
     }
-    long cacheBytes =
-        conditionCache != null
-            ? conditionCache.bytes()
-            : ConditionCacheSettings.defaultBytes(memoryBytes);
-    Duration expiry =
+    return new DeviceSettings(
+        DeviceChoice.parse(device),
+        threads,
+        memoryLimit == null ? null : memoryLimit.bytes(),
+        conditionCache == null ? null : conditionCache.bytes(),
         conditionCacheExpirySeconds == null
             ? null
-            : Duration.ofSeconds(conditionCacheExpirySeconds);
-    return new DeviceSettings(threads, memoryBytes, new ConditionCacheSettings(cacheBytes, expiry));
+            : Duration.ofSeconds(conditionCacheExpirySeconds));
   }
 
   private Path requireModel() {
@@ -358,20 +371,6 @@ public final class WorkerCommand implements Callable<Integer> {
               .formatted(model));
     }
     return model;
-  }
-
-  private long memoryLimitBytes() {
-    if (memoryLimit != null) {
-      if (memoryLimit.bytes() < 1) {
-        throw LongtakeException.invalidField(
-            "--memory-limit", "Expected a --memory-limit above 0, but got 0");
-      }
-      return memoryLimit.bytes();
-    }
-    var system =
-        (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
-    // The heap and the rest of the process live in the same memory.
-    return Math.max(1, system.getTotalMemorySize() - Runtime.getRuntime().maxMemory());
   }
 
   /** Listening on all interfaces, the one that leads to the coordinator is what others can reach. */

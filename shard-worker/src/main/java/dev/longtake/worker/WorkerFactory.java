@@ -11,7 +11,7 @@ public interface WorkerFactory {
    * Opens both; the node that is returned owns them.
    *
    * @param model the model's folder
-   * @throws LongtakeException INVALID_MODEL, INVALID_CHECKPOINT or OUT_OF_MEMORY
+   * @throws LongtakeException INVALID_MODEL, INVALID_CHECKPOINT, INVALID_REQUEST or OUT_OF_MEMORY
    */
   WorkerNode open(Path model, DeviceSettings settings);
 }

@@ -7,35 +7,51 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.v1.EncodeFramesResponse;
 import dev.longtake.v1.ModelCard;
+import dev.longtake.worker.device.DeviceChoice;
 import dev.longtake.worker.service.WorkerNode;
 import io.grpc.protobuf.services.HealthStatusManager;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine;
 
 final class WorkerCommandTest {
+  private static final long HOST_BYTES = 1L << 32;
+
   @TempDir Path model;
 
   private final StringWriter errors = new StringWriter();
   private final AtomicInteger freed = new AtomicInteger();
   private final AtomicLong memoryBytes = new AtomicLong();
   private final AtomicLong cacheBytes = new AtomicLong();
+  private @Nullable DeviceChoice device;
+  private boolean refuses;
 
   private int run(String... arguments) {
     WorkerFactory factory =
         (folder, settings) -> {
-          memoryBytes.set(settings.memoryLimitBytes());
-          cacheBytes.set(settings.texts().limitBytes());
+          Long limit = settings.memoryLimitBytes();
+          memoryBytes.set(limit == null ? HOST_BYTES : limit);
+          cacheBytes.set(settings.texts(memoryBytes.get()).limitBytes());
+          device = settings.device();
+          if (refuses) {
+            throw new LongtakeException(ErrorCode.INVALID_MODEL, "Expected another model");
+          }
           return new WorkerNode(
               ModelCard.getDefaultInstance(),
               "cpu",
+              "",
               "",
               1,
               1,
@@ -137,6 +153,40 @@ final class WorkerCommandTest {
     assertThat(oneLine())
         .contains("within the device's memory of 2097152 bytes, but got 3145728")
         .contains("--condition-cache smaller");
+  }
+
+  @Test
+  void shouldOpenTheDeviceThatIsNamed() {
+    refuses = true;
+    String uuid = "e0e0e0e0-1234-1234-1234-0123456789ab";
+    for (var form :
+        Map.of(
+                "cpu",
+                new DeviceChoice.Cpu(),
+                "cuda",
+                new DeviceChoice.CudaIndex(0),
+                "CUDA:7",
+                new DeviceChoice.CudaIndex(7),
+                "cuda:" + uuid,
+                new DeviceChoice.CudaUuid(uuid),
+                "cuda:GPU-" + uuid.toUpperCase(Locale.ROOT),
+                new DeviceChoice.CudaUuid(uuid))
+            .entrySet()) {
+      assertThat(run("--model", model.toString(), "--device", form.getKey()))
+          .as(form.getKey())
+          .isEqualTo(2);
+      assertThat(device).as(form.getKey()).isEqualTo(form.getValue());
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"gpu", "cuda:", "cuda:-1", "cuda:GPU-12", "cpu:0", ""})
+  void shouldExitWithUsageWhenTheDeviceIsNone(String wrong) {
+    assertThat(run("--model", model.toString(), "--device", wrong)).isEqualTo(2);
+    assertThat(oneLine())
+        .contains("Expected --device to be cpu, cuda, cuda:INDEX or cuda:UUID")
+        .contains("'" + wrong + "'");
+    assertThat(device).isNull();
   }
 
   @Test

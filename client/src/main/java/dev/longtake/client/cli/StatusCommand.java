@@ -74,7 +74,7 @@ public final class StatusCommand implements Callable<Integer> {
               description.getId(),
               description.getAddress(),
               description.getDevice(),
-              description.getDeviceDetail(),
+              detail(description),
               Texts.bytes(description.getMemoryTotalBytes()),
               work(worker),
               Texts.seconds(worker.getSinceLastHeartbeat())));
@@ -89,6 +89,12 @@ public final class StatusCommand implements Callable<Integer> {
     }
     appendMeasured(text, status);
     return text.toString();
+  }
+
+  private static String detail(WorkerDescription worker) {
+    return worker.getDeviceUuid().isEmpty()
+        ? worker.getDeviceDetail()
+        : worker.getDeviceDetail() + ", " + worker.getDeviceUuid();
   }
 
   private static String work(WorkerStatus worker) {

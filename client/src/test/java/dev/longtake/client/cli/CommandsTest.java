@@ -350,7 +350,7 @@ class CommandsTest {
             "jobs     1 running, 0 queued",
             "model    demo: STDiT3, 8 blocks, 1,234,567 parameters",
             "width 64 (16 to 128, multiples of 16)",
-            "w1 at 127.0.0.1:7401, cpu (2 threads), 3.0 GiB, on jobs j1, j2",
+            "w1 at 127.0.0.1:7401, cuda (NVIDIA L4, GPU-7), 3.0 GiB, on jobs j1, j2",
             "measured blocks of 1 of 1 workers, 2 links of 0.80 to 1.20 GB/s, 50 to 70 us");
   }
 

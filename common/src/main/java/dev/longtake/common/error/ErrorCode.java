@@ -53,6 +53,8 @@ public enum ErrorCode {
   WORKER_LOST(Category.CLUSTER, Status.Code.UNAVAILABLE),
   /** A peer died or froze, as another worker sees it. */
   PEER_LOST(Category.CLUSTER, Status.Code.UNAVAILABLE),
+  /** A worker's device has failed for good; the worker leaves the cluster and ends. */
+  DEVICE_LOST(Category.CLUSTER, Status.Code.UNAVAILABLE),
   /** A child process of a local cluster ended before or while it was needed. */
   PROCESS_DIED(Category.CLUSTER, Status.Code.UNAVAILABLE),
   /** Another coordinator leads, or none at the moment; the detail's metadata may name it as {@code leader}. */

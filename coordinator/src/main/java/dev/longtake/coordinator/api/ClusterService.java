@@ -12,7 +12,6 @@ import dev.longtake.coordinator.jobs.Planning;
 import dev.longtake.coordinator.jobs.PlanningInputs;
 import dev.longtake.coordinator.planner.ClusterView;
 import dev.longtake.coordinator.planner.PlanChoice;
-import dev.longtake.coordinator.planner.Planner;
 import dev.longtake.coordinator.planner.Workload;
 import dev.longtake.v1.CacheStatus;
 import dev.longtake.v1.ClusterGrpc;
@@ -117,7 +116,7 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
             .setConsidered(choice.considered())
             .setTextTokens(workload.textTokens())
             .setRows(workload.rows())
-            .setMaxLatentFrames(Planner.mostFrames(workload, cluster))
+            .setMaxLatentFrames(planning.mostFrames(workload, cluster))
             .build());
     response.onCompleted();
   }

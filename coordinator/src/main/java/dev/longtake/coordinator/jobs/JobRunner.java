@@ -136,6 +136,7 @@ public final class JobRunner {
     return switch (code) {
       case WORKER_LOST,
           PEER_LOST,
+          DEVICE_LOST,
           PROCESS_DIED,
           STALE_ATTEMPT,
           CHECKSUM_MISMATCH,

@@ -3,7 +3,6 @@ package dev.longtake.coordinator.jobs;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.coordinator.planner.ClusterView;
 import dev.longtake.coordinator.planner.PlanChoice;
-import dev.longtake.coordinator.planner.Planner;
 import dev.longtake.coordinator.planner.Workload;
 import dev.longtake.v1.Plan;
 
@@ -25,18 +24,16 @@ public interface Planning {
    */
   PlanChoice forced(Plan plan, Workload workload, ClusterView cluster);
 
-  /** The planner's. */
-  static Planning ofPlanner() {
-    return new Planning() {
-      @Override
-      public PlanChoice plan(Workload workload, ClusterView cluster, int waitingJobs) {
-        return Planner.plan(workload, cluster, waitingJobs);
-      }
+  /** The most latent frames of one clip of this size that fit into these workers at once; 0 when not even one does. */
+  int mostFrames(Workload workload, ClusterView cluster);
 
-      @Override
-      public PlanChoice forced(Plan plan, Workload workload, ClusterView cluster) {
-        return Planner.forced(plan, workload, cluster);
-      }
-    };
+  /**
+   * The planner's.
+   *
+   * @param mixedDevices whether workers with devices of different kinds may share a job
+   */
+  static Planning ofPlanner(boolean mixedDevices) {
+    Planning all = new PlannerPlanning();
+    return mixedDevices ? all : new UniformPlanning(all);
   }
 }

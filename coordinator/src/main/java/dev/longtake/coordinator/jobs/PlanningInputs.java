@@ -96,6 +96,7 @@ public final class PlanningInputs {
         member.host(),
         says.getProcessors(),
         Math.max(1, says.getThreads()),
+        says.getDevice(),
         says.getMemoryTotalBytes(),
         times(member, precision).or(() -> timesOfAlike(member, all, precision)));
   }

@@ -183,6 +183,7 @@ final class RankCall {
           NO_WORKERS,
           OUT_OF_MEMORY,
           WORKER_LOST,
+          DEVICE_LOST,
           PROCESS_DIED,
           PEER_LOST,
           STALE_ATTEMPT,

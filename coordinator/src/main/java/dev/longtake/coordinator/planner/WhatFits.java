@@ -102,7 +102,13 @@ final class WhatFits {
       ids.add(id);
       workers.add(
           new WorkerView(
-              id, id, like.processors(), like.threads(), like.memoryBytes(), like.times()));
+              id,
+              id,
+              like.processors(),
+              like.threads(),
+              like.device(),
+              like.memoryBytes(),
+              like.times()));
     }
     return new ClusterView(workers, new MeasuredLinks(List.of(), ids, ids));
   }

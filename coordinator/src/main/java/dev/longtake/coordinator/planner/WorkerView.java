@@ -9,6 +9,7 @@ import java.util.Optional;
  * @param host workers of one host have the same; they share its processors and its link to other hosts
  * @param processors of the host; 0: not known, then nothing is shared
  * @param threads that compute for this worker
+ * @param device its kind, for example {@code "cpu"}; the same text for the same kind
  * @param memoryBytes that the worker may use; 0: not known, then anything fits
  * @param times of the blocks in the asked precision; absent where nobody measured
  */
@@ -17,5 +18,6 @@ public record WorkerView(
     String host,
     int processors,
     int threads,
+    String device,
     long memoryBytes,
     Optional<BlockTimes> times) {}

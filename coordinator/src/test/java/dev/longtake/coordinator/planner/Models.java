@@ -108,7 +108,8 @@ final class Models {
     for (double flops : flopsPerSecond) {
       String id = "w" + workers.size();
       nodes.add(workers.size());
-      workers.add(new WorkerView(id, id, 1, 1, memoryBytes, Optional.of(times(workload, flops))));
+      workers.add(
+          new WorkerView(id, id, 1, 1, "cpu", memoryBytes, Optional.of(times(workload, flops))));
     }
     var link = new TierLinks.Link(bytesPerSecond, 10e-6);
     return new ClusterView(

@@ -26,7 +26,8 @@ class PlacementTest {
   private static Machines machines(int workers, List<LinkTimes> links) {
     List<WorkerView> views = new ArrayList<>();
     for (int i = 0; i < workers; i++) {
-      views.add(new WorkerView("w" + i, "h", 0, 1, 0, Optional.of(Models.times(WORKLOAD, 100e9))));
+      views.add(
+          new WorkerView("w" + i, "h", 0, 1, "cpu", 0, Optional.of(Models.times(WORKLOAD, 100e9))));
     }
     List<String> ids = views.stream().map(WorkerView::id).toList();
     return new Machines(

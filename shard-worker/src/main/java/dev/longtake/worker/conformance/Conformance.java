@@ -3,8 +3,9 @@ package dev.longtake.worker.conformance;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.Precision;
+import dev.longtake.worker.Devices;
 import dev.longtake.worker.device.Device;
-import dev.longtake.worker.device.cpu.CpuDevice;
+import dev.longtake.worker.device.DeviceChoice;
 import dev.longtake.worker.engine.model.ModelCatalog;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,8 +19,9 @@ import java.util.function.ToDoubleFunction;
  *
  * @param workers 1 runs in this process; more are processes that exchange activations over gRPC
  * @param precision F32 or BF16
+ * @param device that every worker computes with
  */
-public record Conformance(int workers, Precision precision) {
+public record Conformance(int workers, Precision precision, DeviceChoice device) {
   /** What the reference's documentation suggests for float32; its worst measured value is 1.7e-5. */
   private static final double F32_TOLERANCE = 3e-5;
 
@@ -70,14 +72,14 @@ public record Conformance(int workers, Precision precision) {
 
   private List<RunReport> primitives(GoldenCase golden) {
     // Kernels of one process; their tolerance is that of float32 whatever the products' precision.
-    try (Device device = CpuDevice.open(1, DEVICE_BYTES)) {
+    try (Device device = Devices.open(this.device, 1, DEVICE_BYTES)) {
       var conformance = new PrimitiveConformance(device, F32_TOLERANCE);
       return golden.runs().stream().map(run -> conformance.run(golden.name(), run)).toList();
     }
   }
 
-  private static List<RunReport> recorded(GoldenCase golden) {
-    try (Device device = CpuDevice.open(1, DEVICE_BYTES)) {
+  private List<RunReport> recorded(GoldenCase golden) {
+    try (Device device = Devices.open(this.device, 1, DEVICE_BYTES)) {
       var conformance = new RecordedConformance(device, F32_TOLERANCE);
       return golden.runs().stream().map(run -> conformance.run(golden.name(), run)).toList();
     }
@@ -86,7 +88,7 @@ public record Conformance(int workers, Precision precision) {
   private List<RunReport> onGangs(
       GoldenCase golden, BiFunction<Gang, GoldenRun, RunReport> conformance) {
     List<RunReport> reports = new ArrayList<>();
-    try (Gangs gangs = new Gangs(golden, workers)) {
+    try (Gangs gangs = new Gangs(golden, workers, device)) {
       for (GoldenRun run : golden.runs()) {
         reports.add(conformance.apply(gangs.of(run), run));
       }

@@ -3,6 +3,7 @@ package dev.longtake.worker.conformance;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.Precision;
+import dev.longtake.worker.device.DeviceChoice;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -61,6 +62,16 @@ public final class ConformanceCommand implements Callable<Integer> {
       })
   private String precision = "f32";
 
+  @Option(
+      names = "--device",
+      paramLabel = "DEVICE",
+      defaultValue = "cpu",
+      description =
+          "What every worker computes with: "
+              + DeviceChoice.FORMS
+              + " (default: ${DEFAULT-VALUE}).")
+  private String device = "cpu";
+
   @Option(names = "--json", description = "Print the result as JSON.")
   private boolean json;
 
@@ -83,7 +94,7 @@ public final class ConformanceCommand implements Callable<Integer> {
         Precision parsed = parse(precision);
         reports.addAll(check(parsed));
         if (json) {
-          ConformanceReport.printJson(out, new Conformance(workers, parsed), reports);
+          ConformanceReport.printJson(out, conformance(parsed), reports);
         } else {
           ConformanceReport.print(out, reports);
         }
@@ -96,8 +107,12 @@ public final class ConformanceCommand implements Callable<Integer> {
     return reports.stream().anyMatch(RunReport::failed) ? FELL_SHORT : 0;
   }
 
+  private Conformance conformance(Precision of) {
+    return new Conformance(requireWorkers(), of, DeviceChoice.parse(device));
+  }
+
   private List<RunReport> check(Precision of) {
-    Conformance conformance = new Conformance(requireWorkers(), of);
+    Conformance conformance = conformance(of);
     List<RunReport> reports = new ArrayList<>();
     for (Path folder : caseFolders()) {
       reports.addAll(conformance.check(folder));

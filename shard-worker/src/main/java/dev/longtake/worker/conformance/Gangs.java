@@ -4,6 +4,7 @@ import com.google.gson.JsonObject;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.model.ModelFolder;
+import dev.longtake.worker.device.DeviceChoice;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,12 +20,14 @@ import java.util.stream.Stream;
 final class Gangs implements AutoCloseable {
   private final GoldenCase golden;
   private final int workers;
+  private final DeviceChoice device;
   private final Map<JsonObject, Gang> gangs = new LinkedHashMap<>();
   private final Map<JsonObject, Path> folders = new LinkedHashMap<>();
 
-  Gangs(GoldenCase golden, int workers) {
+  Gangs(GoldenCase golden, int workers, DeviceChoice device) {
     this.golden = golden;
     this.workers = workers;
+    this.device = device;
   }
 
   /** The gang that a run needs, started at its first use. */
@@ -35,7 +38,10 @@ final class Gangs implements AutoCloseable {
     Gang gang = gangs.get(changed);
     if (gang == null) {
       Path folder = changed.equals(config) ? golden.folder() : folder(changed);
-      gang = workers == 1 ? LocalGang.open(folder) : ProcessGang.start(folder, workers);
+      gang =
+          workers == 1
+              ? LocalGang.open(folder, device)
+              : ProcessGang.start(folder, workers, device);
       gangs.put(changed, gang);
     }
     return gang;

@@ -3,9 +3,10 @@ package dev.longtake.worker.conformance;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkOrder;
+import dev.longtake.worker.Devices;
 import dev.longtake.worker.cache.ConditionCache;
 import dev.longtake.worker.device.Device;
-import dev.longtake.worker.device.cpu.CpuDevice;
+import dev.longtake.worker.device.DeviceChoice;
 import dev.longtake.worker.engine.GangExchange;
 import dev.longtake.worker.engine.loading.OpenModel;
 import dev.longtake.worker.order.EngineOrderRunner;
@@ -25,9 +26,17 @@ final class LocalGang implements Gang {
     this.runner = runner;
   }
 
-  static LocalGang open(Path folder) {
+  static LocalGang open(Path folder, DeviceChoice choice) {
     OpenModel model = OpenModel.open(ModelFolder.open(folder));
-    Device device = CpuDevice.open(Runtime.getRuntime().availableProcessors(), Long.MAX_VALUE);
+    Device device;
+    try {
+      device =
+          Devices.open(
+              choice, Runtime.getRuntime().availableProcessors(), /* memoryLimitBytes= */ null);
+    } catch (Throwable e) {
+      model.close();
+      throw e;
+    }
     EngineOrderRunner runner =
         new EngineOrderRunner(
             device,

@@ -12,6 +12,7 @@ import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.v1.WorkerGrpc;
 import dev.longtake.worker.WorkerMain;
+import dev.longtake.worker.device.DeviceChoice;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
@@ -47,7 +48,7 @@ final class ProcessGang implements Gang {
     this.logs = logs;
   }
 
-  static ProcessGang start(Path model, int workers) {
+  static ProcessGang start(Path model, int workers, DeviceChoice device) {
     ProcessGang gang;
     try {
       gang = new ProcessGang(Files.createTempDirectory("longtake-conformance"));
@@ -56,7 +57,7 @@ final class ProcessGang implements Gang {
           ErrorCode.INTERNAL, "Cannot create a folder for the workers' logs: " + e.getMessage(), e);
     }
     try {
-      gang.startAll(model, workers);
+      gang.startAll(model, workers, device);
       return gang;
     } catch (Throwable e) {
       gang.close();
@@ -64,12 +65,12 @@ final class ProcessGang implements Gang {
     }
   }
 
-  private void startAll(Path model, int workers) {
+  private void startAll(Path model, int workers, DeviceChoice device) {
     List<Future<JavaProcess>> starting = new ArrayList<>();
     for (int rank = 0; rank < workers; rank++) {
       String name = "worker " + rank;
       Path log = logs.resolve("worker-" + rank + ".log");
-      starting.add(calls.submit(() -> startOne(name, model, log)));
+      starting.add(calls.submit(() -> startOne(name, model, device, log)));
     }
     // Each is waited for even when one fails, so that none is left behind.
     LongtakeException failure = null;
@@ -92,11 +93,11 @@ final class ProcessGang implements Gang {
             .getFingerprint();
   }
 
-  private static JavaProcess startOne(String name, Path model, Path log) {
+  private static JavaProcess startOne(String name, Path model, DeviceChoice device, Path log) {
     return JavaProcess.start(
         name,
         WorkerMain.class.getName(),
-        List.of("--model", model.toString(), "--threads", "1"),
+        List.of("--model", model.toString(), "--threads", "1", "--device", device.toString()),
         List.of("-XX:+UseSerialGC", "-Xmx256m"),
         log,
         READY);

@@ -18,16 +18,24 @@ import org.jspecify.annotations.Nullable;
  * <p>Axis letters: N rows (tokens), K and C channels, H heads, D head dimension. All sums are in float32.
  */
 public interface Device extends AutoCloseable {
-  /** For example {@code "cpu"}. */
+  /** Its kind: {@code "cpu"} or {@code "cuda"}. */
   String name();
 
   /** One line for people: processor, threads, instruction sets. */
   String detail();
 
+  /** A name that is no other device's, such as a GPU's; empty where it has none. */
+  default String uuid() {
+    return "";
+  }
+
   /** That compute. */
   int threads();
 
   DeviceMemory memory();
+
+  /** Waits until all that was called has been done, for whoever measures; a device whose kernels return when they have ended does nothing. */
+  default void finish() {}
 
   /** Whether {@link #pack} can make weights for this input type: always F32, BF16 where the processor has it. */
   boolean supports(DType inputType);

@@ -39,7 +39,7 @@ final class MeasuredRun implements AutoCloseable {
   private static final int MIN_ROUNDS = 4;
 
   private final Device device;
-  private final RankTrace trace = new RankTrace(1);
+  private final RankTrace trace;
   private final Network network;
   private final DeviceBuffer buffer;
   private final Matrix latents;
@@ -54,6 +54,7 @@ final class MeasuredRun implements AutoCloseable {
   MeasuredRun(Device device, Program program, Weights weights, MeasuredClip clip) {
     this.device = device;
     this.clip = clip;
+    trace = new RankTrace(1, device::finish);
     ModelDescription model = program.model();
     Geometry geometry = clip.geometry(model.patches().size());
     TextInput text = model.text();
@@ -80,7 +81,12 @@ final class MeasuredRun implements AutoCloseable {
     }
     latents = rows.in(buffer);
     input = new StepInput(latents, new float[] {1}, null, null);
-    network.prepare();
+    try {
+      network.prepare();
+    } catch (Throwable e) {
+      close();
+      throw e;
+    }
     var _ = trace.take();
   }
 
@@ -181,6 +187,7 @@ final class MeasuredRun implements AutoCloseable {
         long start = System.nanoTime();
         device.download(all, host);
         device.upload(host, all);
+        device.finish();
         best = Math.min(best, System.nanoTime() - start);
       }
       return best / 1e9 / (2.0 * host.byteSize());

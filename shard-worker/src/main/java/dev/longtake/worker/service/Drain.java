@@ -13,7 +13,8 @@ import org.slf4j.LoggerFactory;
 /**
  * The end of a worker's service. Once it has begun to drain, the worker tells its coordinator and takes no more orders; those that run go
  * on. It has ended when the coordinator says so, which it does when the job has no more need of the worker, or a moment after the last
- * order when the coordinator says nothing, or when the time for it is over; an idle worker ends at once. Thread-safe; owns nothing.
+ * order when the coordinator says nothing, or when the time for it is over; an idle worker ends at once. It begins by itself when the
+ * device is lost, and ends with that error then. Thread-safe; owns nothing.
  */
 public final class Drain {
   private static final Logger LOG = LoggerFactory.getLogger(Drain.class);
@@ -25,6 +26,7 @@ public final class Drain {
   private final @Nullable ClusterMembership membership;
   private final Duration timeout;
   private final CompletableFuture<@Nullable Void> end = new CompletableFuture<>();
+  private volatile @Nullable LongtakeException deviceLost;
 
   /**
    * The end of a worker that serves.
@@ -40,6 +42,13 @@ public final class Drain {
       var _ = membership.refused().thenAccept(end::completeExceptionally);
       var _ = membership.toldToLeave().thenAccept(end::complete);
     }
+    var _ = worker.deviceLost().thenAccept(this::onDeviceLost);
+  }
+
+  /** What runs fails by itself; the drain lets that be heard before the process ends. */
+  private void onDeviceLost(LongtakeException failure) {
+    deviceLost = failure;
+    begin();
   }
 
   /** Begins to drain; does not block. */
@@ -68,11 +77,15 @@ public final class Drain {
   /**
    * Waits for the end: the life of the process.
    *
-   * @throws LongtakeException with which the coordinator has refused the worker on its way back
+   * @throws LongtakeException with which the coordinator has refused the worker on its way back, or DEVICE_LOST
    */
   public void await() {
     try {
       end.join();
+      LongtakeException lost = deviceLost;
+      if (lost != null) {
+        throw new LongtakeException(lost.code(), lost.getMessage(), lost);
+      }
     } catch (CompletionException e) {
       if (e.getCause() instanceof LongtakeException refusal) {
         throw new LongtakeException(refusal.code(), refusal.getMessage(), refusal);

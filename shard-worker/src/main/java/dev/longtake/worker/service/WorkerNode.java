@@ -7,9 +7,10 @@ import org.jspecify.annotations.Nullable;
  * What a worker can do, behind its services.
  *
  * @param model what it serves; orders must name its fingerprint
- * @param device the device's name: {@code "cpu"}
+ * @param device the device's kind: {@code "cpu"} or {@code "cuda"}
  * @param deviceDetail one line for people
- * @param threads that compute
+ * @param deviceUuid empty where the device has none
+ * @param threads of the host that compute
  * @param memoryTotalBytes what the device may use
  * @param encoder null when the model folder has no text encoder
  * @param pixels encodes frames, or says why not
@@ -19,6 +20,7 @@ public record WorkerNode(
     ModelCard model,
     String device,
     String deviceDetail,
+    String deviceUuid,
     int threads,
     long memoryTotalBytes,
     OrderRunner runner,

@@ -53,14 +53,16 @@ public final class WorkerServer implements AutoCloseable {
   private final CheckThreads checkThreads = new CheckThreads();
   private final SelfCheck selfCheck;
   private volatile String fault = "";
+  private final CompletableFuture<LongtakeException> deviceLost = new CompletableFuture<>();
   private final AtomicBoolean closed = new AtomicBoolean();
 
   private WorkerServer(WorkerSettings settings, WorkerNode node, Telemetry telemetry) {
     this.node = node;
     this.callToken = settings.callToken();
+    var runner = new DeviceWatch(node.runner(), this::onDeviceLost);
     this.hub = new ExchangeHub(settings.exchange(), settings.tls(), telemetry.registry());
     this.callbacks = callbackThreads();
-    this.service = new WorkerService(node, described, hub, settings, telemetry.registry());
+    this.service = new WorkerService(node, runner, described, hub, settings, telemetry.registry());
     try {
       this.server =
           Endpoints.serve(
@@ -76,8 +78,7 @@ public final class WorkerServer implements AutoCloseable {
       throw e;
     }
     this.selfCheck =
-        new SelfCheck(
-            node.runner()::check, service::isBusy, this::onFault, checkThreads, checkThreads);
+        new SelfCheck(runner::check, service::isBusy, this::onFault, checkThreads, checkThreads);
     this.description = describe(settings, node, server.getPort(), telemetry);
     Metric.WORKER_HEALTHY.gauge(telemetry.registry(), () -> fault.isEmpty() ? 1 : 0);
     described.complete(description);
@@ -121,6 +122,18 @@ public final class WorkerServer implements AutoCloseable {
     }
   }
 
+  private void onDeviceLost(LongtakeException failure) {
+    if (!deviceLost.isDone()) {
+      onFault(failure.getMessage());
+      deviceLost.complete(failure);
+    }
+  }
+
+  /** Completes when the device has failed for good: the worker can do nothing more, and its process should end with that error. */
+  CompletableFuture<LongtakeException> deviceLost() {
+    return deviceLost.copy();
+  }
+
   private static ExecutorService callbackThreads() {
     var pool =
         new ThreadPoolExecutor(
@@ -146,6 +159,7 @@ public final class WorkerServer implements AutoCloseable {
         .setModel(node.model())
         .setDevice(node.device())
         .setDeviceDetail(node.deviceDetail())
+        .setDeviceUuid(node.deviceUuid())
         .setMemoryTotalBytes(node.memoryTotalBytes())
         .setHost(Host.name(settings.advertisedHost()))
         .setProcessors(Runtime.getRuntime().availableProcessors())

@@ -49,6 +49,7 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
   private static final Duration STOP_WAIT = Duration.ofSeconds(10);
 
   private final WorkerNode node;
+  private final OrderRunner runner;
   private final CompletableFuture<WorkerDescription> description;
   private final ExchangeHub hub;
   private final Duration exchangeTimeout;
@@ -62,13 +63,16 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
   private boolean draining; // guarded by running
   private final CompletableFuture<@Nullable Void> drained = new CompletableFuture<>();
 
+  /** @param runner the node's, or what watches it */
   WorkerService(
       WorkerNode node,
+      OrderRunner runner,
       CompletableFuture<WorkerDescription> description,
       ExchangeHub hub,
       WorkerSettings settings,
       MeterRegistry registry) {
     this.node = node;
+    this.runner = runner;
     this.description = description;
     this.hub = hub;
     this.exchangeTimeout = settings.exchangeTimeout();
@@ -248,7 +252,7 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
     Throwable failure = null;
     long startNanos = System.nanoTime();
     try {
-      node.runner().run(order.order(), exchange, order::emit, order::isCanceled);
+      runner.run(order.order(), exchange, order::emit, order::isCanceled);
     } catch (RuntimeException | Error e) {
       failure = e;
       exchange.abort(e);

@@ -8,6 +8,7 @@ import dev.longtake.common.checkpoint.Checkpoint;
 import dev.longtake.common.checkpoint.Checkpoints;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.v1.Precision;
+import dev.longtake.worker.device.DeviceChoice;
 import dev.longtake.worker.engine.model.CatalogModel;
 import dev.longtake.worker.engine.model.ModelCatalog;
 import dev.longtake.worker.engine.program.LinearSpec;
@@ -32,7 +33,7 @@ class ConformanceMutationTest {
   @TempDir Path temporary = Path.of("");
 
   private static List<RunReport> check(GoldenCopy copy) {
-    return new Conformance(1, Precision.PRECISION_F32).check(copy.folder());
+    return new Conformance(1, Precision.PRECISION_F32, new DeviceChoice.Cpu()).check(copy.folder());
   }
 
   /** One value of one layer, of layers drawn from a seed. */

@@ -9,6 +9,7 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.v1.Precision;
 import dev.longtake.worker.device.Device;
+import dev.longtake.worker.device.DeviceChoice;
 import dev.longtake.worker.device.cpu.CpuDevice;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -66,7 +67,8 @@ class ConformanceTest {
   @TempDir Path temporary = Path.of("");
 
   private static List<RunReport> check(String golden, int workers, Precision precision) {
-    return new Conformance(workers, precision).check(GoldenFolders.golden(golden));
+    return new Conformance(workers, precision, new DeviceChoice.Cpu())
+        .check(GoldenFolders.golden(golden));
   }
 
   private static void assertComplete(String name, List<RunReport> reports) {
@@ -141,7 +143,7 @@ class ConformanceTest {
         manifest, Files.readString(manifest).replace("\"rms_norm\"", "\"group_norm\""));
     GoldenCopy model = GoldenCopy.of("stdit_v3_hd72", temporary);
     model.changeConfig(config -> source(config).addProperty("class", "UNet"));
-    Conformance conformance = new Conformance(1, Precision.PRECISION_F32);
+    Conformance conformance = new Conformance(1, Precision.PRECISION_F32, new DeviceChoice.Cpu());
 
     assertThatThrownBy(() -> conformance.check(functions.folder()))
         .isInstanceOf(LongtakeException.class)
@@ -189,7 +191,8 @@ class ConformanceTest {
     Path copy = GoldenCopy.of("stdit_v3_hd72", temporary).folder();
     Files.delete(copy.resolve("outputs.safetensors"));
 
-    assertThatThrownBy(() -> new Conformance(1, Precision.PRECISION_F32).check(copy))
+    assertThatThrownBy(
+            () -> new Conformance(1, Precision.PRECISION_F32, new DeviceChoice.Cpu()).check(copy))
         .isInstanceOf(LongtakeException.class)
         .hasMessageContaining("outputs.safetensors");
   }

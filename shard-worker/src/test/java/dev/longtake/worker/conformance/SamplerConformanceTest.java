@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.WorkOrder;
+import dev.longtake.worker.device.DeviceChoice;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -78,7 +79,9 @@ class SamplerConformanceTest {
   @ParameterizedTest
   @ValueSource(strings = {"sampler_dpmpp", "sampler_ddim"})
   void shouldFollowTheReferenceWhenGivenItsPredictions(String name) {
-    var reports = new Conformance(1, Precision.PRECISION_F32).check(GoldenFolders.golden(name));
+    var reports =
+        new Conformance(1, Precision.PRECISION_F32, new DeviceChoice.Cpu())
+            .check(GoldenFolders.golden(name));
 
     assertThat(reports).hasSizeGreaterThanOrEqualTo(4).noneMatch(RunReport::failed);
     assertThat(reports)

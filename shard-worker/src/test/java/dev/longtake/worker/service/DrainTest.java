@@ -1,19 +1,26 @@
 package dev.longtake.worker.service;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.v1.JoinReply;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkFinished;
+import dev.longtake.v1.WorkOrder;
 import dev.longtake.v1.WorkerGrpc;
 import dev.longtake.v1.WorkerReport;
+import dev.longtake.worker.engine.GangExchange;
 import io.grpc.ManagedChannel;
 import io.grpc.Server;
+import io.grpc.health.v1.HealthCheckRequest;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.health.v1.HealthGrpc;
 import io.grpc.protobuf.services.HealthStatusManager;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -26,6 +33,8 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -185,5 +194,76 @@ final class DrainTest {
     coordinator.replies.take().onNext(JoinReply.newBuilder().setLeave(true).build());
     drain.await();
     assertThat(worker.report().getLeaving()).isFalse();
+  }
+
+  /** Its first order fails with its device, and so does whatever comes after. */
+  private WorkerServer workerWithoutDevice() {
+    OrderRunner runner =
+        (order, exchange, events, canceled) -> {
+          throw new LongtakeException(ErrorCode.DEVICE_LOST, "Expected a GPU, but it burns");
+        };
+    var worker =
+        WorkerServer.start(
+            TestNodes.settings(LONG, /* maxOrders= */ 1),
+            TestNodes.node(runner, null),
+            Telemetry.hidden());
+    opened.push(worker);
+    return worker;
+  }
+
+  @Test
+  void shouldReportLeaveAndEndWithTheErrorWhenTheDeviceIsLost() throws Exception {
+    WorkerServer worker = workerWithoutDevice();
+    var drain = new Drain(worker, join(worker), LONG);
+    ManagedChannel channel = Endpoints.connect(worker.address());
+    opened.push(channel::shutdownNow);
+
+    Throwable failure =
+        catchThrowable(() ->
+            stub(worker)
+                .run(TestNodes.order("job-1", List.of(worker.address())).build())
+                .forEachRemaining(event -> {}));
+
+    assertThat(GrpcErrors.fromStatus(failure, "worker").code()).isEqualTo(ErrorCode.DEVICE_LOST);
+    WorkerReport report = report();
+    assertThat(report.getLeaving()).isTrue();
+    assertThat(report.getFault()).isEqualTo("Expected a GPU, but it burns");
+    assertThat(
+            HealthGrpc.newBlockingStub(channel)
+                .check(HealthCheckRequest.getDefaultInstance())
+                .getStatus())
+        .isEqualTo(ServingStatus.NOT_SERVING);
+    coordinator.replies.take().onNext(JoinReply.newBuilder().setLeave(true).build());
+    assertThatThrownBy(drain::await)
+        .isInstanceOfSatisfying(
+            LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.DEVICE_LOST))
+        .hasMessage("Expected a GPU, but it burns");
+  }
+
+  @Test
+  void shouldEndWithTheErrorWhenACheckFindsThatTheDeviceIsLost() {
+    OrderRunner runner =
+        new OrderRunner() {
+          @Override
+          public void run(
+              WorkOrder order,
+              GangExchange exchange,
+              Consumer<WorkEvent> events,
+              BooleanSupplier canceled) {
+            throw new AssertionError("no order comes");
+          }
+
+          @Override
+          public float[] check() {
+            throw new LongtakeException(ErrorCode.DEVICE_LOST, "Expected a GPU, but it froze");
+          }
+        };
+    var worker =
+        WorkerServer.start(
+            TestNodes.settings(LONG), TestNodes.node(runner, null), Telemetry.hidden());
+    opened.push(worker);
+
+    assertThatThrownBy(new Drain(worker, /* membership= */ null, LONG)::await)
+        .hasMessage("Expected a GPU, but it froze");
   }
 }

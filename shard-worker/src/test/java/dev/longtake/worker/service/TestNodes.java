@@ -24,7 +24,8 @@ final class TestNodes {
   private TestNodes() {}
 
   static WorkerNode node(OrderRunner runner, @Nullable PromptEncoder encoder) {
-    return new WorkerNode(MODEL, "cpu", "a test", 1, 1 << 20, runner, encoder, NO_PIXELS, () -> {});
+    return new WorkerNode(
+        MODEL, "cpu", "a test", "", 1, 1 << 20, runner, encoder, NO_PIXELS, () -> {});
   }
 
   static WorkerSettings settings(Duration eventTimeout) {

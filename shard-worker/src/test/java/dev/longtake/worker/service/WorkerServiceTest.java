@@ -335,6 +335,7 @@ final class WorkerServiceTest {
                 TestNodes.MODEL,
                 "cpu",
                 "",
+                "",
                 1,
                 1,
                 untilCanceled,

@@ -2,10 +2,12 @@ package dev.longtake.ops.launcher;
 
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.model.ModelFolder;
+import dev.longtake.worker.device.DeviceChoice;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -22,18 +24,36 @@ final class ClusterOptions {
   int workers = 2;
 
   @Option(
+      names = "--device",
+      paramLabel = "DEVICE",
+      defaultValue = "cpu",
+      description =
+          "What the workers compute with: cpu; cuda, which gives the first worker GPU 0, the second"
+              + " GPU 1 and so on; or cuda:INDEX or cuda:UUID, a GPU for all (default:"
+              + " ${DEFAULT-VALUE}).")
+  String device = "cpu";
+
+  @Option(
       names = "--model",
       paramLabel = "DIR|FILE",
       description = "Folder, or file with weights, of a model (default: the demo model).")
   @Nullable Path model;
 
-  /** @throws LongtakeException INVALID_REQUEST */
-  int requireWorkers() {
+  /**
+   * The device of each worker, as {@code longtake worker --device} takes it.
+   *
+   * @throws LongtakeException INVALID_REQUEST
+   */
+  List<String> requireDevices() {
     if (workers < 1 || workers > MAX_WORKERS) {
       throw LongtakeException.invalidField(
           "workers", "Expected --workers of 1 to %d, but got %d".formatted(MAX_WORKERS, workers));
     }
-    return workers;
+    var _ = DeviceChoice.parse(device);
+    boolean isOneEach = device.equalsIgnoreCase("cuda");
+    return IntStream.range(0, workers)
+        .mapToObj(worker -> isOneEach ? "cuda:" + worker : device)
+        .toList();
   }
 
   /**

@@ -84,16 +84,16 @@ final class DemoCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     Path file = out == null ? OutputFile.forPrompt(prompt) : out;
-    int workers = cluster.requireWorkers();
+    List<String> devices = cluster.requireDevices();
     ModelFolder model = cluster.requireVideoModel();
     OutputFile.prepare(file);
     ProgressBar progress = ProgressBar.onStandardError();
     GenerationReport report;
     try {
-      progress.phase("starting a coordinator and " + Texts.workers(workers));
+      progress.phase("starting a coordinator and " + Texts.workers(devices.size()));
       long startNanos = System.nanoTime();
       try (LocalCluster local =
-          LocalCluster.start(LocalCluster.Programs.LONGTAKE, model.root(), workers, 0, List.of())) {
+          LocalCluster.start(LocalCluster.Programs.LONGTAKE, model.root(), devices, 0, List.of())) {
         var starting =
             new GenerationReport.Stage(
                 "starting the cluster", (System.nanoTime() - startNanos) / 1e9);

@@ -60,13 +60,14 @@ final class LocalCluster implements AutoCloseable {
 
   /** As the other {@code start}, without metrics. */
   static LocalCluster start(
-      Programs programs, Path model, int workers, int port, List<String> more) {
-    return start(programs, model, workers, port, OptionalInt.empty(), more);
+      Programs programs, Path model, List<String> devices, int port, List<String> more) {
+    return start(programs, model, devices, port, OptionalInt.empty(), more);
   }
 
   /**
    * Starts a coordinator, then all workers at once, and returns when all have joined.
    *
+   * @param devices of the workers, one each
    * @param port of the coordinator; 0 for any free one
    * @param metricsPort of the coordinator, 0 for any free one; workers take any
    * @param more options that all of them have
@@ -75,7 +76,7 @@ final class LocalCluster implements AutoCloseable {
   static LocalCluster start(
       Programs programs,
       Path model,
-      int workers,
+      List<String> devices,
       int port,
       OptionalInt metricsPort,
       List<String> more) {
@@ -83,7 +84,7 @@ final class LocalCluster implements AutoCloseable {
     boolean isStarted = false;
     try {
       Runtime.getRuntime().addShutdownHook(cluster.shutdownHook);
-      cluster.startProcesses(model, workers, port, metricsPort, more);
+      cluster.startProcesses(model, devices, port, metricsPort, more);
       isStarted = true;
       return cluster;
     } catch (LongtakeException e) {
@@ -101,7 +102,7 @@ final class LocalCluster implements AutoCloseable {
   }
 
   private void startProcesses(
-      Path model, int workers, int port, OptionalInt metricsPort, List<String> more) {
+      Path model, List<String> devices, int port, OptionalInt metricsPort, List<String> more) {
     JavaProcess coordinator =
         watched(
             JavaProcess.start(
@@ -116,16 +117,17 @@ final class LocalCluster implements AutoCloseable {
                 withTemporaryFiles(COORDINATOR_FLAGS),
                 folder.resolve("coordinator.log"),
                 START_TIMEOUT));
-    int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / workers);
+    int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / devices.size());
     List<String> ofWorkers =
         both(metrics(metricsPort.isPresent() ? OptionalInt.of(0) : metricsPort), more);
     try (ExecutorService starters = Executors.newVirtualThreadPerTaskExecutor()) {
       var starts = new ArrayList<Future<JavaProcess>>();
-      for (int i = 1; i <= workers; i++) {
-        String id = "w" + i;
+      for (String device : devices) {
+        String id = "w" + (starts.size() + 1);
+        var own = List.of("--id", id, "--threads", Integer.toString(threads), "--device", device);
         starts.add(
             starters.submit(
-                () -> startWorker(id, coordinator.address(), model, threads, ofWorkers)));
+                () -> startWorker(id, coordinator.address(), model, both(own, ofWorkers))));
       }
       for (Future<JavaProcess> start : starts) {
         var _ = start.get();
@@ -147,8 +149,7 @@ final class LocalCluster implements AutoCloseable {
         : List.of("--metrics-host", LOOPBACK, "--metrics-port", Integer.toString(port.getAsInt()));
   }
 
-  private JavaProcess startWorker(
-      String id, String coordinator, Path model, int threads, List<String> more) {
+  private JavaProcess startWorker(String id, String coordinator, Path model, List<String> more) {
     return watched(
         JavaProcess.start(
             "worker " + id,
@@ -162,11 +163,7 @@ final class LocalCluster implements AutoCloseable {
                     "--host",
                     LOOPBACK,
                     "--port",
-                    "0",
-                    "--id",
-                    id,
-                    "--threads",
-                    Integer.toString(threads)),
+                    "0"),
                 more),
             withTemporaryFiles(WORKER_FLAGS),
             folder.resolve(id + ".log"),

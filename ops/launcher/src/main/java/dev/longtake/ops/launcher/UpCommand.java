@@ -57,12 +57,12 @@ final class UpCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    int workers = cluster.requireWorkers();
+    List<String> devices = cluster.requireDevices();
     ModelFolder model = cluster.requireModel();
     List<String> tlsArguments = tls.arguments();
     ProgressBar progress = ProgressBar.onStandardError();
-    progress.phase("starting a coordinator and " + Texts.workers(workers));
-    try (LocalCluster local = start(workers, tlsArguments, progress)) {
+    progress.phase("starting a coordinator and " + Texts.workers(devices.size()));
+    try (LocalCluster local = start(devices, tlsArguments, progress)) {
       var options = new ArrayList<>(List.of("--coordinator", local.coordinatorAddress()));
       options.addAll(tlsArguments);
       String called = String.join(" ", options);
@@ -119,12 +119,13 @@ final class UpCommand implements Callable<Integer> {
             "longtake generate \"a red circle moving right on a black background\" " + called);
   }
 
-  private LocalCluster start(int workers, List<String> tlsArguments, ProgressBar progress) {
+  private LocalCluster start(
+      List<String> devices, List<String> tlsArguments, ProgressBar progress) {
     try {
       return LocalCluster.start(
           LocalCluster.Programs.LONGTAKE,
           cluster.path(),
-          workers,
+          devices,
           port,
           metricsPort(),
           tlsArguments);

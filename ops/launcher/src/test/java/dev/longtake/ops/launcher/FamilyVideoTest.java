@@ -2,18 +2,12 @@ package dev.longtake.ops.launcher;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
-import dev.longtake.common.tensor.DType;
-import dev.longtake.ops.model.RandomModel;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobState;
 import dev.longtake.v1.Plan;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -47,7 +41,9 @@ class FamilyVideoTest {
       })
   void shouldMakeTheSameVideoOnAnyNumberOfWorkers(
       String scheduler, int guidedChannels, int frames, String config) throws Exception {
-    Path model = model(scheduler, guidedChannels, config.replace('\'', '"'));
+    Path model =
+        TestModels.withTransformer(
+            folder.resolve("model"), scheduler, guidedChannels, config.replace('\'', '"'));
     GenerationRequest request =
         GenerationRequest.newBuilder()
             .setPrompt("a red circle moving right")
@@ -72,33 +68,5 @@ class FamilyVideoTest {
     Path file = folder.resolve(job.getId() + ".mp4");
     cluster.client().download(job.getId(), file);
     return Files.readAllBytes(file);
-  }
-
-  /** A copy of the demo model with another transformer and the sampler that goes with it. */
-  private Path model(String scheduler, int guidedChannels, String config) throws IOException {
-    Path model = TestModels.copy(folder.resolve("model"));
-    Path dit = model.resolve("dit");
-    try (Stream<Path> files = Files.list(dit)) {
-      for (Path file : files.toList()) {
-        Files.delete(file);
-      }
-    }
-    RandomModel.of(Path.of("config.json"), JsonParser.parseString(config).getAsJsonObject())
-        .write(dit, DType.F32, RandomModel.SHARD_BYTES, 1);
-    Path file = model.resolve("model_index.json");
-    JsonObject index = JsonParser.parseString(Files.readString(file)).getAsJsonObject();
-    index.addProperty("scheduler", scheduler);
-    index.addProperty("guided_channels", guidedChannels);
-    index.addProperty("cfg_scale", 4);
-    try (Stream<Path> files = Files.list(dit)) {
-      JsonObject part = new JsonObject();
-      for (Path written : files.toList()) {
-        String name = String.valueOf(written.getFileName());
-        part.addProperty(name.equals("config.json") ? "config" : "weights", "dit/" + name);
-      }
-      index.add("dit", part);
-    }
-    Files.writeString(file, index.toString());
-    return model;
   }
 }

@@ -18,6 +18,8 @@ class LocalClusterTest {
   private static final LocalCluster.Programs PRETEND =
       new LocalCluster.Programs(PretendServer.class.getName(), PretendServer.class.getName());
 
+  private static final List<String> CPUS = List.of("cpu", "cpu", "cpu");
+
   private static long livingChildren() {
     return ProcessHandle.current().children().filter(ProcessHandle::isAlive).count();
   }
@@ -26,7 +28,7 @@ class LocalClusterTest {
   void shouldStartAllAndLeaveNothingWhenClosed() throws Exception {
     long before = livingChildren();
     LocalCluster cluster =
-        LocalCluster.start(PRETEND, Path.of("/some/model"), 3, 0, List.of("--tls-ca", "x"));
+        LocalCluster.start(PRETEND, Path.of("/some/model"), CPUS, 0, List.of("--tls-ca", "x"));
     try (cluster) {
       assertThat(cluster.workers())
           .extracting(JavaProcess::name)
@@ -35,7 +37,7 @@ class LocalClusterTest {
           .contains("temporary files in " + cluster.folder() + " |")
           .contains("--coordinator " + cluster.coordinatorAddress())
           .contains("--model /some/model --host 127.0.0.1 --port 0 --id w2 --threads ")
-          .endsWith(" --tls-ca x --exit-with-parent");
+          .endsWith(" --device cpu --tls-ca x --exit-with-parent");
       assertThat(livingChildren()).isEqualTo(before + 4);
     }
     assertThat(livingChildren()).isEqualTo(before);
@@ -47,7 +49,7 @@ class LocalClusterTest {
   void shouldNameTheProcessAndKeepItsLogWhenOneDies() throws Exception {
     Path folder;
     try (LocalCluster cluster =
-        LocalCluster.start(PRETEND, Path.of("/some/model"), 2, 0, List.of())) {
+        LocalCluster.start(PRETEND, Path.of("/some/model"), CPUS.subList(0, 2), 0, List.of())) {
       folder = cluster.folder();
       String address = cluster.workers().get(1).address();
       int port = Integer.parseInt(address.substring(address.indexOf(':') + 1));
@@ -70,7 +72,8 @@ class LocalClusterTest {
   @Test
   void shouldLeaveNothingWhenAWorkerDoesNotStart() {
     long before = livingChildren();
-    assertThatThrownBy(() -> LocalCluster.start(PRETEND, Path.of("/some/broken"), 2, 0, List.of()))
+    assertThatThrownBy(() ->
+            LocalCluster.start(PRETEND, Path.of("/some/broken"), CPUS.subList(0, 2), 0, List.of()))
         .isInstanceOfSatisfying(
             LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.INVALID_REQUEST))
         .hasMessageContaining(

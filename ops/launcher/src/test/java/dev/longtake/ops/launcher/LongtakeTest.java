@@ -74,6 +74,25 @@ class LongtakeTest {
   }
 
   @Test
+  void shouldRefuseADeviceThatIsNone() {
+    assertOneLine(
+        line.execute("demo", "a cat", "--device", "gpu"),
+        2,
+        "Expected --device to be cpu, cuda, cuda:INDEX or cuda:UUID, but got 'gpu'");
+  }
+
+  @Test
+  void shouldGiveEachWorkerAGpuOfItsOwnUnlessOneIsNamed() {
+    var options = new ClusterOptions();
+    options.workers = 3;
+    assertThat(options.requireDevices()).containsExactly("cpu", "cpu", "cpu");
+    options.device = "cuda";
+    assertThat(options.requireDevices()).containsExactly("cuda:0", "cuda:1", "cuda:2");
+    options.device = "cuda:1";
+    assertThat(options.requireDevices()).containsOnly("cuda:1").hasSize(3);
+  }
+
+  @Test
   void shouldNameTheModelFolderWhenItIsMissing() {
     Path model = folder.resolve("nowhere");
     assertOneLine(

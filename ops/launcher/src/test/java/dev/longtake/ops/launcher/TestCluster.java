@@ -119,14 +119,24 @@ final class TestCluster implements AutoCloseable {
       var starts = new ArrayList<CompletableFuture<JavaProcess>>();
       for (List<String> own : more) {
         String id = "w" + (workers.size() + starts.size() + 1);
-        starts.add(CompletableFuture.supplyAsync(() -> startWorker(id, own), threads));
+        starts.add(CompletableFuture.supplyAsync(() -> startWorker(id, List.of(), own), threads));
       }
       starts.forEach(start -> workers.add(start.join()));
     }
   }
 
-  private JavaProcess startWorker(String id, List<String> more) {
-    return JavaProcess.start(
+  /**
+   * Starts one more.
+   *
+   * @param launcher as {@link JavaProcess#startWithin} takes it
+   */
+  void addWorker(List<String> launcher, String... options) {
+    workers.add(startWorker("w" + (workers.size() + 1), launcher, List.of(options)));
+  }
+
+  private JavaProcess startWorker(String id, List<String> launcher, List<String> more) {
+    return JavaProcess.startWithin(
+        launcher,
         "worker " + id,
         LocalCluster.Programs.LONGTAKE.workerMain(),
         both(

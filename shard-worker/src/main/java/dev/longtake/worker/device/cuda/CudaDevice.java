@@ -1,9 +1,11 @@
 package dev.longtake.worker.device.cuda;
 
+import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.Activation;
 import dev.longtake.worker.device.Checks;
 import dev.longtake.worker.device.Device;
+import dev.longtake.worker.device.DeviceChoice;
 import dev.longtake.worker.device.DeviceMemory;
 import dev.longtake.worker.device.DeviceTurns;
 import dev.longtake.worker.device.DeviceTurns.Turn;
@@ -17,6 +19,7 @@ import dev.longtake.worker.device.RowVectors;
 import dev.longtake.worker.device.Sequences;
 import dev.longtake.worker.device.Term;
 import dev.longtake.worker.device.TokenReduction;
+import dev.longtake.worker.device.cuda.driver.CudaDriver;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -24,8 +27,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A GPU. Kernels run in the order of the calls, later than these return; {@link #download} waits for them. Two calls at the same
  * time, {@link #pack} and {@link #close} included, are an {@link IllegalStateException}; wrong shapes, dtypes and overlapping views
- * an {@link IllegalArgumentException}; a failure of the GPU a {@link dev.longtake.common.error.LongtakeException} with CUDA's name
- * of the error.
+ * an {@link IllegalArgumentException}; a failure of the GPU a {@link LongtakeException} with CUDA's name of the error: after a DEVICE_LOST
+ * every call fails with the same.
  *
  * <p>Products of bfloat16 run on the tensor cores, those of float32 never do. Attention rounds q, k, v and the probabilities to
  * bfloat16 where its result is bfloat16 and the head has 32, 48, 64, 72, 80, 96 or 128 channels.
@@ -38,13 +41,44 @@ public final class CudaDevice implements Device {
   private final CudaAttention attention;
   private final DeviceTurns turns = new DeviceTurns();
 
+  /** Of the GPU's free memory, what is left to the driver: one part in so many. */
+  private static final int SPARE_PART = 16;
+
   /** Owns the driver. */
-  CudaDevice(CudaDriver driver, long memoryLimitBytes) {
+  private CudaDevice(CudaDriver driver, long memoryLimitBytes) {
     this.driver = driver;
     memory = new CudaMemory(driver, memoryLimitBytes);
     launcher = new Launcher(driver, memory);
     products = new Products(memory, driver, launcher);
     attention = new CudaAttention(launcher);
+  }
+
+  /**
+   * Opens a GPU.
+   *
+   * @param memoryLimitBytes what {@link #memory()} hands out at most; null for what is free now, but for a sixteenth
+   * @throws LongtakeException INVALID_REQUEST where the build has no kernels, or there is no driver or no such GPU, or it is in use by
+   *     another process alone, or it or the driver is too old; OUT_OF_MEMORY
+   */
+  public static CudaDevice open(DeviceChoice.Cuda choice, @Nullable Long memoryLimitBytes) {
+    return open(choice, Kernels.load(), memoryLimitBytes);
+  }
+
+  /** As the other one, with kernels that are given. */
+  static CudaDevice open(
+      DeviceChoice.Cuda choice, byte[] kernels, @Nullable Long memoryLimitBytes) {
+    CudaDriver driver = CudaDriver.open(choice, kernels);
+    try {
+      long limitBytes = memoryLimitBytes == null ? usable(driver.freeBytes()) : memoryLimitBytes;
+      return new CudaDevice(driver, limitBytes);
+    } catch (Throwable e) {
+      driver.close();
+      throw e;
+    }
+  }
+
+  private static long usable(long freeBytes) {
+    return Math.max(1, freeBytes - freeBytes / SPARE_PART);
   }
 
   @Override
@@ -55,6 +89,11 @@ public final class CudaDevice implements Device {
   @Override
   public String detail() {
     return driver.detail();
+  }
+
+  @Override
+  public String uuid() {
+    return driver.uuid();
   }
 
   /** The GPU's multiprocessors. */
@@ -83,6 +122,13 @@ public final class CudaDevice implements Device {
       arguments.views(view(matrix));
     }
     return arguments;
+  }
+
+  @Override
+  public void finish() {
+    try (Turn _ = turns.take()) {
+      driver.synchronize();
+    }
   }
 
   @Override

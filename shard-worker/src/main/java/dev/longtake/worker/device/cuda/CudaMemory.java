@@ -3,6 +3,7 @@ package dev.longtake.worker.device.cuda;
 import dev.longtake.worker.device.AccountedMemory;
 import dev.longtake.worker.device.Checks;
 import dev.longtake.worker.device.DeviceBuffer;
+import dev.longtake.worker.device.cuda.driver.CudaDriver;
 import org.jspecify.annotations.Nullable;
 
 /** Memory of one GPU. */
@@ -28,7 +29,7 @@ final class CudaMemory extends AccountedMemory<CudaBuffer> {
 
   /** Takes a buffer out of the account and gives its memory back. */
   void free(CudaBuffer buffer, long address) {
-    release(buffer, () -> driver.free(address, Math.max(1, buffer.sizeBytes())));
+    release(buffer, () -> driver.free(address));
   }
 
   /** Where a buffer of this device is. */

@@ -1,6 +1,7 @@
 package dev.longtake.worker.device.cuda;
 
 import dev.longtake.worker.device.Activation;
+import dev.longtake.worker.device.cuda.driver.CudaDriver;
 
 /** Launches kernels in their usual shapes, with reused memory for arguments. For one thread at a time. */
 final class Launcher implements AutoCloseable {

@@ -3,6 +3,7 @@ package dev.longtake.worker.device.cuda;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.Activation;
 import dev.longtake.worker.device.RowVectors;
+import dev.longtake.worker.device.cuda.driver.CudaDriver;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 

@@ -1,5 +1,6 @@
 package dev.longtake.worker.device.cuda;
 
+import dev.longtake.worker.device.cuda.driver.CudaDriver;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

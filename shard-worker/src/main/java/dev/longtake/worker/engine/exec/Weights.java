@@ -78,7 +78,12 @@ public final class Weights implements AutoCloseable {
       MemorySegment values = checkpoint.f32(spec.name(), scratch, longs(spec.shape()));
       DeviceBuffer buffer = device.memory().allocate((long) rows * columns * 4, "weights");
       Matrix matrix = Matrix.dense(buffer, rows, columns, DType.F32);
-      device.upload(values, matrix);
+      try {
+        device.upload(values, matrix);
+      } catch (Throwable e) {
+        buffer.close();
+        throw e;
+      }
       return matrix;
     }
   }

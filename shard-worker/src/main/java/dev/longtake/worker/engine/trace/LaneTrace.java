@@ -9,13 +9,16 @@ import java.util.List;
  */
 public final class LaneTrace {
   private final int lane;
+  private final Runnable settle;
   private final List<Span> spans = new ArrayList<>();
   private int step;
   private String name = "";
   private long sinceNanos;
 
-  LaneTrace(int lane) {
+  /** @param settle run before an operation begins or pauses */
+  LaneTrace(int lane, Runnable settle) {
     this.lane = lane;
+    this.settle = settle;
   }
 
   void step(int number) {
@@ -24,12 +27,14 @@ public final class LaneTrace {
 
   /** An operation begins to compute. */
   public void begin(String operation) {
+    settle.run();
     name = operation;
     sinceNanos = System.nanoTime();
   }
 
   /** The operation stops computing, for a while or for good. */
   public void pause() {
+    settle.run();
     long now = System.nanoTime();
     add(Span.Kind.COMPUTE, sinceNanos, now);
     sinceNanos = now;

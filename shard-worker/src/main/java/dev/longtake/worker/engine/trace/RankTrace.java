@@ -33,9 +33,22 @@ public final class RankTrace {
    * @param observer hears of each step
    */
   public RankTrace(int laneCount, StepObserver observer) {
+    this(laneCount, observer, () -> {});
+  }
+
+  /**
+   * A time line that shows what operations take on a device that computes later than it is asked to.
+   *
+   * @param settle waits for the device; run before and after every operation
+   */
+  public RankTrace(int laneCount, Runnable settle) {
+    this(laneCount, (_, _) -> {}, settle);
+  }
+
+  private RankTrace(int laneCount, StepObserver observer, Runnable settle) {
     this.observer = observer;
     for (int lane = 0; lane < laneCount; lane++) {
-      lanes.add(new LaneTrace(lane));
+      lanes.add(new LaneTrace(lane, settle));
     }
   }
 

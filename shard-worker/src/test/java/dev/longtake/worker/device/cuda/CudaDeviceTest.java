@@ -1,20 +1,27 @@
 package dev.longtake.worker.device.cuda;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.DeviceContract;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 
-/** The contract, with every kernel's own source executed on the host. */
+/** The contract through the real binding, with every kernel's own source executed on the host. */
 final class CudaDeviceTest extends DeviceContract {
+  @BeforeAll
+  static void startDriver() {
+    EmulatedCuda.reset("");
+  }
+
+  @AfterAll
+  static void requireNothingLeft() {
+    assertThat(EmulatedCuda.usedBytes()).isZero();
+  }
+
   @Override
   protected Device open(int threads, long memoryLimitBytes) {
-    Path library = Path.of(System.getProperty("longtake.cuda.emulation", ""));
-    Assumptions.assumeTrue(
-        Files.isRegularFile(library),
-        "no g++ on this machine, so the CUDA kernels were not compiled for the host");
-    return new CudaDevice(new EmulatedDriver(library), memoryLimitBytes);
+    return EmulatedCuda.open(memoryLimitBytes);
   }
 
   @Override

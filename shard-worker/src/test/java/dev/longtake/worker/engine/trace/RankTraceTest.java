@@ -6,6 +6,7 @@ import dev.longtake.worker.engine.trace.RankTrace.Totals;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
 class RankTraceTest {
@@ -37,6 +38,16 @@ class RankTraceTest {
             List.of(span(Span.Kind.COMPUTE, 0, 0, 5), span(Span.Kind.WAIT, 0, 5, 40)), 0, 40);
 
     assertThat(totals).isEqualTo(new Totals(5, 0, 0, 35));
+  }
+
+  @Test
+  void shouldWaitForTheDeviceBeforeAndAfterEachOperation() {
+    var waits = new AtomicInteger();
+    LaneTrace lane = new RankTrace(1, waits::incrementAndGet).lane(0);
+    lane.begin("product");
+    assertThat(waits).hasValue(1);
+    lane.pause();
+    assertThat(waits).hasValue(2);
   }
 
   @Test

@@ -95,6 +95,7 @@ final class ClusterFile {
                   host,
                   /* processors= */ 0,
                   /* threads= */ 1,
+                  /* device= */ "cuda",
                   entry.gpu.memoryBytes(),
                   times));
         }

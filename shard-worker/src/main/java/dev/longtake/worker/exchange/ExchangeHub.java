@@ -98,12 +98,7 @@ public final class ExchangeHub implements AutoCloseable {
    * @throws LongtakeException STALE_ATTEMPT when the worker already had this or a newer attempt at the job
    */
   public GrpcGang open(
-      String jobId,
-      long attempt,
-      int rank,
-      List<GangMember> gang,
-      int lanes,
-      Duration timeout) {
+      String jobId, long attempt, int rank, List<GangMember> gang, int lanes, Duration timeout) {
     IntFunction<LinkMeters> links = peer -> meters.link(gang.get(peer).id());
     GrpcGang session;
     GrpcGang replaced;

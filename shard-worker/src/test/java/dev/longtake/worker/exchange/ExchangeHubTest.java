@@ -214,7 +214,8 @@ final class ExchangeHubTest {
             chunk(0, 0, 5, new byte[4]).build(),
             chunk(0, 0, 4, new byte[5]).build(),
             chunk(0, 0, 4, new byte[0]).build())) {
-      try (var receiver = on.hub(0).open("j1", attempt, 0, GangMember.at(on.addresses()), 1, LONG)) {
+      try (var receiver =
+          on.hub(0).open("j1", attempt, 0, GangMember.at(on.addresses()), 1, LONG)) {
         var peer = new HandWrittenPeer().hello(attempt, 1, 0);
         // Each in an attempt of its own, and of that attempt unless it is what is wrong.
         peer.chunk(wrong.getAttempt() == 1 ? wrong.toBuilder().setAttempt(attempt).build() : wrong);
@@ -244,7 +245,8 @@ final class ExchangeHubTest {
     var on = start(LONG, 4);
     long attempt = 1;
     for (int second : new int[] {0, 1, 2, 3}) {
-      try (var receiver = on.hub(0).open("j1", attempt, 0, GangMember.at(on.addresses()), 1, LONG)) {
+      try (var receiver =
+          on.hub(0).open("j1", attempt, 0, GangMember.at(on.addresses()), 1, LONG)) {
         var peer = new HandWrittenPeer().hello(attempt, 1, 0);
         // Ahead of what is missing, and then something that overlaps it.
         peer.chunk(chunk(0, 1, 8, new byte[3]).setAttempt(attempt).build());
@@ -381,7 +383,9 @@ final class ExchangeHubTest {
     var on = start(LONG, 4);
     var _ = open(on, 2);
     assertThat(new HandWrittenPeer().hello(1, 1, 0).endCode()).isEqualTo(ErrorCode.STALE_ATTEMPT);
-    assertThat(failureOf(() -> on.hub(0).open("j1", 1, 0, GangMember.at(on.addresses()), 1, LONG)).code())
+    assertThat(
+            failureOf(() -> on.hub(0).open("j1", 1, 0, GangMember.at(on.addresses()), 1, LONG))
+                .code())
         .isEqualTo(ErrorCode.STALE_ATTEMPT);
   }
 

@@ -39,7 +39,8 @@ class GrpcExchangeTest extends ExchangeTransportContract {
       workers =
           new LoopbackWorkers(Collections.<@Nullable TlsIdentity>nCopies(ranks, tls), settings);
       for (int rank = 0; rank < ranks; rank++) {
-        exchanges.add(workers.hub(rank).open("j1", 1, rank, GangMember.at(workers.addresses()), 2, timeout));
+        exchanges.add(
+            workers.hub(rank).open("j1", 1, rank, GangMember.at(workers.addresses()), 2, timeout));
       }
     }
 

@@ -58,8 +58,10 @@ final class MutualTlsTest extends GrpcExchangeTest {
   /** How both ranks fail whose identities are these. */
   private static List<LongtakeException> failures(@Nullable TlsIdentity... identities) {
     try (var workers = new LoopbackWorkers(Arrays.asList(identities), SETTINGS)) {
-      try (GrpcGang first = workers.hub(0).open("j1", 1, 0, GangMember.at(workers.addresses()), 1, LONG);
-          GrpcGang second = workers.hub(1).open("j1", 1, 1, GangMember.at(workers.addresses()), 1, LONG)) {
+      try (GrpcGang first =
+              workers.hub(0).open("j1", 1, 0, GangMember.at(workers.addresses()), 1, LONG);
+          GrpcGang second =
+              workers.hub(1).open("j1", 1, 1, GangMember.at(workers.addresses()), 1, LONG)) {
         List<LongtakeException> failures =
             List.of(
                 failureOf(() -> receiveFrom(first.lane(0), 1, 100)),

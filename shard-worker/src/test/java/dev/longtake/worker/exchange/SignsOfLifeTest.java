@@ -64,7 +64,9 @@ final class SignsOfLifeTest {
     try (var workers = new LoopbackWorkers(1, SETTINGS)) {
       String address = "127.0.0.1:" + server.getPort();
       try (GrpcGang gang =
-          workers.hub(0).open("j1", 1, 0, GangMember.at(List.of(workers.address(0), address)), 1, LONG)) {
+          workers
+              .hub(0)
+              .open("j1", 1, 0, GangMember.at(List.of(workers.address(0), address)), 1, LONG)) {
         assertThat(ExchangeTransportContract.get(silent.askedForMillis)).isEqualTo(100);
         LongtakeException failure = failureOf(() -> receiveFrom(gang.lane(0), 1, 100));
         assertThat(failure.code()).isEqualTo(ErrorCode.PEER_LOST);
@@ -87,7 +89,9 @@ final class SignsOfLifeTest {
         var workers = new LoopbackWorkers(1, SETTINGS)) {
       String address = "127.0.0.1:" + listening.getLocalPort();
       try (GrpcGang gang =
-          workers.hub(0).open("j1", 1, 0, GangMember.at(List.of(workers.address(0), address)), 1, LONG)) {
+          workers
+              .hub(0)
+              .open("j1", 1, 0, GangMember.at(List.of(workers.address(0), address)), 1, LONG)) {
         LongtakeException failure = failureOf(() -> receiveFrom(gang.lane(0), 1, 100));
         assertThat(failure.code()).isEqualTo(ErrorCode.PEER_LOST);
         assertThat(failure)
@@ -102,7 +106,8 @@ final class SignsOfLifeTest {
   void shouldWaitForPeerThatHasNoOrderYet() {
     Duration timeout = SETTINGS.peerTimeout().multipliedBy(8);
     try (var workers = new LoopbackWorkers(2, SETTINGS);
-        GrpcGang waiting = workers.hub(0).open("j1", 1, 0, GangMember.at(workers.addresses()), 1, timeout)) {
+        GrpcGang waiting =
+            workers.hub(0).open("j1", 1, 0, GangMember.at(workers.addresses()), 1, timeout)) {
       awaitWaitingStream(workers.hub(1));
       LongtakeException failure = failureOf(() -> receiveFrom(waiting.lane(0), 1, 100));
       assertThat(failure).hasMessageContaining("nothing came from it for 4.0 s");
@@ -122,8 +127,10 @@ final class SignsOfLifeTest {
     // Three times as long as a silent one is borne.
     Duration timeout = SETTINGS.peerTimeout().multipliedBy(3);
     try (var workers = new LoopbackWorkers(2, SETTINGS)) {
-      try (GrpcGang waiting = workers.hub(0).open("j1", 1, 0, GangMember.at(workers.addresses()), 1, timeout);
-          GrpcGang slow = workers.hub(1).open("j1", 1, 1, GangMember.at(workers.addresses()), 1, timeout)) {
+      try (GrpcGang waiting =
+              workers.hub(0).open("j1", 1, 0, GangMember.at(workers.addresses()), 1, timeout);
+          GrpcGang slow =
+              workers.hub(1).open("j1", 1, 1, GangMember.at(workers.addresses()), 1, timeout)) {
         assertThat(slow.ranks()).isEqualTo(2);
         LongtakeException failure = failureOf(() -> receiveFrom(waiting.lane(0), 1, 100));
         assertThat(failure).hasMessageContaining("nothing came from it for 1.5 s");

@@ -175,7 +175,14 @@ final class Term implements AutoCloseable {
         () -> {
           JobScheduler scheduler =
               new JobScheduler(
-                  jobs, fleet, measurer, given.planning(), runner, runs, given.meters());
+                  jobs,
+                  fleet,
+                  measurer,
+                  given.planning(),
+                  config.mixedDevices(),
+                  runner,
+                  runs,
+                  given.meters());
           scheduler.start();
           return scheduler;
         },

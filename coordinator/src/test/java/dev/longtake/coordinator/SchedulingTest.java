@@ -354,6 +354,24 @@ final class SchedulingTest {
   }
 
   @Test
+  void shouldGoOnWithTheKindOfDeviceThatItBeganWith() throws Exception {
+    FakeWorker gpu = cluster.joined("w0", description -> description.setDevice("cuda"));
+    gpu.behaviour = FakeWorker.Behaviour.HOLD;
+    String id = running(request(), gpu);
+
+    gpu.kill();
+    cluster.awaitEvent(id, event -> event.hasRequeued() && event.getRequeued().getStepsDone() > 0);
+    cluster.joined("w1", description -> description.setDevice("cpu"));
+    assertThat(done(cluster.submit(request()).getId()).getWorkerIdsList()).containsExactly("w1");
+
+    Job waits = cluster.generation().get(GetJobRequest.newBuilder().setJobId(id).build());
+    assertThat(waits.getState()).isEqualTo(JobState.JOB_STATE_QUEUED);
+    assertThat(waits.getWaitingFor()).contains("Expected a worker with 'cuda'");
+    cluster.joined("w2", description -> description.setDevice("cuda"));
+    assertThat(done(id).getWorkerIdsList()).containsExactly("w2");
+  }
+
+  @Test
   void shouldHoldUpNobodyWhenAJobWaitsForWorkersThatAreGone() throws Exception {
     FakeWorker w0 = holding("w0", 1);
     FakeWorker w1 = holding("w1", 1);

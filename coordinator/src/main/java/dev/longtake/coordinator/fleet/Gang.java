@@ -30,6 +30,13 @@ public final class Gang implements AutoCloseable {
     return members.stream().map(Member::id).toList();
   }
 
+  /** The kind of device that all of them have; empty where they differ. */
+  public String device() {
+    List<String> devices =
+        members.stream().map(member -> member.description().getDevice()).distinct().toList();
+    return devices.size() == 1 ? devices.getFirst() : "";
+  }
+
   /** Whether the workers are no longer this job's. */
   public boolean isClosed() {
     return closed.get();

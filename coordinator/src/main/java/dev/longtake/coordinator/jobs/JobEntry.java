@@ -247,6 +247,22 @@ public final class JobEntry {
     return snapshot().getAttempt() > 0;
   }
 
+  /** Whether something that workers computed is kept for it, to go on from. */
+  boolean hasResults() {
+    Job now = snapshot();
+    return now.getStepsDone() > 0 || now.getSegmentsDone() > 0;
+  }
+
+  /** The kind of device that it was last computed on; empty for none yet, or several. */
+  synchronized String device() {
+    return record.getDevice();
+  }
+
+  /** It is about to be started on workers with this kind of device; stored with its start. */
+  synchronized void computesOn(String device) {
+    record.setDevice(device);
+  }
+
   /** Of the longest row. */
   synchronized int textTokens() {
     return record.getTextTokens();

@@ -39,6 +39,7 @@ public final class JobScheduler implements AutoCloseable {
   private volatile boolean stopping;
 
   /**
+   * @param mixedDevices whether a job may go on with another kind of device than it began with
    * @param runs one thread per running job; the caller's, who closes it after this
    */
   public JobScheduler(
@@ -46,13 +47,14 @@ public final class JobScheduler implements AutoCloseable {
       Fleet fleet,
       Measurer measurer,
       Planning planning,
+      boolean mixedDevices,
       JobRunner runner,
       ExecutorService runs,
       JobMeters meters) {
     this.store = store;
     this.fleet = fleet;
     this.measurer = measurer;
-    this.placer = new Placer(fleet, planning);
+    this.placer = new Placer(fleet, planning, mixedDevices);
     this.runner = runner;
     this.runs = runs;
     this.meters = meters;
@@ -161,6 +163,7 @@ public final class JobScheduler implements AutoCloseable {
     try {
       List<String> ids = gang.workerIds();
       long waitedNanos = entry.waited().toNanos();
+      entry.computesOn(gang.device());
       if (store.start(entry, placement.plan(), ids)) {
         attempt = entry.snapshot().getAttempt();
         meters.waited(entry.tenant(), waitedNanos);

@@ -25,11 +25,14 @@ import java.util.stream.Collectors;
 final class Placer {
   private final Fleet fleet;
   private final Planning planning;
+  private final boolean mixedDevices;
   private final List<Placement> running = new ArrayList<>();
 
-  Placer(Fleet fleet, Planning planning) {
+  /** @param mixedDevices whether a job may go on with another kind of device than it began with */
+  Placer(Fleet fleet, Planning planning, boolean mixedDevices) {
     this.fleet = fleet;
     this.planning = planning;
+    this.mixedDevices = mixedDevices;
   }
 
   /**
@@ -47,11 +50,12 @@ final class Placer {
       return Optional.empty();
     }
     requireModel(entry.card(), all.getFirst());
+    all = ofItsDevice(entry, all);
     Workload workload = workload(entry);
-    List<Member> idle = fleet.idle();
+    List<Member> idle = all.stream().filter(fleet.idle()::contains).toList();
     Optional<Placement> placed = onIdle(entry, workload, idle, all, waitingJobs);
     if (placed.isEmpty()) {
-      placed = shared(entry, workload);
+      placed = shared(entry, workload, all);
     }
     if (placed.isEmpty() && idle.size() < all.size()) {
       // Waiting helps only where all workers together could do it.
@@ -59,6 +63,27 @@ final class Placer {
     }
     placed.ifPresent(running::add);
     return placed;
+  }
+
+  /**
+   * Those that compute the same bits as what is kept of the job.
+   *
+   * @throws LongtakeException INVALID_REQUEST when there is none
+   */
+  private List<Member> ofItsDevice(JobEntry entry, List<Member> members) {
+    String device = entry.device();
+    if (mixedDevices || device.isEmpty() || !entry.hasResults()) {
+      return members;
+    }
+    List<Member> alike =
+        members.stream().filter(member -> member.description().getDevice().equals(device)).toList();
+    if (alike.isEmpty()) {
+      throw LongtakeException.invalidField(
+          "device",
+          "Expected a worker with '%s', which computed what is kept of the job, but there is none; start one, or the coordinator with --mixed-devices to go on with other bits"
+              .formatted(device));
+    }
+    return alike;
   }
 
   private Optional<Placement> onIdle(
@@ -97,11 +122,12 @@ final class Placer {
   }
 
   /** Joins a gang that works on jobs of the same kind and is not full. */
-  private Optional<Placement> shared(JobEntry entry, Workload workload) {
+  private Optional<Placement> shared(JobEntry entry, Workload workload, List<Member> all) {
     GenerationRequest request = entry.request();
     for (Placement other : running) {
       boolean fits =
           other.jobsInFlight() > 1
+              && all.containsAll(other.gang().members())
               && other.modelFingerprint().equals(entry.card().getFingerprint())
               && other.precision() == request.getPrecision()
               && other.wireFormat() == request.getWireFormat()

@@ -89,6 +89,8 @@ final class BenchCluster implements AutoCloseable {
             List.of(
                 "--host",
                 links == null ? LOOPBACK : links.hubAddress(),
+                // Of a network of their own, that of the shaped links.
+                "--plaintext",
                 "--port",
                 "0",
                 "--data",
@@ -118,6 +120,7 @@ final class BenchCluster implements AutoCloseable {
                   model.toString(),
                   "--host",
                   links == null ? LOOPBACK : links.address(i),
+                  "--plaintext",
                   "--id",
                   id,
                   "--threads",

@@ -14,7 +14,6 @@ import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobState;
 import dev.longtake.v1.Plan;
-import dev.longtake.v1.RankTime;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
@@ -49,6 +48,9 @@ class MonitoringTest {
   private static final Plan ALONE = Plan.newBuilder().setSequenceRanks(1).build();
   private static final Plan TWO_RANKS = Plan.newBuilder().setSequenceRanks(2).build();
   private static final Pattern FAMILY = Pattern.compile("# TYPE (longtake_\\w+) ");
+
+  private static final Pattern DEVICE_MEMORY =
+      Pattern.compile("(?m)^longtake_device_memory_bytes\\{[^}]*} (\\S+)");
   private static final Pattern EXPRESSION =
       Pattern.compile("expr: (?:>-\\n)?((?:.|\\n(?= {10}))+)");
 
@@ -221,7 +223,7 @@ class MonitoringTest {
   void shouldFillEveryPanelAndFireWhenSomethingBreaks() throws IOException {
     assumeTrue(PrometheusServer.isInstalled(), "Prometheus is not installed");
     LongtakeClient client = cluster.client();
-    Job alone = done(request(2, ALONE));
+    double neededBytes = neededBytes();
     try (PrometheusServer prometheus =
         PrometheusServer.start(folder, cluster.coordinator().metricsAddress())) {
       prometheus.awaitSome("count(up == 1) == 3");
@@ -237,7 +239,7 @@ class MonitoringTest {
         awaitStep(events);
         awaitEveryQuery(prometheus);
         slowTheLink(prometheus);
-        String filled = fillMemory(prometheus, alone);
+        String filled = fillMemory(prometheus, neededBytes);
         kill(filled, prometheus);
       } finally {
         client.cancel(running);
@@ -285,11 +287,28 @@ class MonitoringTest {
     line.unlimit();
   }
 
-  /** A worker whose memory just holds what the job took elsewhere; returns its id. */
-  private static String fillMemory(PrometheusServer prometheus, Job before) {
-    long peakBytes =
-        before.getRankTimesList().stream().mapToLong(RankTime::getPeakDeviceBytes).max().orElse(0);
-    cluster.addWorkers(List.of(List.of("--memory-limit", Long.toString(peakBytes))));
+  /** Device memory that a worker has in use while it samples alone. */
+  private static double neededBytes() {
+    LongtakeClient client = cluster.client();
+    String running = client.submit(request(ENDLESS_STEPS, ALONE)).getId();
+    try (JobEvents events = client.events(running, 0)) {
+      awaitStep(events);
+    }
+    String worker = client.get(running).getWorkerIds(0);
+    String metrics = get(cluster.worker(worker).metricsAddress(), "/metrics");
+    client.cancel(running);
+    client.watch(running, _ -> {});
+    return DEVICE_MEMORY
+        .matcher(metrics)
+        .results()
+        .mapToDouble(result -> Double.parseDouble(result.group(1)))
+        .sum();
+  }
+
+  /** A worker whose memory just holds what a job takes; returns its id. */
+  private static String fillMemory(PrometheusServer prometheus, double neededBytes) {
+    long limitBytes = Math.round(neededBytes * 1.02);
+    cluster.addWorkers(List.of(List.of("--memory-limit", Long.toString(limitBytes))));
     String id = "w3";
     String running = cluster.client().submit(request(ENDLESS_STEPS, ALONE)).getId();
     prometheus.awaitSome("longtake:device_memory:used_ratio{worker=\"%s\"} > 0.95".formatted(id));

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -83,7 +84,7 @@ public final class CertsCommand implements Callable<Integer> {
     try {
       if (!Files.isDirectory(folder)) {
         Files.createDirectories(folder);
-        if (Files.getFileStore(folder).supportsFileAttributeView("posix")) {
+        if (Files.getFileStore(folder).supportsFileAttributeView(PosixFileAttributeView.class)) {
           Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx------"));
         }
       }

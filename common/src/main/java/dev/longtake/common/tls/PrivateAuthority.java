@@ -8,6 +8,8 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFileAttributeView;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.security.GeneralSecurityException;
 import java.security.Key;
 import java.security.KeyStore;
@@ -144,9 +146,22 @@ public final class PrivateAuthority {
   private Path write(String file, String label, byte[] encoded) throws IOException {
     String body =
         Base64.getMimeEncoder(64, "\n".getBytes(StandardCharsets.US_ASCII)).encodeToString(encoded);
+    Path written = folder.resolve(file);
+    if (label.endsWith("KEY")) {
+      // Nobody else can read it, not for a moment.
+      Files.deleteIfExists(written);
+      Files.createFile(written);
+      hide(written);
+    }
     return Files.writeString(
-        folder.resolve(file),
-        "-----BEGIN %s-----%n%s%n-----END %s-----%n".formatted(label, body, label));
+        written, "-----BEGIN %s-----%n%s%n-----END %s-----%n".formatted(label, body, label));
+  }
+
+  /** From now on only the owner can read or write the file, where the system knows owners. */
+  private static void hide(Path file) throws IOException {
+    if (Files.getFileStore(file).supportsFileAttributeView(PosixFileAttributeView.class)) {
+      Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
+    }
   }
 
   private void generate(String name, List<String> more) {
@@ -175,6 +190,7 @@ public final class PrivateAuthority {
             ErrorCode.INTERNAL,
             "keytool failed: " + Files.readString(log).lines().findFirst().orElse(""));
       }
+      hide(store());
     } catch (IOException e) {
       throw new LongtakeException(
           ErrorCode.INTERNAL, "keytool cannot be run: " + e.getMessage(), e);

@@ -23,6 +23,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.FileTime;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
@@ -131,7 +132,7 @@ final class TlsConnectionsTest {
   }
 
   @Test
-  void shouldServeWithWhatTheCommandMakesAndMakesAgain(@TempDir Path own) {
+  void shouldServeWithWhatTheCommandMakesAndMakesAgain(@TempDir Path own) throws Exception {
     CommandLine certs = new CommandLine(new CertsCommand());
     StringWriter out = new StringWriter();
     certs.setOut(new PrintWriter(out));
@@ -141,6 +142,11 @@ final class TlsConnectionsTest {
     TlsIdentity node1 = TlsIdentity.read(files(made, "node1"));
     assertThat(certs.execute(made.toString(), "--host", "node1")).as("of the same").isZero();
 
+    for (String secret : List.of("node1.key", "10.1.2.3.key", "authority.p12")) {
+      assertThat(Files.getPosixFilePermissions(made.resolve(secret)))
+          .as(secret)
+          .isEqualTo(PosixFilePermissions.fromString("rw-------"));
+    }
     assertThat(out.toString().lines()).hasSize(3).allMatch(line -> line.contains(": --tls-cert "));
     String address = serve(node1);
     assertThat(check(Endpoints.connect(address, TlsIdentity.read(files(made, "10.1.2.3")))))

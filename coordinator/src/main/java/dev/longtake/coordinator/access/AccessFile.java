@@ -30,7 +30,10 @@ import java.util.regex.Pattern;
  * }</pre>
  */
 final class AccessFile {
-  private static final Pattern NAME = Pattern.compile("[A-Za-z0-9._-]{1,64}");
+  /** Of keys and tenants. */
+  static final Pattern NAME = Pattern.compile("[A-Za-z0-9._-]{1,64}");
+
+  static final String NAME_WORDS = "1 to 64 letters, digits, '.', '_' and '-'";
   private static final Pattern DIGEST = Pattern.compile("[0-9a-f]{64}");
   private static final int MAX_JOBS = 10_000;
 
@@ -73,7 +76,7 @@ final class AccessFile {
 
   private void readKey(YamlMap key) {
     key.allow("name", "role", "tenant", "sha256");
-    String name = matching(key, "name", NAME, "1 to 64 letters, digits, '.', '_' and '-'");
+    String name = matching(key, "name", NAME, NAME_WORDS);
     if (!names.add(name)) {
       throw key.invalid("name", "another name than those of the keys above");
     }
@@ -84,9 +87,7 @@ final class AccessFile {
             .orElseThrow(() -> key.invalid("role", "user, operator or worker"));
     // A user without a tenant would see the jobs of all who named none.
     String tenant =
-        role == Role.USER || key.has("tenant")
-            ? matching(key, "tenant", NAME, "1 to 64 letters, digits, '.', '_' and '-'")
-            : "";
+        role == Role.USER || key.has("tenant") ? matching(key, "tenant", NAME, NAME_WORDS) : "";
     String digest = matching(key, "sha256", DIGEST, "64 hexadecimal digits in small letters");
     Caller caller =
         new Caller(name, role, tenant, maxJobs.getOrDefault(tenant, OptionalInt.empty()));

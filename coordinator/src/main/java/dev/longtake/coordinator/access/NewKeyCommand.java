@@ -55,15 +55,26 @@ public final class NewKeyCommand implements Callable<Integer> {
           "Expected --role to be user, operator or worker, but got '%s'".formatted(role),
           e);
     }
+    String owner = tenant == null ? name : tenant;
+    requireName("NAME", name);
+    requireName("--tenant", owner);
     String secret = "lt_" + Bearer.newSecret(new SecureRandom());
     PrintWriter err = spec.commandLine().getErr();
     err.println("  - name: " + name);
     err.println("    role: " + given.name().toLowerCase(Locale.ROOT));
     if (given == Role.USER || tenant != null) {
-      err.println("    tenant: " + (tenant == null ? name : tenant));
+      err.println("    tenant: " + owner);
     }
     err.println("    sha256: " + AccessKeys.digest(secret));
     spec.commandLine().getOut().println(secret);
     return ExitCode.OK;
+  }
+
+  private void requireName(String what, String value) {
+    if (!AccessFile.NAME.matcher(value).matches()) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "Expected %s to be %s, but got '%s'".formatted(what, AccessFile.NAME_WORDS, value));
+    }
   }
 }

@@ -121,6 +121,8 @@ final class AccessFileTest {
     assertThat(err.toString()).doesNotContain(secret);
     assertThat(Access.of(write("keys:\n" + err, 1)).caller(secret))
         .hasValue(new Caller("anna", Role.USER, "studio", OptionalInt.empty()));
+    assertThat(command.execute("anna anna")).isEqualTo(2);
+    assertThat(err.toString()).contains("Expected NAME to be 1 to 64 letters");
     assertThat(command.execute("anna", "--role", "boss")).isEqualTo(2);
     assertThat(err.toString()).contains("user, operator or worker, but got 'boss'");
   }

@@ -26,9 +26,6 @@ public final class ChaosRun {
 
   private static final int UNDISTURBED_RUNS = 3;
 
-  /** Until the cluster has measured itself and is warm: a cold run takes twice as long, and would hide what a fault costs. */
-  private static final int WARM_UP_RUNS = 10;
-
   private static final List<Fault> FAULTS = List.of(Fault.values());
 
   private final Path model;
@@ -71,15 +68,16 @@ public final class ChaosRun {
   /**
    * Runs the jobs, one after the other.
    *
+   * @param warmUps jobs before, at least 1, the cluster measures itself meanwhile
    * @param notes told of each
    * @throws LongtakeException INTERNAL when a job fails, which includes the words of its failure
    */
-  public Result run(int workers, int jobs, long seed, Consumer<String> notes) {
+  public Result run(int workers, int warmUps, int jobs, long seed, Consumer<String> notes) {
     Random random = new Random(seed);
     try (ChaosCluster cluster = ChaosCluster.start(model, folder, workers);
         ExecutorService striker = Executors.newSingleThreadExecutor()) {
       String expected = "";
-      for (int i = 0; i < WARM_UP_RUNS; i++) {
+      for (int i = 0; i < warmUps; i++) {
         expected = done(cluster.client(), submit(cluster.client()), _ -> {}).getVideo().getSha256();
       }
       List<Double> undisturbed = new ArrayList<>();

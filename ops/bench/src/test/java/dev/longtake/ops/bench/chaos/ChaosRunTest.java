@@ -22,7 +22,12 @@ final class ChaosRunTest {
 
     ChaosRun.Result result =
         new ChaosRun(Path.of("../demo-model"), folder, request)
-            .run(/* workers= */ 2, Fault.values().length, /* seed= */ 3, System.out::println);
+            .run(
+                /* workers= */ 2,
+                /* warmUps= */ 1,
+                Fault.values().length,
+                /* seed= */ 3,
+                System.out::println);
 
     assertThat(result.lost()).isZero();
     assertThat(result.different()).isZero();

@@ -25,7 +25,7 @@ final class ApiKey {
       throw new LongtakeClientException(
           LongtakeClientException.INVALID_REQUEST,
           "apiKey",
-          "Expected a key of up to 256 letters, digits and '._~+/=-', but it has %d characters, some of them others"
+          "Expected a key of 1 to 256 letters, digits and '._~+/=-', but got %d characters, or others among them"
               .formatted(key.length()),
           null);
     }

@@ -26,6 +26,15 @@ public final class LongtakeClientException extends RuntimeException {
   /** A field of the request is outside what is allowed; {@link #field()} names it. */
   public static final String INVALID_REQUEST = "INVALID_REQUEST";
 
+  /** The cluster asks for a key, and the client has none that it knows. */
+  public static final String UNAUTHENTICATED = "UNAUTHENTICATED";
+
+  /** The client's key does not allow the call. */
+  public static final String PERMISSION_DENIED = "PERMISSION_DENIED";
+
+  /** The key's tenant has as many jobs as it may; submit again when one has ended. */
+  public static final String QUOTA_EXCEEDED = "QUOTA_EXCEEDED";
+
   /** The job is in a state in which the call makes no sense. */
   public static final String WRONG_STATE = "WRONG_STATE";
 

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Option;
@@ -75,18 +76,20 @@ public final class CoordinatorOption {
           LongtakeClientException.INVALID_REQUEST,
           "Expected --tls-ca beside --tls-cert and --tls-key, but it is missing");
     }
-    String apiKey = apiKey();
-    return (apiKey.isEmpty() ? client : client.apiKey(apiKey)).build();
+    apiKey().ifPresent(client::apiKey);
+    return client.build();
   }
 
-  private String apiKey() {
+  /** A file without a key is an error, a variable without one is none. */
+  private Optional<String> apiKey() {
     Path file = apiKeyFile;
     if (file == null) {
-      String key = System.getenv(VARIABLE);
-      return key == null ? "" : key.strip();
+      return Optional.ofNullable(System.getenv(VARIABLE))
+          .map(String::strip)
+          .filter(key -> !key.isEmpty());
     }
     try {
-      return Files.readString(file).strip();
+      return Optional.of(Files.readString(file).strip());
     } catch (IOException e) {
       throw new LongtakeClientException(
           LongtakeClientException.LOCAL_FILE,

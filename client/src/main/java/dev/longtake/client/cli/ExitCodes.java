@@ -20,7 +20,11 @@ public final class ExitCodes {
   /** The status for a failed call. */
   public static int of(LongtakeClientException failure) {
     return switch (failure.reason()) {
-      case LongtakeClientException.INVALID_REQUEST, LongtakeClientException.UNREACHABLE -> USAGE;
+      case LongtakeClientException.INVALID_REQUEST,
+          LongtakeClientException.UNREACHABLE,
+          LongtakeClientException.UNAUTHENTICATED,
+          LongtakeClientException.PERMISSION_DENIED ->
+          USAGE;
       default -> FAILED;
     };
   }

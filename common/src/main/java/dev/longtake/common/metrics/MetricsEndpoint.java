@@ -34,8 +34,7 @@ final class MetricsEndpoint implements AutoCloseable {
   private static final int BACKLOG = 16;
 
   static {
-    // The server of the JDK has its limits here only; seconds. Who sets them otherwise has a
-    // reason.
+    // The server of the JDK has its limits here only, in seconds. Who sets others has a reason.
     setUnlessSet("sun.net.httpserver.maxReqTime", "10");
     setUnlessSet("sun.net.httpserver.maxRspTime", "30");
     setUnlessSet("sun.net.httpserver.idleInterval", "60");

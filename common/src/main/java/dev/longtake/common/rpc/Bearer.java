@@ -45,7 +45,7 @@ public final class Bearer {
     if (!SECRET.matcher(secret).matches()) {
       throw LongtakeException.invalidField(
           source,
-          "Expected %s to hold a key of up to 256 letters, digits and '._~+/=-', but it has %d characters, some of them others"
+          "Expected %s to hold a key of 1 to 256 letters, digits and '._~+/=-', but got %d characters, or others among them"
               .formatted(source, secret.length()));
     }
     return secret;

@@ -7,6 +7,8 @@ import com.google.rpc.ErrorInfo;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.tls.TlsFailures;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
@@ -44,6 +46,14 @@ public final class GrpcErrors {
   public static StatusRuntimeException toStatus(
       ErrorCode code, String message, Map<String, String> metadata) {
     return StatusProto.toStatusRuntimeException(status(code, message, metadata).build());
+  }
+
+  /** Ends a call that nobody serves; for interceptors and handlers to return. */
+  public static <Q> ServerCall.Listener<Q> refuse(
+      ServerCall<Q, ?> call, StatusRuntimeException refusal) {
+    Metadata trailers = refusal.getTrailers();
+    call.close(refusal.getStatus(), trailers == null ? new Metadata() : trailers);
+    return new ServerCall.Listener<>() {};
   }
 
   private static com.google.rpc.Status.Builder status(

@@ -9,7 +9,6 @@ import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
-import io.grpc.StatusRuntimeException;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -53,9 +52,6 @@ public final class AccessInterceptor implements ServerInterceptor {
 
   private static <Q, A> ServerCall.Listener<Q> refuse(
       ServerCall<Q, A> call, ErrorCode code, String message) {
-    StatusRuntimeException refusal = GrpcErrors.toStatus(code, message, Map.of());
-    Metadata trailers = refusal.getTrailers();
-    call.close(refusal.getStatus(), trailers == null ? new Metadata() : trailers);
-    return new ServerCall.Listener<>() {};
+    return GrpcErrors.refuse(call, GrpcErrors.toStatus(code, message, Map.of()));
   }
 }

@@ -87,10 +87,7 @@ public final class LeaderGate {
             ? null
             : now.services.get(method.getServiceName());
     if (service == null) {
-      StatusRuntimeException refusal = refusal();
-      Metadata trailers = refusal.getTrailers();
-      call.close(refusal.getStatus(), trailers == null ? new Metadata() : trailers);
-      return new ServerCall.Listener<>() {};
+      return GrpcErrors.refuse(call, refusal());
     }
     // Its types are the method's.
     @SuppressWarnings("unchecked")

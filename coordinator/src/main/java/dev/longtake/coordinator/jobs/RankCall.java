@@ -156,9 +156,8 @@ final class RankCall {
     }
     switch (meant.code()) {
       case WORKER_BUSY -> retryBusy(meant);
-      // Without our error details it was the connection that ended, or the process behind it; a
-      // process
-      // with another token is not the one that joined.
+      // Without our error details it was the connection that ended, or the process behind it.
+      // A process with another token is not the one that joined.
       case UNREACHABLE, CANCELED, UNAUTHENTICATED -> {
         synchronized (this) {
           connectionBroke = true;

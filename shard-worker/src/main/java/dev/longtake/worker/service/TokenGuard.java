@@ -7,7 +7,6 @@ import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.ServerCallHandler;
 import io.grpc.ServerInterceptor;
-import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthGrpc;
 import java.util.Map;
 
@@ -29,14 +28,12 @@ final class TokenGuard implements ServerInterceptor {
     if (isOpen || Bearer.of(headers).filter(shown -> Bearer.same(shown, token)).isPresent()) {
       return next.startCall(call, headers);
     }
-    StatusRuntimeException refusal =
+    return GrpcErrors.refuse(
+        call,
         GrpcErrors.toStatus(
             ErrorCode.UNAUTHENTICATED,
             "Expected a call with this worker's token, which its coordinator alone has, but got one"
                 + " without; call the coordinator instead",
-            Map.of());
-    Metadata trailers = refusal.getTrailers();
-    call.close(refusal.getStatus(), trailers == null ? new Metadata() : trailers);
-    return new ServerCall.Listener<>() {};
+            Map.of()));
   }
 }

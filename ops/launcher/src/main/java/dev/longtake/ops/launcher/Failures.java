@@ -56,7 +56,13 @@ final class Failures {
 
   private static int status(ErrorCode code) {
     return switch (code) {
-      case INVALID_REQUEST, INVALID_MODEL, INVALID_CHECKPOINT, PORT_IN_USE, UNREACHABLE ->
+      case INVALID_REQUEST,
+          INVALID_MODEL,
+          INVALID_CHECKPOINT,
+          PORT_IN_USE,
+          UNREACHABLE,
+          UNAUTHENTICATED,
+          PERMISSION_DENIED ->
           ExitCodes.USAGE;
       default -> ExitCodes.FAILED;
     };

@@ -71,7 +71,10 @@ final class SecuredClusterTest {
         assertThat(Files.size(video)).isPositive();
         assertThat(job.getTenant()).isEqualTo("studio");
         shouldFail(
-            anna, LongtakeClient::clusterStatus, "PERMISSION_DENIED", "key 'anna' is a user");
+            anna,
+            LongtakeClient::clusterStatus,
+            LongtakeClientException.PERMISSION_DENIED,
+            "key 'anna' is a user");
       }
       shouldBeRefused(LongtakeClient.builder().address(address).build(), "it expects TLS");
       shouldBeRefused(
@@ -79,7 +82,11 @@ final class SecuredClusterTest {
           "TLS with it failed: Path does not chain");
       try (LongtakeClient keyless =
           LongtakeClient.builder().address(address).tls(files.authorities()).build()) {
-        shouldFail(keyless, client -> client.list(1), "UNAUTHENTICATED", "the call shows none");
+        shouldFail(
+            keyless,
+            client -> client.list(1),
+            LongtakeClientException.UNAUTHENTICATED,
+            "the call shows none");
       }
       shouldRefuseCallsToWorkers(cluster, TlsIdentity.read(files));
       Program.Result shown =
@@ -93,6 +100,18 @@ final class SecuredClusterTest {
               "--api-key-file",
               keyFile("root").toString());
       assertThat(shown.out()).contains("workers  2");
+      Program.Result refused =
+          Program.run(
+              folder,
+              "jobs",
+              "--coordinator",
+              address,
+              "--tls-ca",
+              files.authorities().toString(),
+              "--api-key-file",
+              Files.createFile(folder.resolve("empty")).toString());
+      assertThat(refused.status()).isEqualTo(2);
+      assertThat(refused.err()).contains("Expected a key of 1 to 256 letters", "got 0 characters");
     }
   }
 

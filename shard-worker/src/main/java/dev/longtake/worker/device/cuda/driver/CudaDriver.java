@@ -76,9 +76,8 @@ public final class CudaDriver implements AutoCloseable {
   }
 
   private void openContext() {
-    // A thread that waits for the GPU leaves the processor to others; fails harmlessly where
-    // another
-    // library of the process has the context already.
+    // A thread that waits for the GPU leaves the processor to others. This fails harmlessly where
+    // another library of the process has the context already.
     var _ =
         JCudaDriver.cuDevicePrimaryCtxSetFlags(
             gpu.handle(), CUctx_flags.CU_CTX_SCHED_BLOCKING_SYNC);

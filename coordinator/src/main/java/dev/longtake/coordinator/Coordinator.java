@@ -15,11 +15,13 @@ import dev.longtake.coordinator.jobs.JobMeters;
 import dev.longtake.coordinator.jobs.Planning;
 import dev.longtake.coordinator.leader.Leadership;
 import io.grpc.Server;
+import io.grpc.ServerInterceptor;
 import io.grpc.protobuf.services.HealthStatusManager;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.binder.grpc.MetricCollectingServerInterceptor;
 import java.security.SecureRandom;
 import java.time.InstantSource;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
@@ -121,7 +123,7 @@ public final class Coordinator implements AutoCloseable {
         Optional.ofNullable(url).map(given -> Postgresql.open(given, config.lease()));
     HealthStatusManager health = new HealthStatusManager();
     Health.notLeading(health);
-    JobMeters meters = new JobMeters(telemetry.registry());
+    JobMeters meters = new JobMeters(telemetry.registry(), telemetry.tracing());
     ScrapeTargets targets = new ScrapeTargets();
     targets.show(telemetry, name);
     Term.Surroundings surroundings =
@@ -137,6 +139,7 @@ public final class Coordinator implements AutoCloseable {
             new SecureRandom(),
             embeddings(config, data, telemetry.registry(), nanoTime),
             health,
+            telemetry,
             meters,
             new ClusterGauges(telemetry, meters, config.queueLimit(), clock),
             targets);
@@ -152,9 +155,7 @@ public final class Coordinator implements AutoCloseable {
                     health,
                     terms.gate().services(),
                     config.serverTls(),
-                    List.of(
-                        new MetricCollectingServerInterceptor(telemetry.registry()),
-                        new AccessInterceptor(config.access()))),
+                    interceptors(config, telemetry)),
             started -> Stopping.stop(started, config.shutdownTimeout()));
     shared.ifPresentOrElse(
         database -> {
@@ -186,6 +187,15 @@ public final class Coordinator implements AutoCloseable {
     // The first to be undone, so that clients look for another coordinator early.
     startup.step("health", () -> health, HealthStatusManager::enterTerminalState);
     return new Coordinator(startup, config.host() + ":" + server.getPort(), server);
+  }
+
+  private static List<ServerInterceptor> interceptors(
+      CoordinatorConfig config, Telemetry telemetry) {
+    List<ServerInterceptor> interceptors = new ArrayList<>();
+    interceptors.add(new MetricCollectingServerInterceptor(telemetry.registry()));
+    interceptors.add(new AccessInterceptor(config.access()));
+    telemetry.tracing().serverInterceptor().ifPresent(interceptors::add);
+    return interceptors;
   }
 
   private static EmbeddingCache embeddings(

@@ -2,9 +2,10 @@ package dev.longtake.coordinator;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
-import dev.longtake.common.metrics.MetricsOptions;
+import dev.longtake.common.metrics.TelemetryOptions;
 import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.options.ByteSize;
+import dev.longtake.common.process.LogOptions;
 import dev.longtake.common.process.ParentWatch;
 import dev.longtake.common.process.ReadyLine;
 import dev.longtake.common.tls.PlaintextOption;
@@ -155,7 +156,8 @@ public final class CoordinatorCommand implements Callable<Integer> {
               + " whoever can connect may do everything).")
   private @Nullable Path access;
 
-  @Mixin private MetricsOptions metrics = new MetricsOptions();
+  @Mixin private TelemetryOptions telemetryOptions = new TelemetryOptions();
+  @Mixin private LogOptions log = new LogOptions();
 
   @Option(
       names = "--exit-with-parent",
@@ -167,6 +169,7 @@ public final class CoordinatorCommand implements Callable<Integer> {
   /** Serves until the process is told to end; returns the exit code. */
   @Override
   public Integer call() throws InterruptedException {
+    log.apply();
     try {
       TlsIdentity identity = tls.identity();
       plaintext.check(host, identity);
@@ -190,7 +193,7 @@ public final class CoordinatorCommand implements Callable<Integer> {
               CoordinatorConfig.DEFAULT_ENCODE_TIMEOUT,
               CoordinatorConfig.DEFAULT_STALL_TIMEOUT,
               CoordinatorConfig.DEFAULT_SHUTDOWN_TIMEOUT);
-      try (Telemetry telemetry = metrics.open();
+      try (Telemetry telemetry = telemetryOptions.open("longtake-coordinator");
           Coordinator coordinator = Coordinator.start(config, telemetry)) {
         Thread stop = new Thread(coordinator::close, "shutdown");
         Runtime.getRuntime().addShutdownHook(stop);

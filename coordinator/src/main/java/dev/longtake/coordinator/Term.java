@@ -1,5 +1,6 @@
 package dev.longtake.coordinator;
 
+import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.process.Build;
 import dev.longtake.coordinator.api.ClusterService;
 import dev.longtake.coordinator.api.ErrorMappingInterceptor;
@@ -69,6 +70,7 @@ final class Term implements AutoCloseable {
       SecureRandom random,
       EmbeddingCache embeddings,
       HealthStatusManager health,
+      Telemetry telemetry,
       JobMeters meters,
       ClusterGauges gauges,
       ScrapeTargets targets) {}
@@ -103,6 +105,7 @@ final class Term implements AutoCloseable {
                 new Fleet(
                     given.build(),
                     config.tls(),
+                    given.telemetry().tracing().clientInterceptor(),
                     config.heartbeatInterval(),
                     given.nanoTime(),
                     given.timer()),

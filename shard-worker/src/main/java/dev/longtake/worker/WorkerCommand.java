@@ -2,9 +2,10 @@ package dev.longtake.worker;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
-import dev.longtake.common.metrics.MetricsOptions;
+import dev.longtake.common.metrics.TelemetryOptions;
 import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.options.ByteSize;
+import dev.longtake.common.process.LogOptions;
 import dev.longtake.common.process.ParentWatch;
 import dev.longtake.common.process.ReadyLine;
 import dev.longtake.common.rpc.ApiKeyOption;
@@ -212,7 +213,8 @@ public final class WorkerCommand implements Callable<Integer> {
   @Mixin private PlaintextOption plaintext = new PlaintextOption();
   @Mixin private ApiKeyOption apiKey = new ApiKeyOption();
 
-  @Mixin private MetricsOptions metrics = new MetricsOptions();
+  @Mixin private TelemetryOptions telemetryOptions = new TelemetryOptions();
+  @Mixin private LogOptions log = new LogOptions();
 
   @Option(names = "--exit-with-parent", description = "End when standard input reaches its end.")
   private boolean exitWithParent;
@@ -224,6 +226,7 @@ public final class WorkerCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    log.apply();
     try {
       serve();
       return 0;
@@ -247,7 +250,7 @@ public final class WorkerCommand implements Callable<Integer> {
     }
     WorkerSettings settings = settings();
     String key = apiKey.key();
-    try (Telemetry telemetry = metrics.open()) {
+    try (Telemetry telemetry = telemetryOptions.open("longtake-worker")) {
       WorkerNode node =
           factories.apply(telemetry.registry()).open(requireModel(), deviceSettings());
       serve(settings, key, WorkerServer.start(settings, node, telemetry));

@@ -66,18 +66,7 @@ public final class StatusCommand implements Callable<Integer> {
     }
     text.append("workers  %d%n".formatted(status.getWorkersCount()));
     for (WorkerStatus worker : status.getWorkersList()) {
-      WorkerDescription description = worker.getDescription();
-      text.append(
-          String.format(
-              Locale.ROOT,
-              "         %s at %s, %s (%s), %s, %s, heard of %.1f s ago%n",
-              description.getId(),
-              description.getAddress(),
-              description.getDevice(),
-              detail(description),
-              Texts.bytes(description.getMemoryTotalBytes()),
-              work(worker),
-              Texts.seconds(worker.getSinceLastHeartbeat())));
+      text.append("         ").append(worker(worker));
       if (worker.hasConditionCache()) {
         text.append(
             "           prepared texts: %s%n"
@@ -89,6 +78,21 @@ public final class StatusCommand implements Callable<Integer> {
     }
     appendMeasured(text, status);
     return text.toString();
+  }
+
+  /** A line, with its end. */
+  static String worker(WorkerStatus worker) {
+    WorkerDescription description = worker.getDescription();
+    return String.format(
+        Locale.ROOT,
+        "%s at %s, %s (%s), %s, %s, heard of %.1f s ago%n",
+        description.getId(),
+        description.getAddress(),
+        description.getDevice(),
+        detail(description),
+        Texts.bytes(description.getMemoryTotalBytes()),
+        work(worker),
+        Texts.seconds(worker.getSinceLastHeartbeat()));
   }
 
   private static String detail(WorkerDescription worker) {

@@ -343,6 +343,53 @@ class CommandsTest {
   }
 
   @Test
+  void shouldWatchAJobToItsEnd() {
+    server.watchesToBreak.set(1);
+    assertThat(run(new WatchCommand(), "j1", "--coordinator=" + server.address())).isZero();
+    assertThat(out.toString()).contains("done", "a cat");
+
+    server.endState = JobState.JOB_STATE_FAILED;
+    assertThat(run(new WatchCommand(), "j1", "--coordinator=" + server.address()))
+        .isEqualTo(ExitCodes.FAILED);
+    assertThat(out.toString()).contains("worker w2 died in step 2");
+    assertThat(server.cancelled).isEmpty();
+  }
+
+  @Test
+  void shouldPrintAnObjectForEachEventWhenWatchingForAProgram() {
+    assertThat(run(new WatchCommand(), "j1", "--json", "--coordinator=" + server.address())).isZero();
+    List<JsonObject> events =
+        out.toString()
+            .lines()
+            .map(line -> JsonParser.parseString(line).getAsJsonObject())
+            .toList();
+    assertThat(events)
+        .filteredOn(event -> event.has("step_done"))
+        .hasSize(ScriptedServer.STEPS);
+    assertThat(events.getLast().getAsJsonObject("ended").get("state").getAsString())
+        .isEqualTo("JOB_STATE_DONE");
+  }
+
+  @Test
+  void shouldFetchTheVideoOfAJob() {
+    Path file = folder.resolve("new/cat.mp4");
+    server.downloadsToBreak.set(1);
+    assertThat(
+            run(new DownloadCommand(), "j1", "-o", file.toString(), "--coordinator=" + server.address()))
+        .isZero();
+    assertThat(file).hasBinaryContent(server.video);
+    assertThat(out.toString()).contains("video  " + file);
+  }
+
+  @Test
+  void shouldShowALineForEachWorker() {
+    assertThat(run(new WorkersCommand(), "--coordinator=" + server.address())).isZero();
+    assertThat(out.toString())
+        .hasLineCount(1)
+        .startsWith("w1 at 127.0.0.1:7401, cuda (NVIDIA L4, GPU-7), 3.0 GiB, on jobs j1, j2");
+  }
+
+  @Test
   void shouldShowModelAndWorkersWhenAskedForTheStatus() {
     assertThat(run(new StatusCommand(), "--coordinator=" + server.address())).isZero();
     assertThat(out.toString())

@@ -107,6 +107,12 @@ public enum Metric {
       "",
       Side.WORKER,
       "1 as long as the worker's check of its own results passes, else 0."),
+  DEVICE_UTILIZATION(
+      "device.utilization",
+      Kind.GAUGE,
+      "",
+      Side.WORKER,
+      "How busy the device was lately, 0 to 1: a GPU by NVIDIA's library, a processor by the time of its threads."),
   DEVICE_MEMORY_BYTES(
       "device.memory",
       Kind.GAUGE,

@@ -2,6 +2,7 @@ package dev.longtake.common.metrics;
 
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.process.Build;
+import dev.longtake.common.tracing.Tracing;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.binder.MeterBinder;
 import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
@@ -18,24 +19,36 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The meters of a process and, where it was asked for, the HTTP endpoint that shows them, with those of the JVM and the process itself.
- * Thread-safe.
+ * The meters of a process, with those of the JVM and the process itself, and its spans; where it was asked for, the HTTP endpoint that shows
+ * the former, and a collector that gets the latter. Thread-safe.
  */
 public final class Telemetry implements AutoCloseable {
   private final MeterRegistry registry;
   private final @Nullable MetricsEndpoint endpoint;
   private final String host;
+  private final Tracing tracing;
   private final JvmGcMetrics collector = new JvmGcMetrics();
 
-  private Telemetry(MeterRegistry registry, @Nullable MetricsEndpoint endpoint, String host) {
+  private Telemetry(
+      MeterRegistry registry, @Nullable MetricsEndpoint endpoint, String host, Tracing tracing) {
     this.registry = registry;
     this.endpoint = endpoint;
     this.host = host;
+    this.tracing = tracing;
   }
 
   /** Counts, and shows nothing. */
   public static Telemetry hidden() {
-    return new Telemetry(new SimpleMeterRegistry(), null, "");
+    return hidden(Tracing.off());
+  }
+
+  /**
+   * Counts, and shows no meters.
+   *
+   * @param tracing closed with this
+   */
+  public static Telemetry hidden(Tracing tracing) {
+    return new Telemetry(new SimpleMeterRegistry(), null, "", tracing);
   }
 
   /**
@@ -43,12 +56,13 @@ public final class Telemetry implements AutoCloseable {
    *
    * @param host the interface to listen on
    * @param port 0 for any free one
+   * @param tracing closed with this
    * @throws LongtakeException PORT_IN_USE when it can't be had
    */
-  public static Telemetry shown(String host, int port) {
+  public static Telemetry shown(String host, int port, Tracing tracing) {
     PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
     MetricsEndpoint endpoint = MetricsEndpoint.start(host, port, registry.getPrometheusRegistry());
-    Telemetry telemetry = new Telemetry(registry, endpoint, host);
+    Telemetry telemetry = new Telemetry(registry, endpoint, host, tracing);
     telemetry.bindProcess();
     return telemetry;
   }
@@ -69,6 +83,11 @@ public final class Telemetry implements AutoCloseable {
   /** Where meters are made; see {@link Metric}. */
   public MeterRegistry registry() {
     return registry;
+  }
+
+  /** Where observations are made. */
+  public Tracing tracing() {
+    return tracing;
   }
 
   /**
@@ -105,5 +124,6 @@ public final class Telemetry implements AutoCloseable {
     }
     collector.close();
     registry.close();
+    tracing.close();
   }
 }

@@ -4,18 +4,23 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.Map;
 import java.util.logging.Level;
 import java.util.logging.LogManager;
 import java.util.regex.Pattern;
 
 /**
  * How a Longtake process logs: {@code java.util.logging}, which gRPC and Netty use by themselves, on standard error, one line
- * a record. A file or class that the user names with a {@code java.util.logging.config} property wins.
+ * a record. A file or class that the user names with a {@code java.util.logging.config} property wins. Thread-safe.
  */
 public final class Logs {
   /** Date, time, level: the format below, in the language of this machine. */
   private static final Pattern INFO_LINE =
       Pattern.compile("\\S+ \\S+ " + Pattern.quote(Level.INFO.getLocalizedName()) + " .*");
+
+  /** The same of {@link JsonLogFormatter}. */
+  private static final Pattern INFO_OBJECT =
+      Pattern.compile("\\{\"time\":\"[^\"]*\",\"level\":\"INFO\",.*");
 
   /**
    * A connection that ends is news for whoever called, and they say so; gRPC's own account of it is noise. So is what DJL
@@ -32,15 +37,30 @@ public final class Logs {
       org.flywaydb.level=WARNING
       """;
 
+  private static volatile Map<String, String> identity = Map.of();
+
   private Logs() {}
+
+  /** What this process is, in every line of the log that has fields: {@code "worker"} and its id. */
+  public static void identify(String role, String id) {
+    identity = Map.of(role, id);
+  }
+
+  static Map<String, String> identity() {
+    return identity;
+  }
 
   /** Whether {@code line} was logged, with this configuration, as what goes on and not as what went wrong. */
   static boolean isInfo(String line) {
-    return INFO_LINE.matcher(line).matches();
+    return INFO_LINE.matcher(line).matches() || INFO_OBJECT.matcher(line).matches();
   }
 
-  /** Sets logging up; to be called first in {@code main}. */
+  /** Sets logging up, as text without prompts; to be called first in {@code main}. */
   public static void configure() {
+    configure(LogOptions.Format.text, /* logsPrompts= */ false);
+  }
+
+  static void configure(LogOptions.Format format, boolean logsPrompts) {
     if (System.getProperty("java.util.logging.config.file") != null
         || System.getProperty("java.util.logging.config.class") != null) {
       return;
@@ -48,9 +68,21 @@ public final class Logs {
     try {
       LogManager.getLogManager()
           .readConfiguration(
-              new ByteArrayInputStream(CONFIGURATION.getBytes(StandardCharsets.UTF_8)));
+              new ByteArrayInputStream(
+                  configuration(format, logsPrompts).getBytes(StandardCharsets.UTF_8)));
     } catch (IOException e) {
       throw new UncheckedIOException("Reading from memory does not fail", e);
     }
+  }
+
+  private static String configuration(LogOptions.Format format, boolean logsPrompts) {
+    String formatter =
+        switch (format) {
+          case text -> "java.util.logging.SimpleFormatter";
+          case json -> JsonLogFormatter.class.getName();
+        };
+    return CONFIGURATION
+        + "java.util.logging.ConsoleHandler.formatter=%s%n".formatted(formatter)
+        + "%s.level=%s%n".formatted(PromptLog.NAME, logsPrompts ? "INFO" : "OFF");
   }
 }

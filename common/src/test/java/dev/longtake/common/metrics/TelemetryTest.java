@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.tracing.Tracing;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -37,7 +38,7 @@ final class TelemetryTest {
 
   @Test
   void shouldShowMetersOfTheProgramAndTheProcessWhenScraped() throws Exception {
-    try (Telemetry telemetry = Telemetry.shown(LOOPBACK, 0)) {
+    try (Telemetry telemetry = Telemetry.shown(LOOPBACK, 0, Tracing.off())) {
       Metric.LINK_SENT_BYTES.counter(telemetry.registry(), "w2").increment(7);
       AtomicInteger scrapes = new AtomicInteger();
       telemetry.beforeScrape(scrapes::incrementAndGet);
@@ -66,7 +67,7 @@ final class TelemetryTest {
 
   @Test
   void shouldServeFurtherPagesAndNothingElse() throws Exception {
-    try (Telemetry telemetry = Telemetry.shown(LOOPBACK, 0)) {
+    try (Telemetry telemetry = Telemetry.shown(LOOPBACK, 0, Tracing.off())) {
       telemetry.page("/metrics/targets", "application/json", () -> "[]");
 
       HttpResponse<String> page = get(telemetry, "/metrics/targets", "*/*");
@@ -85,7 +86,7 @@ final class TelemetryTest {
 
   @Test
   void shouldAnswerOthersWhenOnePageFails() throws Exception {
-    try (Telemetry telemetry = Telemetry.shown(LOOPBACK, 0)) {
+    try (Telemetry telemetry = Telemetry.shown(LOOPBACK, 0, Tracing.off())) {
       telemetry.page(
           "/metrics/broken",
           "text/plain",
@@ -102,24 +103,24 @@ final class TelemetryTest {
 
   @Test
   void shouldSayWhatToDoWhenThePortIsInUse() {
-    try (Telemetry first = Telemetry.shown(LOOPBACK, 0)) {
+    try (Telemetry first = Telemetry.shown(LOOPBACK, 0, Tracing.off())) {
       String address = first.address(LOOPBACK);
       int port = Integer.parseInt(address.substring(address.indexOf(':') + 1));
-      assertThatThrownBy(() -> Telemetry.shown(LOOPBACK, port))
+      assertThatThrownBy(() -> Telemetry.shown(LOOPBACK, port, Tracing.off()))
           .isInstanceOfSatisfying(
               LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.PORT_IN_USE))
           .hasMessageContaining("port " + port)
           .hasMessageContaining("--metrics-port");
     }
-    assertThatThrownBy(() -> Telemetry.shown("no host of ours.invalid", 0))
+    assertThatThrownBy(() -> Telemetry.shown("no host of ours.invalid", 0, Tracing.off()))
         .isInstanceOf(LongtakeException.class)
         .hasMessageContaining("--metrics-host");
   }
 
   @Test
   void shouldBeCalledByAnotherNameWhenItListensEverywhere() {
-    try (Telemetry everywhere = Telemetry.shown("0.0.0.0", 0);
-        Telemetry loopback = Telemetry.shown(LOOPBACK, 0)) {
+    try (Telemetry everywhere = Telemetry.shown("0.0.0.0", 0, Tracing.off());
+        Telemetry loopback = Telemetry.shown(LOOPBACK, 0, Tracing.off())) {
       assertThat(everywhere.address("node1")).matches("node1:\\d+");
       assertThat(everywhere.address("fe80::1")).matches("\\[fe80::1]:\\d+");
       assertThat(loopback.address("node1")).matches("127\\.0\\.0\\.1:\\d+");

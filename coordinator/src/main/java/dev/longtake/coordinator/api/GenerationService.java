@@ -2,6 +2,8 @@ package dev.longtake.coordinator.api;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.process.PromptLog;
+import dev.longtake.common.tracing.Tracing;
 import dev.longtake.coordinator.access.Caller;
 import dev.longtake.coordinator.artifacts.JobArtifacts;
 import dev.longtake.coordinator.cache.EmbeddingCache;
@@ -109,6 +111,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
     // A retry is answered even where the same request would be refused by now.
     Optional<JobEntry> same = jobs.find(terms.key(), terms.requestDigest());
     JobEntry entry = same.isPresent() ? same.get() : queue(request, terms);
+    Tracing.tag(Tracing.JOB_ID, entry.id());
     response.onNext(entry.snapshot());
     response.onCompleted();
   }
@@ -129,7 +132,10 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
     Duration encoding = Duration.ofNanos(nanoTime.getAsLong() - startNanos);
     requirePlanFits(complete, card, prompt);
     Optional<NewJob.GivenBeginning> beginning = beginnings.given(submitted, complete, card);
-    return jobs.submit(new NewJob(complete, card, prompt, encoding, terms, beginning));
+    JobEntry entry =
+        jobs.submit(new NewJob(complete, card, prompt, encoding, terms, beginning));
+    PromptLog.submitted(entry.id(), complete.getPrompt());
+    return entry;
   }
 
   /** Before a prompt is encoded for nothing. */

@@ -10,6 +10,7 @@ import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.WorkerDescription;
 import dev.longtake.v1.WorkerStatus;
+import io.grpc.ClientInterceptor;
 import io.grpc.ManagedChannel;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -52,6 +53,7 @@ public final class Fleet implements AutoCloseable {
 
   private final String build;
   private final @Nullable TlsIdentity tls;
+  private final ClientInterceptor tracing;
   private final Duration heartbeatInterval;
   private final LongSupplier nanoTime;
   private final ScheduledFuture<?> check;
@@ -68,17 +70,20 @@ public final class Fleet implements AutoCloseable {
   /**
    * @param build version of this program, which workers must have too
    * @param tls for connections to workers; null for plain text
+   * @param tracing sees calls to workers
    * @param nanoTime a monotonic clock, as {@link System#nanoTime}
    * @param timer runs the heartbeat check; the caller's, not shut down here
    */
   public Fleet(
       String build,
       @Nullable TlsIdentity tls,
+      ClientInterceptor tracing,
       Duration heartbeatInterval,
       LongSupplier nanoTime,
       ScheduledExecutorService timer) {
     this.build = build;
     this.tls = tls;
+    this.tracing = tracing;
     this.heartbeatInterval = heartbeatInterval;
     this.nanoTime = nanoTime;
     long periodNanos = heartbeatInterval.toNanos();
@@ -119,7 +124,7 @@ public final class Fleet implements AutoCloseable {
     }
     ManagedChannel channel = Endpoints.connect(worker.getAddress(), tls);
     Member member =
-        new Member(worker, callToken, channel, onRemoved, onLeave, nanoTime.getAsLong());
+        new Member(worker, callToken, channel, tracing, onRemoved, onLeave, nanoTime.getAsLong());
     boolean joined = false;
     try {
       Admission.requireReachable(worker, member.channel());

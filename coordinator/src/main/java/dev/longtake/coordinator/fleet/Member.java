@@ -7,6 +7,8 @@ import dev.longtake.v1.CacheStatus;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.WorkerDescription;
 import io.grpc.Channel;
+import io.grpc.ClientInterceptor;
+import io.grpc.ClientInterceptors;
 import io.grpc.ManagedChannel;
 import java.util.EnumMap;
 import java.util.LinkedHashSet;
@@ -47,13 +49,14 @@ public final class Member {
       WorkerDescription description,
       String callToken,
       ManagedChannel channel,
+      ClientInterceptor tracing,
       Consumer<LongtakeException> onRemoved,
       Runnable onLeave,
       long nowNanos) {
     this.description = description;
     this.callToken = callToken;
     this.channel = channel;
-    this.calls = Bearer.with(callToken, channel);
+    this.calls = Bearer.with(callToken, ClientInterceptors.intercept(channel, tracing));
     this.onRemoved = onRemoved;
     this.onLeave = onLeave;
     this.lastHeartbeatNanos = nowNanos;

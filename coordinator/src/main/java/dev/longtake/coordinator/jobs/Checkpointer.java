@@ -1,5 +1,6 @@
 package dev.longtake.coordinator.jobs;
 
+import dev.longtake.common.process.LogContext;
 import dev.longtake.coordinator.artifacts.JobArtifacts;
 import dev.longtake.v1.SamplerState;
 import dev.longtake.v1.StatePart;
@@ -82,7 +83,7 @@ final class Checkpointer implements AutoCloseable {
   }
 
   private void write() {
-    try {
+    try (var _ = LogContext.job(jobId)) {
       Optional<SamplerState> state = take();
       while (state.isPresent()) {
         write(state.get());

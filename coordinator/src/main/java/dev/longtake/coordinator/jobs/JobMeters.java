@@ -3,18 +3,23 @@ package dev.longtake.coordinator.jobs;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.metrics.BoundedLabel;
 import dev.longtake.common.metrics.Metric;
+import dev.longtake.common.tracing.Tracing;
 import dev.longtake.coordinator.database.JobRow;
+import dev.longtake.v1.Job;
 import dev.longtake.v1.JobState;
+import dev.longtake.v1.JobTransition;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
+import io.micrometer.observation.Observation;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 
-/** What is counted and timed of jobs, in all terms of a process. Thread-safe; nothing here waits. */
+/** What is counted, timed and traced of jobs, in all terms of a process. Thread-safe; nothing here waits. */
 public final class JobMeters {
   /** Tenants that have series of their own. */
   private static final int MAX_TENANTS = 50;
@@ -23,6 +28,7 @@ public final class JobMeters {
   private static final String NO_TENANT = "default";
 
   private final MeterRegistry registry;
+  private final Tracing tracing;
   private final BoundedLabel tenants = new BoundedLabel(MAX_TENANTS);
   private final Timer recoveries;
   private final Counter segments;
@@ -37,9 +43,10 @@ public final class JobMeters {
   private final Timer transactions;
   private final Counter transactionFailures;
 
-  /** @param registry of the process */
-  public JobMeters(MeterRegistry registry) {
+  /** Those of a process. */
+  public JobMeters(MeterRegistry registry, Tracing tracing) {
     this.registry = registry;
+    this.tracing = tracing;
     this.recoveries = Metric.RECOVERY.timer(registry);
     this.segments = Metric.SEGMENTS.counter(registry);
     this.stepPredicted = Metric.PLAN_STEP_PREDICTED_SECONDS.counter(registry);
@@ -98,6 +105,30 @@ public final class JobMeters {
   /** A job gets its workers. */
   void waited(String tenant, long nanos) {
     Metric.QUEUE_WAIT.timer(registry, tenant(tenant)).record(nanos, TimeUnit.NANOSECONDS);
+  }
+
+  /** The work for a segment, to be observed by whoever does it. */
+  Observation attempt(JobEntry entry, long attempt, int segment) {
+    return tracing
+        .ofJob("longtake.attempt", entry.id())
+        .contextualName("attempt " + attempt)
+        .highCardinalityKeyValue(Tracing.ATTEMPT, Long.toString(attempt))
+        .highCardinalityKeyValue(Tracing.SEGMENT, Integer.toString(segment));
+  }
+
+  /** A job has its last state. */
+  void ended(Job job) {
+    tracing.jobEnded(
+        job.getId(),
+        JobStates.name(job.getState()),
+        instant(job.getHistory(0)),
+        instant(job.getHistory(job.getHistoryCount() - 1)),
+        job.hasError() ? job.getError().getMessage() : null);
+  }
+
+  private static Instant instant(JobTransition transition) {
+    return Instant.ofEpochSecond(
+        transition.getTime().getSeconds(), transition.getTime().getNanos());
   }
 
   void attemptEnded(AttemptEnd end) {

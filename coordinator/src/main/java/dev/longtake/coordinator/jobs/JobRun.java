@@ -3,6 +3,7 @@ package dev.longtake.coordinator.jobs;
 import dev.longtake.common.digest.Sha256;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.process.LogContext;
 import dev.longtake.coordinator.artifacts.JobArtifacts;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.fleet.Gang;
@@ -23,6 +24,7 @@ import dev.longtake.v1.StoredTail;
 import dev.longtake.v1.Tensor;
 import dev.longtake.v1.Video;
 import dev.longtake.v1.WorkFinished;
+import io.micrometer.observation.Observation.CheckedRunnable;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -102,8 +104,14 @@ final class JobRun {
   Optional<Outcome> run() throws InterruptedException {
     int done = entry.snapshot().getSegmentsDone();
     while (done < segments.count()) {
-      makeSegment(done + 1);
-      done++;
+      int segment = ++done;
+      try (var _ = LogContext.attempt(attempt)) {
+        services
+            .meters
+            .attempt(entry, attempt, segment)
+            .observeChecked(
+                (CheckedRunnable<InterruptedException>) () -> makeSegment(segment));
+      }
       if (done < segments.count() && !goesOn(done)) {
         return Optional.empty();
       }

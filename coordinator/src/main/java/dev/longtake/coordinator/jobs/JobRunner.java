@@ -2,6 +2,7 @@ package dev.longtake.coordinator.jobs;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.process.LogContext;
 import dev.longtake.coordinator.artifacts.JobArtifacts;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.fleet.Gang;
@@ -55,6 +56,12 @@ public final class JobRunner {
    * @param waitedNanos from submission to the first start
    */
   void run(JobEntry entry, Gang gang, long waitedNanos) {
+    try (var _ = LogContext.job(entry.id())) {
+      runToItsEnd(entry, gang, waitedNanos);
+    }
+  }
+
+  private void runToItsEnd(JobEntry entry, Gang gang, long waitedNanos) {
     JobStore store = services.store();
     JobRun run = new JobRun(services, entry, gang, waitedNanos);
     try (gang) {
@@ -73,7 +80,9 @@ public final class JobRunner {
     } catch (LongtakeException e) {
       gang.close();
       services.meters().attemptFailed(e.code());
-      retryOrFail(entry, run, e);
+      try (var _ = LogContext.attempt(run.attempt())) {
+        retryOrFail(entry, run, e);
+      }
     } catch (InterruptedException e) {
       // The store has put the job back, or will do so when the coordinator is started again.
       Thread.currentThread().interrupt();

@@ -2,6 +2,7 @@ package dev.longtake.coordinator.jobs;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.process.LogContext;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.fleet.Gang;
 import dev.longtake.coordinator.measure.Measurer;
@@ -86,16 +87,18 @@ public final class JobScheduler implements AutoCloseable {
   private void startInTurn(List<JobEntry> turns) throws InterruptedException {
     long seen = fleet.version();
     for (JobEntry entry : turns) {
-      Trial trial = tryStart(entry);
-      if (trial == Trial.SETTLED) {
-        return;
-      }
-      if (!waitingJobId.equals(entry.id())) {
-        waitingJobId = entry.id();
-        log.info("Job {}: {}", entry.id(), entry.snapshot().getWaitingFor());
-      }
-      if (trial == Trial.WAITS_ITS_TURN) {
-        break;
+      try (var _ = LogContext.job(entry.id())) {
+        Trial trial = tryStart(entry);
+        if (trial == Trial.SETTLED) {
+          return;
+        }
+        if (!waitingJobId.equals(entry.id())) {
+          waitingJobId = entry.id();
+          log.info("Job {}: {}", entry.id(), entry.snapshot().getWaitingFor());
+        }
+        if (trial == Trial.WAITS_ITS_TURN) {
+          break;
+        }
       }
     }
     if (!turns.isEmpty()) {

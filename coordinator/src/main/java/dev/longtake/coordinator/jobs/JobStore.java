@@ -4,6 +4,7 @@ import com.google.protobuf.ByteString;
 import com.google.protobuf.InvalidProtocolBufferException;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.process.LogContext;
 import dev.longtake.coordinator.artifacts.JobArtifacts;
 import dev.longtake.coordinator.database.JobDatabase;
 import dev.longtake.coordinator.database.JobRow;
@@ -499,6 +500,7 @@ public final class JobStore implements AutoCloseable {
     }
     // Without the lock: a disk may be slow.
     files.delete(forgotten);
+    meters.ended(entry.snapshot());
     entry.tellRuns();
     return true;
   }
@@ -548,7 +550,9 @@ public final class JobStore implements AutoCloseable {
   public Job cancel(String id) {
     JobEntry entry = get(id);
     if (end(entry, new Outcome.Canceled())) {
-      log.info("Job {} was canceled", id);
+      try (var _ = LogContext.job(id)) {
+        log.info("Job {} was canceled", id);
+      }
     }
     try {
       if (!entry.awaitStored(STORE_PATIENCE)) {

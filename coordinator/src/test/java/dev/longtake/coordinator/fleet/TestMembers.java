@@ -1,6 +1,7 @@
 package dev.longtake.coordinator.fleet;
 
 import dev.longtake.common.rpc.Endpoints;
+import dev.longtake.common.tracing.Tracing;
 import dev.longtake.v1.WorkerDescription;
 
 /** Members that never joined any fleet, for tests of what only looks at them. */
@@ -13,6 +14,7 @@ public final class TestMembers {
         WorkerDescription.newBuilder().setId(id).setHost(host).setAddress("127.0.0.1:1").build(),
         /* callToken= */ "",
         Endpoints.connect("127.0.0.1:1"),
+        Tracing.off().clientInterceptor(),
         why -> {},
         () -> {},
         0);

@@ -2,6 +2,7 @@ package dev.longtake.coordinator.jobs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longtake.common.tracing.Tracing;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.v1.Plan;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
@@ -18,7 +19,7 @@ class JobMetersTest {
   @TempDir Path folder;
 
   private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
-  private final JobMeters meters = new JobMeters(registry);
+  private final JobMeters meters = new JobMeters(registry, Tracing.off());
 
   private double transitions(String to) {
     return registry.get("longtake.job.transitions").tag("to", to).counter().count();

@@ -1,6 +1,7 @@
 package dev.longtake.coordinator.jobs;
 
 import com.google.protobuf.ByteString;
+import dev.longtake.common.tracing.Tracing;
 import dev.longtake.coordinator.artifacts.JobArtifacts;
 import dev.longtake.coordinator.database.JobDatabase;
 import dev.longtake.coordinator.database.SqlJobDatabase;
@@ -39,7 +40,7 @@ public final class TestJobs {
   }
 
   static JobMeters meters() {
-    return new JobMeters(new SimpleMeterRegistry());
+    return new JobMeters(new SimpleMeterRegistry(), Tracing.off());
   }
 
   static JobArtifacts artifacts(Path folder) {

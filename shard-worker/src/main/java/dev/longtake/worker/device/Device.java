@@ -34,6 +34,12 @@ public interface Device extends AutoCloseable {
 
   DeviceMemory memory();
 
+  /**
+   * How busy it was lately, 0 to 1: a GPU in the last sample of NVIDIA's library, a processor since the call before. NaN when nobody knows. For
+   * any thread.
+   */
+  double utilization();
+
   /** Waits until all that was called has been done, for whoever measures; a device whose kernels return when they have ended does nothing. */
   default void finish() {}
 

@@ -2,12 +2,13 @@ package dev.longtake.worker.order;
 
 import dev.longtake.common.metrics.BoundedLabel;
 import dev.longtake.common.metrics.Metric;
+import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.DeviceMemory;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.util.List;
 import java.util.Map;
 
-/** The device's account of its memory, as gauges. */
+/** The device's account of its memory and its time, as gauges. */
 final class DeviceMeters {
   /** What is large or lives long; the rest is told as one. */
   private static final List<String> TAGS =
@@ -15,7 +16,9 @@ final class DeviceMeters {
 
   private DeviceMeters() {}
 
-  static void bind(MeterRegistry registry, DeviceMemory memory) {
+  static void bind(MeterRegistry registry, Device device) {
+    DeviceMemory memory = device.memory();
+    Metric.DEVICE_UTILIZATION.gauge(registry, device::utilization);
     for (String tag : TAGS) {
       Metric.DEVICE_MEMORY_BYTES.gauge(
           registry, () -> memory.usedBytesByTag().getOrDefault(tag, 0L), tag);

@@ -91,7 +91,7 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
     this.decoder = new DecoderSlot(decoders);
     this.clock = clock;
     this.registry = registry;
-    DeviceMeters.bind(registry, device.memory());
+    DeviceMeters.bind(registry, device);
   }
 
   @Override

@@ -4,6 +4,7 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.metrics.Metric;
 import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.process.Build;
+import dev.longtake.common.process.Logs;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.v1.ExchangeGrpc;
 import dev.longtake.v1.WorkerDescription;
@@ -16,6 +17,7 @@ import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.protobuf.services.HealthStatusManager;
 import io.micrometer.core.instrument.binder.grpc.MetricCollectingServerInterceptor;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
@@ -62,7 +64,7 @@ public final class WorkerServer implements AutoCloseable {
     var runner = new DeviceWatch(node.runner(), this::onDeviceLost);
     this.hub = new ExchangeHub(settings.exchange(), settings.tls(), telemetry.registry());
     this.callbacks = callbackThreads();
-    this.service = new WorkerService(node, runner, described, hub, settings, telemetry.registry());
+    this.service = new WorkerService(node, runner, described, hub, settings, telemetry);
     try {
       this.server =
           Endpoints.serve(
@@ -92,6 +94,7 @@ public final class WorkerServer implements AutoCloseable {
    */
   public static WorkerServer start(WorkerSettings settings, WorkerNode node, Telemetry telemetry) {
     var worker = new WorkerServer(settings, node, telemetry);
+    Logs.identify("worker", worker.description.getId());
     worker.setStatus(ServingStatus.SERVING);
     worker.selfCheck.start();
     LOG.info(
@@ -104,7 +107,12 @@ public final class WorkerServer implements AutoCloseable {
 
   private List<ServerInterceptor> interceptors(Telemetry telemetry) {
     ServerInterceptor meters = new MetricCollectingServerInterceptor(telemetry.registry());
-    return callToken.isEmpty() ? List.of(meters) : List.of(meters, new TokenGuard(callToken));
+    List<ServerInterceptor> interceptors = new ArrayList<>(List.of(meters));
+    if (!callToken.isEmpty()) {
+      interceptors.add(new TokenGuard(callToken));
+    }
+    telemetry.tracing().serverInterceptor().ifPresent(interceptors::add);
+    return interceptors;
   }
 
   private void setStatus(ServingStatus status) {

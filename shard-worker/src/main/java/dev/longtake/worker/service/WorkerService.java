@@ -5,6 +5,9 @@ import static java.util.stream.Collectors.joining;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.metrics.Metric;
+import dev.longtake.common.metrics.Telemetry;
+import dev.longtake.common.process.LogContext;
+import dev.longtake.common.tracing.Tracing;
 import dev.longtake.v1.DescribeRequest;
 import dev.longtake.v1.EncodeFramesRequest;
 import dev.longtake.v1.EncodeFramesResponse;
@@ -20,9 +23,11 @@ import dev.longtake.worker.exchange.GrpcGang;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.observation.Observation;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.CompletableFuture;
@@ -59,6 +64,7 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
   private final QueuedCalls frames;
   private final int maxOrders;
   private final OrderMeters meters;
+  private final Tracing tracing;
   private final Set<RunningOrder> running = new HashSet<>(); // guarded by itself
   private boolean draining; // guarded by running
   private final CompletableFuture<@Nullable Void> drained = new CompletableFuture<>();
@@ -70,7 +76,7 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
       CompletableFuture<WorkerDescription> description,
       ExchangeHub hub,
       WorkerSettings settings,
-      MeterRegistry registry) {
+      Telemetry telemetry) {
     this.node = node;
     this.runner = runner;
     this.description = description;
@@ -78,7 +84,9 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
     this.exchangeTimeout = settings.exchangeTimeout();
     this.eventTimeout = settings.eventTimeout();
     this.maxOrders = settings.maxOrders();
+    MeterRegistry registry = telemetry.registry();
     this.meters = new OrderMeters(registry);
+    this.tracing = telemetry.tracing();
     Metric.ORDERS_RUNNING.gauge(registry, this::runningOrders);
     // The slot in `running` is free a moment before the thread is, hence places in the queue.
     this.engine =
@@ -163,7 +171,13 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
               timeoutOf(order));
       started.attach(exchange);
       GrpcGang opened = exchange;
-      engine.execute(() -> runOnEngine(started, opened, call));
+      Observation observation = observation(order);
+      engine.execute(() -> {
+        try (var _ = LogContext.job(order.getJobId());
+            var _ = LogContext.attempt(order.getAttempt())) {
+          observation.observe(() -> runOnEngine(started, opened, call, observation));
+        }
+      });
     } catch (RuntimeException e) {
       if (exchange != null) {
         exchange.close();
@@ -175,6 +189,17 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
           CallFailures.status(
               "Run of " + started, e instanceof RejectedExecutionException ? stopping() : e));
     }
+  }
+
+  /** Part of the call that brings the order. */
+  private Observation observation(WorkOrder order) {
+    return Observation.createNotStarted("longtake.order", tracing.observations())
+        .contextualName("order " + order.getTaskCase().name().toLowerCase(Locale.ROOT))
+        .parentObservation(tracing.observations().getCurrentObservation())
+        .highCardinalityKeyValue(Tracing.JOB_ID, order.getJobId())
+        .highCardinalityKeyValue(Tracing.ATTEMPT, Long.toString(order.getAttempt()))
+        .highCardinalityKeyValue(Tracing.RANK, Integer.toString(order.getRank()))
+        .highCardinalityKeyValue(Tracing.WORKER_ID, description.join().getId());
   }
 
   private boolean takeSlot(RunningOrder order) {
@@ -247,14 +272,25 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
   }
 
   private void runOnEngine(
-      RunningOrder order, GrpcGang exchange, ServerCallStreamObserver<WorkEvent> call) {
+      RunningOrder order,
+      GrpcGang exchange,
+      ServerCallStreamObserver<WorkEvent> call,
+      Observation observation) {
     LOG.info("{}: rank {} of {} starts", order, exchange.rank(), exchange.ranks());
     Throwable failure = null;
     long startNanos = System.nanoTime();
     try {
-      runner.run(order.order(), exchange, order::emit, order::isCanceled);
+      runner.run(
+          order.order(),
+          exchange,
+          event -> {
+            order.emit(event);
+            observe(event, observation);
+          },
+          order::isCanceled);
     } catch (RuntimeException | Error e) {
       failure = e;
+      observation.error(e);
       exchange.abort(e);
     }
     exchange.close();
@@ -265,6 +301,13 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
       call.onError(CallFailures.status("Run of " + order, failure));
     } else if (!call.isCancelled()) {
       call.onCompleted();
+    }
+  }
+
+  private static void observe(WorkEvent event, Observation observation) {
+    if (event.hasStepFinished()) {
+      observation.event(
+          Observation.Event.of("step", "step " + event.getStepFinished().getStep()));
     }
   }
 

@@ -36,6 +36,16 @@ public abstract class DeviceContract extends ViewContract {
   }
 
   @Test
+  void shouldBeIdleOrBusyOrNotKnow() {
+    for (int call = 0; call < 2; call++) {
+      double utilization = device.utilization();
+      assertThat(Double.isNaN(utilization) || (utilization >= 0 && utilization <= 1))
+          .as("utilization %s", utilization)
+          .isTrue();
+    }
+  }
+
+  @Test
   void shouldHandOutZerosWhenMemoryIsUsedAgain() {
     for (int round = 0; round < 3; round++) {
       try (DeviceBuffer buffer = device.memory().allocate(4096, "test")) {

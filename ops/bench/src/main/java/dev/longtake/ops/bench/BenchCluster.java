@@ -136,6 +136,11 @@ final class BenchCluster implements AutoCloseable {
     return List.copyOf(processes);
   }
 
+  /** Of the coordinator. */
+  String address() {
+    return processes.getFirst().address();
+  }
+
   LongtakeClient client() {
     LongtakeClient open = client;
     if (open == null) {

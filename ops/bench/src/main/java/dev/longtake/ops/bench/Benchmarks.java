@@ -18,6 +18,7 @@ final class Benchmarks {
         new CacheBenchmark(),
         new ChaosBenchmark(),
         new JobsBenchmark(),
-        new LongVideoBenchmark());
+        new LongVideoBenchmark(),
+        new WatchesBenchmark());
   }
 }

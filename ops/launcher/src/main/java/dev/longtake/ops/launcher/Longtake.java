@@ -2,12 +2,15 @@ package dev.longtake.ops.launcher;
 
 import dev.longtake.client.cli.CancelCommand;
 import dev.longtake.client.cli.ContinuationCommand;
+import dev.longtake.client.cli.DownloadCommand;
 import dev.longtake.client.cli.DrainCommand;
 import dev.longtake.client.cli.GenerateCommand;
 import dev.longtake.client.cli.JobsCommand;
 import dev.longtake.client.cli.ShowCommand;
 import dev.longtake.client.cli.StatusCommand;
 import dev.longtake.client.cli.TraceCommand;
+import dev.longtake.client.cli.WatchCommand;
+import dev.longtake.client.cli.WorkersCommand;
 import dev.longtake.common.process.Logs;
 import dev.longtake.common.tls.CertsCommand;
 import dev.longtake.coordinator.CoordinatorCommand;
@@ -62,10 +65,13 @@ public final class Longtake {
         new GenerateCommand(),
         new JobsCommand(),
         new ShowCommand(),
+        new WatchCommand(),
+        new DownloadCommand(),
         new CancelCommand(),
         new ContinuationCommand(),
         new TraceCommand(),
         new StatusCommand(),
+        new WorkersCommand(),
         new DrainCommand(),
         new PlanCommand(),
         new CoordinatorCommand(),
@@ -75,7 +81,8 @@ public final class Longtake {
         new InspectCommand(),
         new ConformanceCommand(),
         new BenchCommand(),
-        new MakeModelCommand());
+        new MakeModelCommand(),
+        new CompletionCommand());
   }
 
   /** From the jar's manifest. */

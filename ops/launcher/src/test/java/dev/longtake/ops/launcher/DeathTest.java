@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.longtake.client.JobEvents;
 import dev.longtake.common.process.JavaProcess;
+import dev.longtake.ops.testing.SpanCollector;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
@@ -37,7 +38,20 @@ class DeathTest {
 
   @Test
   void shouldMakeTheSameVideoWithWhoIsLeftWhenWorkersAreKilled() throws Exception {
-    try (TestCluster cluster = TestCluster.start(folder, 3)) {
+    Job done;
+    SpanCollector collector = new SpanCollector();
+    List<String> records =
+        List.of("--otlp-endpoint", collector.endpoint(), "--log-format", "json");
+    try (collector) {
+      try (TestCluster cluster = TestCluster.start(folder, TestModels.DEMO, 3, records)) {
+        done = assertSameVideoWhenWorkersAreKilled(cluster);
+      }
+      JobRecords.assertOneTrace(collector.spans(), done);
+    }
+    JobRecords.assertLogged(folder, done);
+  }
+
+  private static Job assertSameVideoWhenWorkersAreKilled(TestCluster cluster) throws Exception {
       Job undisturbed = cluster.generate(request().setSteps(STEPS).build());
       String jobId = cluster.client().submit(request().setSteps(STEPS).build()).getId();
       try (JobEvents events = cluster.client().events(jobId, 0)) {
@@ -53,9 +67,9 @@ class DeathTest {
         assertThat(done.getAttempt()).isEqualTo(3);
         assertThat(done.getVideo().getSha256()).isEqualTo(undisturbed.getVideo().getSha256());
         assertThat(cluster.memberIds()).containsExactlyElementsOf(done.getWorkerIdsList());
+        assertThat(cluster.memberIds()).hasSize(1);
+        return done;
       }
-      assertThat(cluster.memberIds()).hasSize(1);
-    }
   }
 
   /** Kills one of the workers that have the job, after a step; returns when the job waits again. */

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import java.nio.charset.StandardCharsets;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
@@ -38,6 +39,19 @@ class LongtakeTest {
       assertThat(out.toString()).contains("Usage: longtake " + name);
     }
     assertThat(err.toString()).isEmpty();
+  }
+
+  @Test
+  void shouldCompleteCommandsAndOptionsInTheShell() throws Exception {
+    assertThat(line.execute("completion")).isZero();
+    String script = out.toString();
+    String asked =
+        script + "\nCOMP_WORDS=(longtake wat); COMP_CWORD=1; _complete_longtake; echo ${COMPREPLY[@]}";
+    Process bash = new ProcessBuilder("bash", "-c", asked).redirectErrorStream(true).start();
+    assertThat(new String(bash.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip())
+        .isEqualTo("watch");
+    assertThat(bash.waitFor()).isZero();
+    assertThat(script).contains("--coordinator");
   }
 
   @Test

@@ -34,6 +34,7 @@ import org.jspecify.annotations.Nullable;
 public final class CpuDevice implements Device {
   private final CpuMemory memory;
   private final Workers workers;
+  private final ProcessorUse use;
   private final Linear linear;
   private final Attention.Scratch[] attentionScratch;
   private final Normalisation.Scratch[] normScratch;
@@ -42,6 +43,7 @@ public final class CpuDevice implements Device {
   private CpuDevice(int threads, long memoryLimitBytes) {
     memory = new CpuMemory(memoryLimitBytes);
     workers = new Workers(threads);
+    use = new ProcessorUse(threads);
     linear = new Linear(memory, workers);
     attentionScratch = new Attention.Scratch[threads];
     Arrays.setAll(attentionScratch, i -> new Attention.Scratch());
@@ -83,6 +85,11 @@ public final class CpuDevice implements Device {
   @Override
   public DeviceMemory memory() {
     return memory;
+  }
+
+  @Override
+  public double utilization() {
+    return use.sinceLastCall();
   }
 
   @Override

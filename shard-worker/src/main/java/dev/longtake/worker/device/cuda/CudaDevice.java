@@ -20,8 +20,10 @@ import dev.longtake.worker.device.Sequences;
 import dev.longtake.worker.device.Term;
 import dev.longtake.worker.device.TokenReduction;
 import dev.longtake.worker.device.cuda.driver.CudaDriver;
+import dev.longtake.worker.device.cuda.driver.Nvml;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,6 +37,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class CudaDevice implements Device {
   private final CudaDriver driver;
+  private final Optional<Nvml> management;
   private final CudaMemory memory;
   private final Launcher launcher;
   private final Products products;
@@ -47,6 +50,7 @@ public final class CudaDevice implements Device {
   /** Owns the driver. */
   private CudaDevice(CudaDriver driver, long memoryLimitBytes) {
     this.driver = driver;
+    management = Nvml.of(driver.uuid());
     memory = new CudaMemory(driver, memoryLimitBytes);
     launcher = new Launcher(driver, memory);
     products = new Products(memory, driver, launcher);
@@ -105,6 +109,11 @@ public final class CudaDevice implements Device {
   @Override
   public DeviceMemory memory() {
     return memory;
+  }
+
+  @Override
+  public double utilization() {
+    return management.map(Nvml::utilization).orElse(Double.NaN);
   }
 
   @Override

@@ -69,6 +69,11 @@ public final class EmulatedCuda {
     }
   }
 
+  /** The library's functions, those of NVIDIA's management library included. */
+  public static SymbolLookup symbols() {
+    return SymbolLookup.libraryLookup(library(), Arena.global());
+  }
+
   /** A device on the first emulated GPU; the caller closes it. */
   public static CudaDevice open(long memoryLimitBytes) {
     return CudaDevice.open(new DeviceChoice.CudaIndex(0), MODULE, memoryLimitBytes);

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.longtake.common.tracing;
+
+import org.jspecify.annotations.NullMarked;

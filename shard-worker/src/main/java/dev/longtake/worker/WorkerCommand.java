@@ -5,6 +5,7 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.metrics.MetricsOptions;
 import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.options.ByteSize;
+import dev.longtake.common.options.ConfigOptions;
 import dev.longtake.common.process.ParentWatch;
 import dev.longtake.common.process.ReadyLine;
 import dev.longtake.common.rpc.ApiKeyOption;
@@ -58,6 +59,8 @@ public final class WorkerCommand implements Callable<Integer> {
   private final Function<MeterRegistry, WorkerFactory> factories;
 
   @Spec private @Nullable CommandSpec spec;
+
+  @Mixin private ConfigOptions config = new ConfigOptions();
 
   @Option(
       names = "--coordinator",
@@ -224,11 +227,15 @@ public final class WorkerCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    if (config.isToPrint()) {
+      config.print();
+      return 0;
+    }
     try {
       serve();
       return 0;
     } catch (LongtakeException e) {
-      error("longtake worker: " + e.getMessage());
+      error("longtake worker: " + config.explain(e.getMessage()));
       return e.code().category() == ErrorCode.Category.USER ? USAGE : RUNTIME_FAILURE;
     }
   }

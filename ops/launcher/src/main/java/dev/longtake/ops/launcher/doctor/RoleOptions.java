@@ -1,0 +1,90 @@
+package dev.longtake.ops.launcher.doctor;
+
+import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.tls.TlsFiles;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.MissingParameterException;
+import picocli.CommandLine.Model.CommandSpec;
+
+/** The options that a role's process would have on this host: read by its own command, from flags, environment, file and defaults. */
+final class RoleOptions {
+  private final CommandSpec command;
+
+  private RoleOptions(CommandSpec command) {
+    this.command = command;
+  }
+
+  /**
+   * Reads them; required ones may be missing.
+   *
+   * @param config the role's file; null for none but what the environment names
+   * @param flags as the role's command takes them
+   * @throws LongtakeException INVALID_REQUEST when one is wrong
+   */
+  static RoleOptions read(Role role, @Nullable Path config, List<String> flags) {
+    List<String> arguments = new ArrayList<>();
+    if (config != null) {
+      arguments.addAll(List.of("--config", config.toString()));
+    }
+    arguments.addAll(flags);
+    CommandLine line = role.command();
+    CommandSpec command = line.getCommandSpec();
+    // So that what is missing does not hide the rest.
+    command.parser().collectErrors(true);
+    for (Exception error : line.parseArgs(arguments.toArray(String[]::new)).errors()) {
+      if (!(error instanceof MissingParameterException)) {
+        throw LongtakeException.invalidField(
+            role.toString(), "%s: %s".formatted(role, error.getMessage()));
+      }
+    }
+    return new RoleOptions(command);
+  }
+
+  /** An option's value; null where it has none. */
+  <T> @Nullable T get(String option) {
+    return command.findOption(option).getValue();
+  }
+
+  /** The value of an option that always has one. */
+  <T> T require(String option) {
+    T value = get(option);
+    if (value == null) {
+      throw new IllegalStateException("Expected %s to have a default".formatted(option));
+    }
+    return value;
+  }
+
+  /** What others call the process by; empty when that is decided when it starts. */
+  String calledHost() {
+    String advertised = get("--advertise");
+    if (advertised != null) {
+      return advertised;
+    }
+    String host = require("--host");
+    return host.equals("0.0.0.0") || host.equals("::") ? "" : host;
+  }
+
+  /**
+   * Where its identity is; null for plain text.
+   *
+   * @throws LongtakeException INVALID_REQUEST when some files are given and others not
+   */
+  @Nullable TlsFiles tls() {
+    Path certificates = get("--tls-cert");
+    Path key = get("--tls-key");
+    Path authorities = get("--tls-ca");
+    if (certificates == null && key == null && authorities == null) {
+      return null;
+    }
+    if (certificates == null || key == null || authorities == null) {
+      throw LongtakeException.invalidField(
+          "--tls-cert",
+          "Expected all of --tls-cert, --tls-key and --tls-ca, or none, but only some are given");
+    }
+    return new TlsFiles(certificates, key, authorities);
+  }
+}

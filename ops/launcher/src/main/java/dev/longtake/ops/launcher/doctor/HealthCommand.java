@@ -65,9 +65,8 @@ public final class HealthCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     RoleOptions given = RoleOptions.read(role, config, options);
-    String host = given.calledHost();
-    String address =
-        "%s:%d".formatted(host.isEmpty() ? "localhost" : host, given.<Integer>require("--port"));
+    // Not what others call it by: that may lead to another one of several coordinators.
+    String address = "%s:%d".formatted(given.ownHost(), given.<Integer>require("--port"));
     TlsFiles tls = given.tls();
     ManagedChannel channel = Endpoints.connect(address, tls == null ? null : TlsIdentity.read(tls));
     try {

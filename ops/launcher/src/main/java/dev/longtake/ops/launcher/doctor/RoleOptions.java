@@ -61,9 +61,17 @@ final class RoleOptions {
   /** What others call the process by; empty when that is decided when it starts. */
   String calledHost() {
     String advertised = get("--advertise");
-    if (advertised != null) {
-      return advertised;
-    }
+    return advertised == null ? oneHost() : advertised;
+  }
+
+  /** What the process is called by on its own host; its certificate must have that name, too. */
+  String ownHost() {
+    String host = oneHost();
+    return host.isEmpty() ? "localhost" : host;
+  }
+
+  /** What it listens on; empty: on all interfaces. */
+  private String oneHost() {
     String host = require("--host");
     return host.equals("0.0.0.0") || host.equals("::") ? "" : host;
   }

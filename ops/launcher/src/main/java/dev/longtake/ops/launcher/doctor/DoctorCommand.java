@@ -114,19 +114,20 @@ public final class DoctorCommand implements Callable<Integer> {
     List<Finding> findings = new ArrayList<>(HostChecks.common());
     for (Role each : roles) {
       RoleOptions given = RoleOptions.read(each, config, options);
-      findings.addAll(
+      List<Finding> ofRole =
           switch (each) {
             case COORDINATOR -> coordinator(given);
             case WORKER -> worker(given);
-          });
+          };
+      ofRole.forEach(finding -> findings.add(roles.size() > 1 ? finding.of(each) : finding));
     }
     return findings;
   }
 
   private List<Finding> coordinator(RoleOptions given) {
     List<Finding> findings = new ArrayList<>(ports(Role.COORDINATOR, given));
-    findings.add(FolderCheck.of(given.<Path>require("--data")));
-    findings.add(DatabaseCheck.of(given.get("--database")));
+    findings.add(FolderCheck.of(given.require("--data", Path.class)));
+    findings.add(DatabaseCheck.of(given.get("--database", String.class)));
     findings.add(CertificateCheck.of(given, InstantSource.system()));
     if (!coordinators.isEmpty()) {
       findings.addAll(cluster(coordinators, given));
@@ -136,12 +137,11 @@ public final class DoctorCommand implements Callable<Integer> {
 
   private List<Finding> worker(RoleOptions given) {
     List<Finding> findings = new ArrayList<>(HostChecks.ofWorker(given));
-    findings.add(GpuCheck.of(given.require("--device")));
-    findings.add(ModelCheck.of(given.get("--model")));
+    findings.add(GpuCheck.of(given.require("--device", String.class)));
+    findings.add(ModelCheck.of(given.get("--model", Path.class)));
     findings.addAll(ports(Role.WORKER, given));
     findings.add(CertificateCheck.of(given, InstantSource.system()));
-    List<String> addresses =
-        coordinators.isEmpty() ? given.<List<String>>require("--coordinator") : coordinators;
+    List<String> addresses = coordinators.isEmpty() ? given.coordinators() : coordinators;
     if (addresses.isEmpty()) {
       findings.add(Finding.skipped("coordinator", "none is given; --coordinator says where it is"));
     } else {
@@ -154,11 +154,15 @@ public final class DoctorCommand implements Callable<Integer> {
     List<Finding> findings = new ArrayList<>();
     findings.add(
         PortCheck.of(
-            role, "port", given.<String>require("--host"), given.<Integer>require("--port")));
-    Integer metrics = given.get("--metrics-port");
+            role,
+            "port",
+            given.require("--host", String.class),
+            given.require("--port", Integer.class)));
+    Integer metrics = given.get("--metrics-port", Integer.class);
     if (metrics != null) {
       findings.add(
-          PortCheck.of(role, "metrics-port", given.<String>require("--metrics-host"), metrics));
+          PortCheck.of(
+              role, "metrics-port", given.require("--metrics-host", String.class), metrics));
     }
     return findings;
   }

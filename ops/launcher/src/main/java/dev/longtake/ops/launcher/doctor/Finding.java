@@ -23,6 +23,11 @@ record Finding(String check, Outcome outcome, String found, String advice) {
     }
   }
 
+  /** The same among findings of other roles. */
+  Finding of(Role role) {
+    return new Finding("%s: %s".formatted(role, check), outcome, found, advice);
+  }
+
   static Finding ok(String check, String found) {
     return new Finding(check, Outcome.OK, found, "");
   }

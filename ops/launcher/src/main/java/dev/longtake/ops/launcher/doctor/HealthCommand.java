@@ -66,7 +66,7 @@ public final class HealthCommand implements Callable<Integer> {
   public Integer call() {
     RoleOptions given = RoleOptions.read(role, config, options);
     // Not what others call it by: that may lead to another one of several coordinators.
-    String address = "%s:%d".formatted(given.ownHost(), given.<Integer>require("--port"));
+    String address = "%s:%d".formatted(given.ownHost(), given.require("--port", Integer.class));
     TlsFiles tls = given.tls();
     ManagedChannel channel = Endpoints.connect(address, tls == null ? null : TlsIdentity.read(tls));
     try {

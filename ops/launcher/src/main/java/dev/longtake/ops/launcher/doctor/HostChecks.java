@@ -39,12 +39,12 @@ final class HostChecks {
   static List<Finding> ofWorker(RoleOptions options) {
     List<Finding> findings = new ArrayList<>();
     findings.add(vectors());
-    findings.add(threads(options.require("--threads")));
-    ByteSize limit = options.get("--memory-limit");
+    findings.add(threads(options.require("--threads", Integer.class)));
+    ByteSize limit = options.get("--memory-limit", ByteSize.class);
     if (limit != null) {
       findings.add(memoryLimit(limit.bytes()));
     }
-    boolean isOff = options.<Boolean>require("--no-shared-memory");
+    boolean isOff = options.require("--no-shared-memory", Boolean.class);
     findings.add(isOff ? Finding.skipped("shared memory", "turned off") : sharedMemory());
     return findings;
   }

@@ -45,22 +45,28 @@ final class RoleOptions {
   }
 
   /** An option's value; null where it has none. */
-  <T> @Nullable T get(String option) {
-    return command.findOption(option).getValue();
+  <T> @Nullable T get(String option, Class<T> type) {
+    return type.cast(command.findOption(option).<@Nullable Object>getValue());
   }
 
   /** The value of an option that always has one. */
-  <T> T require(String option) {
-    T value = get(option);
+  <T> T require(String option, Class<T> type) {
+    T value = get(option, type);
     if (value == null) {
       throw new IllegalStateException("Expected %s to have a default".formatted(option));
     }
     return value;
   }
 
+  /** The coordinators that a worker would join. */
+  List<String> coordinators() {
+    List<?> addresses = require("--coordinator", List.class);
+    return addresses.stream().map(String::valueOf).toList();
+  }
+
   /** What others call the process by; empty when that is decided when it starts. */
   String calledHost() {
-    String advertised = get("--advertise");
+    String advertised = get("--advertise", String.class);
     return advertised == null ? oneHost() : advertised;
   }
 
@@ -72,7 +78,7 @@ final class RoleOptions {
 
   /** What it listens on; empty: on all interfaces. */
   private String oneHost() {
-    String host = require("--host");
+    String host = require("--host", String.class);
     return host.equals("0.0.0.0") || host.equals("::") ? "" : host;
   }
 
@@ -82,9 +88,9 @@ final class RoleOptions {
    * @throws LongtakeException INVALID_REQUEST when some files are given and others not
    */
   @Nullable TlsFiles tls() {
-    Path certificates = get("--tls-cert");
-    Path key = get("--tls-key");
-    Path authorities = get("--tls-ca");
+    Path certificates = get("--tls-cert", Path.class);
+    Path key = get("--tls-key", Path.class);
+    Path authorities = get("--tls-ca", Path.class);
     if (certificates == null && key == null && authorities == null) {
       return null;
     }

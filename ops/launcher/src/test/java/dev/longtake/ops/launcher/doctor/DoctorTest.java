@@ -130,7 +130,7 @@ final class DoctorTest {
 
   @Test
   void shouldFindAllOfThemWhenSeveralFaultsArePlanted() throws IOException {
-    try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"))) {
+    try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       String port = Integer.toString(taken.getLocalPort());
       String[] options = join(certificates("pki", "node1"), "--advertise", "node2");
 

@@ -110,7 +110,7 @@ final class ConfigFilesTest {
   private static String comment(String sentence) {
     StringBuilder text = new StringBuilder("#");
     int column = 1;
-    for (String word : sentence.split(" ")) {
+    for (String word : sentence.split(" ", -1)) {
       if (column + 1 + word.length() > COLUMNS) {
         text.append("\n#");
         column = 1;

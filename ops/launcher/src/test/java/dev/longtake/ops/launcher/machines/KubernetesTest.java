@@ -149,7 +149,7 @@ final class KubernetesTest {
         Stream.of(Manifests.BASE),
         kustomizations()
             .map(file -> Objects.requireNonNull(file.getParent()))
-            .filter(folder -> folder.getParent().endsWith("components")));
+            .filter(folder -> folder.toString().contains("/components/")));
   }
 
   /** What a container's process makes of its arguments and variables. */

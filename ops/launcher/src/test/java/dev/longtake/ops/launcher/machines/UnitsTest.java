@@ -49,7 +49,7 @@ final class UnitsTest {
     String start = values(unit, "ExecStart").getFirst();
     List<String> arguments =
         new ArrayList<>(
-            List.of(start.substring(start.indexOf(PROGRAM) + PROGRAM.length()).split(" ")));
+            List.of(start.substring(start.indexOf(PROGRAM) + PROGRAM.length()).split(" ", -1)));
     Role role = Role.of(arguments.removeFirst());
     String file = arguments.get(arguments.indexOf("--config") + 1);
     assertThat(file).startsWith("/etc/longtake/");

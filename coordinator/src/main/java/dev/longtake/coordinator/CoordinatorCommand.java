@@ -5,6 +5,7 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.metrics.TelemetryOptions;
 import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.options.ByteSize;
+import dev.longtake.common.options.ConfigOptions;
 import dev.longtake.common.process.LogOptions;
 import dev.longtake.common.process.ParentWatch;
 import dev.longtake.common.process.ReadyLine;
@@ -39,6 +40,8 @@ import picocli.CommandLine.Spec;
     },
     sortOptions = false)
 public final class CoordinatorCommand implements Callable<Integer> {
+  @Mixin private ConfigOptions config = new ConfigOptions();
+
   @Option(
       names = "--host",
       paramLabel = "HOST",
@@ -169,11 +172,15 @@ public final class CoordinatorCommand implements Callable<Integer> {
   /** Serves until the process is told to end; returns the exit code. */
   @Override
   public Integer call() throws InterruptedException {
+    if (config.isToPrint()) {
+      config.print();
+      return ExitCode.OK;
+    }
     log.apply();
     try {
       TlsIdentity identity = tls.identity();
       plaintext.check(host, identity);
-      CoordinatorConfig config =
+      CoordinatorConfig settings =
           new CoordinatorConfig(
               host,
               port,
@@ -194,7 +201,7 @@ public final class CoordinatorCommand implements Callable<Integer> {
               CoordinatorConfig.DEFAULT_STALL_TIMEOUT,
               CoordinatorConfig.DEFAULT_SHUTDOWN_TIMEOUT);
       try (Telemetry telemetry = telemetryOptions.open("longtake-coordinator");
-          Coordinator coordinator = Coordinator.start(config, telemetry)) {
+          Coordinator coordinator = Coordinator.start(settings, telemetry)) {
         Thread stop = new Thread(coordinator::close, "shutdown");
         Runtime.getRuntime().addShutdownHook(stop);
         if (exitWithParent) {
@@ -205,7 +212,9 @@ public final class CoordinatorCommand implements Callable<Integer> {
         return ExitCode.OK;
       }
     } catch (LongtakeException e) {
-      spec.commandLine().getErr().println("longtake coordinator: " + e.getMessage());
+      spec.commandLine()
+          .getErr()
+          .println("longtake coordinator: " + config.explain(e.getMessage()));
       return e.code().category() == ErrorCode.Category.USER ? ExitCode.USAGE : ExitCode.SOFTWARE;
     }
   }

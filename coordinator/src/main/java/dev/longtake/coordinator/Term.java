@@ -222,7 +222,9 @@ final class Term implements AutoCloseable {
             given.embeddings()::status,
             given.planning(),
             given.random(),
-            Build.version());
+            Build.version(),
+            given.build(),
+            given.clock());
     return List.of(
         ErrorMappingInterceptor.around(generation), ErrorMappingInterceptor.around(cluster));
   }

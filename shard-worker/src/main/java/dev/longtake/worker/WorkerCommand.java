@@ -5,6 +5,7 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.metrics.TelemetryOptions;
 import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.options.ByteSize;
+import dev.longtake.common.options.ConfigOptions;
 import dev.longtake.common.process.LogOptions;
 import dev.longtake.common.process.ParentWatch;
 import dev.longtake.common.process.ReadyLine;
@@ -59,6 +60,8 @@ public final class WorkerCommand implements Callable<Integer> {
   private final Function<MeterRegistry, WorkerFactory> factories;
 
   @Spec private @Nullable CommandSpec spec;
+
+  @Mixin private ConfigOptions config = new ConfigOptions();
 
   @Option(
       names = "--coordinator",
@@ -226,12 +229,16 @@ public final class WorkerCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    if (config.isToPrint()) {
+      config.print();
+      return 0;
+    }
     log.apply();
     try {
       serve();
       return 0;
     } catch (LongtakeException e) {
-      error("longtake worker: " + e.getMessage());
+      error("longtake worker: " + config.explain(e.getMessage()));
       return e.code().category() == ErrorCode.Category.USER ? USAGE : RUNTIME_FAILURE;
     }
   }

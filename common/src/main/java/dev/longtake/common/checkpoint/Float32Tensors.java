@@ -2,6 +2,7 @@ package dev.longtake.common.checkpoint;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.error.NearNames;
 import dev.longtake.common.error.Quoted;
 import dev.longtake.common.tensor.Bfloat16;
 import dev.longtake.common.tensor.DType;

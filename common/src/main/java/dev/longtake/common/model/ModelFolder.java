@@ -2,6 +2,8 @@ package dev.longtake.common.model;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 
@@ -100,6 +102,18 @@ public record ModelFolder(
         Optional.empty(),
         defaults,
         ModelIndex.defaultLimits(defaults.spatialCompression()));
+  }
+
+  /** What it lacks to make videos of prompts, in words; empty: nothing. */
+  public Optional<String> lacking() {
+    List<String> parts = new ArrayList<>();
+    if (textEncoder.isEmpty()) {
+      parts.add("text encoder");
+    }
+    if (vae.isEmpty()) {
+      parts.add("autoencoder");
+    }
+    return parts.isEmpty() ? Optional.empty() : Optional.of(String.join(" and no ", parts));
   }
 
   private static String name(Path path) {

@@ -1,10 +1,12 @@
 package dev.longtake.common.options;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.error.NearNames;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.yaml.snakeyaml.LoaderOptions;
 import org.yaml.snakeyaml.Yaml;
@@ -57,15 +59,19 @@ public final class YamlMap {
    * @throws LongtakeException INVALID_REQUEST, as all methods, naming file and line
    */
   public static YamlMap read(String file, String text) {
+    return readIfAny(file, text)
+        .orElseThrow(() ->
+            LongtakeException.invalidField(
+                file, "Expected keys with values in %s, but it is empty".formatted(file)));
+  }
+
+  /** The same; empty for a file without keys, where comments may be. */
+  public static Optional<YamlMap> readIfAny(String file, String text) {
     try {
       Node root =
           new Yaml(new SafeConstructor(new LoaderOptions()))
               .compose(new java.io.StringReader(text));
-      if (root == null) {
-        throw LongtakeException.invalidField(
-            file, "Expected keys with values in %s, but it is empty".formatted(file));
-      }
-      return new YamlMap(file, "", root);
+      return Optional.ofNullable(root).map(keys -> new YamlMap(file, "", keys));
     } catch (MarkedYAMLException e) {
       throw LongtakeException.invalidField(
           file,
@@ -110,13 +116,15 @@ public final class YamlMap {
     Set<String> allowed = new java.util.LinkedHashSet<>(List.of(keys));
     for (Map.Entry<String, Node> entry : entries.entrySet()) {
       if (!allowed.contains(entry.getKey())) {
+        List<String> near = NearNames.of(entry.getKey(), allowed);
         throw invalid(
             entry.getValue(),
-            "Expected %s with the keys %s, but got the key '%s'"
+            "Expected %s with the keys %s, but got the key '%s'%s"
                 .formatted(
                     prefix.isEmpty() ? "a file" : name(prefix),
                     String.join(", ", allowed),
-                    entry.getKey()));
+                    entry.getKey(),
+                    near.isEmpty() ? "" : "; the nearest is '%s'".formatted(near.getFirst())));
       }
     }
     return this;
@@ -151,6 +159,32 @@ public final class YamlMap {
       return scalar.getValue();
     }
     throw invalid(key, "a name");
+  }
+
+  /** A single word or number, or a list of them. */
+  public List<String> texts(String key) {
+    if (isText(key)) {
+      return List.of(text(key));
+    }
+    if (!(require(key) instanceof SequenceNode list)) {
+      throw invalid(key, "a name or a list of names");
+    }
+    List<String> texts = new ArrayList<>();
+    for (Node item : list.getValue()) {
+      if (!(item instanceof ScalarNode scalar)) {
+        throw invalid(
+            item,
+            "Expected %s%s to be a list of names, but it has %s"
+                .formatted(prefix, key, shown(item)));
+      }
+      texts.add(scalar.getValue());
+    }
+    return texts;
+  }
+
+  /** Where the value of a key is, for messages: {@code "access.yaml, line 3"}. */
+  public String place(String key) {
+    return "%s, line %d".formatted(file, require(key).getStartMark().getLine() + 1);
   }
 
   /** A whole number of 1 to a most. */

@@ -1,6 +1,7 @@
 package dev.longtake.coordinator.api;
 
 import com.google.protobuf.util.Durations;
+import com.google.protobuf.util.Timestamps;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.Bearer;
@@ -27,6 +28,7 @@ import dev.longtake.v1.WorkerReport;
 import dev.longtake.v1.WorkerStatus;
 import io.grpc.Status;
 import io.grpc.stub.StreamObserver;
+import java.time.InstantSource;
 import java.util.List;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
@@ -42,6 +44,8 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
   private final Planning planning;
   private final RequestValidator validator;
   private final String version;
+  private final String build;
+  private final InstantSource clock;
 
   /**
    * @param jobs asked for each status
@@ -49,6 +53,7 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
    * @param planning explains
    * @param seeds for explained requests without one
    * @param version of the coordinator
+   * @param build of the coordinator
    */
   public ClusterService(
       Fleet fleet,
@@ -56,13 +61,17 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
       Supplier<CacheStatus> embeddings,
       Planning planning,
       RandomGenerator seeds,
-      String version) {
+      String version,
+      String build,
+      InstantSource clock) {
     this.fleet = fleet;
     this.jobs = jobs;
     this.embeddings = embeddings;
     this.planning = planning;
     this.validator = new RequestValidator(seeds);
     this.version = version;
+    this.build = build;
+    this.clock = clock;
   }
 
   @Override
@@ -76,6 +85,8 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
     ClusterStatus.Builder status =
         ClusterStatus.newBuilder()
             .setVersion(version)
+            .setBuild(build)
+            .setTime(Timestamps.fromMillis(clock.millis()))
             .addAllWorkers(fleet.statuses())
             .setQueuedJobs(counts.queued())
             .setRunningJobs(counts.running())

@@ -4,9 +4,7 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.worker.device.DeviceChoice;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -77,7 +75,8 @@ final class ClusterOptions {
    */
   ModelFolder requireVideoModel() {
     ModelFolder folder = requireModel();
-    lacking(folder)
+    folder
+        .lacking()
         .ifPresent(lacking -> {
           throw LongtakeException.invalidField(
               "model",
@@ -85,18 +84,6 @@ final class ClusterOptions {
                   .formatted(folder.root(), lacking));
         });
     return folder;
-  }
-
-  /** What a model lacks to make videos of prompts. */
-  static Optional<String> lacking(ModelFolder folder) {
-    List<String> parts = new ArrayList<>();
-    if (folder.textEncoder().isEmpty()) {
-      parts.add("text encoder");
-    }
-    if (folder.vae().isEmpty()) {
-      parts.add("autoencoder");
-    }
-    return parts.isEmpty() ? Optional.empty() : Optional.of(String.join(" and no ", parts));
   }
 
   private static Path demoModel() {

@@ -16,6 +16,8 @@ import dev.longtake.common.tls.CertsCommand;
 import dev.longtake.coordinator.CoordinatorCommand;
 import dev.longtake.coordinator.access.NewKeyCommand;
 import dev.longtake.ops.bench.BenchCommand;
+import dev.longtake.ops.launcher.doctor.DoctorCommand;
+import dev.longtake.ops.launcher.doctor.HealthCommand;
 import dev.longtake.ops.launcher.plan.PlanCommand;
 import dev.longtake.ops.model.MakeModelCommand;
 import dev.longtake.worker.WorkerMain;
@@ -76,6 +78,8 @@ public final class Longtake {
         new PlanCommand(),
         new CoordinatorCommand(),
         WorkerMain.command(),
+        new DoctorCommand(),
+        new HealthCommand(),
         new CertsCommand(),
         new NewKeyCommand(),
         new InspectCommand(),

@@ -111,7 +111,8 @@ final class UpCommand implements Callable<Integer> {
 
   /** How to make a video, or why that can't be done. */
   private static String generate(ModelFolder model, String called) {
-    return ClusterOptions.lacking(model)
+    return model
+        .lacking()
         .map(lacking ->
             "The model has no %s: workers run its transformer on tensors that they are given, but 'longtake generate' can't make a video."
                 .formatted(lacking))

@@ -35,6 +35,16 @@ final class CudaLibrary {
     return symbols;
   }
 
+  /** Whether this host has NVIDIA's driver. */
+  static boolean isPresent() {
+    try {
+      driver();
+      return true;
+    } catch (LongtakeException e) {
+      return false;
+    }
+  }
+
   /** Looked for before any class of the binding is touched: one that fails to load can't be tried again. */
   @SuppressWarnings("restricted") // a native library is what this class is for
   private static SymbolLookup driver() {

@@ -43,7 +43,8 @@ final class Gpus {
     return chosen;
   }
 
-  private static List<Gpu> list() {
+  /** All of them, once the driver is started. */
+  static List<Gpu> list() {
     int[] count = {0};
     check(JCudaDriver.cuDeviceGetCount(count), "count the GPUs");
     List<Gpu> all = new ArrayList<>();

@@ -1,4 +1,4 @@
-package dev.longtake.common.checkpoint;
+package dev.longtake.common.error;
 
 import java.util.Arrays;
 import java.util.Collection;
@@ -6,7 +6,7 @@ import java.util.Comparator;
 import java.util.List;
 
 /** Which of many names somebody may have meant. */
-final class NearNames {
+public final class NearNames {
   private static final int MAX_NAMES = 3;
 
   private NearNames() {}
@@ -14,7 +14,7 @@ final class NearNames {
   private record Candidate(String name, int distance) {}
 
   /** At most three, closest first; none that differs in more than half of its letters. */
-  static List<String> of(String wanted, Collection<String> names) {
+  public static List<String> of(String wanted, Collection<String> names) {
     return names.stream()
         .map(name -> new Candidate(name, distance(wanted, name)))
         .filter(c -> c.distance <= Math.max(wanted.length(), c.name.length()) / 2)

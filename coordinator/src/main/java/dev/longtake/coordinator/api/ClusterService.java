@@ -154,6 +154,9 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
         if (report.hasConditionCache()) {
           member.reported(report.getConditionCache());
         }
+        if (report.hasMemory()) {
+          member.reported(report.getMemory());
+        }
         return;
       }
       try {

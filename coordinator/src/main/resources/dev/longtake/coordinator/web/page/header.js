@@ -1,0 +1,59 @@
+// Whether what is shown is current, which model is served, and the numbers that say at a glance how things are.
+
+import { hasKey, setKey } from './api.js';
+import { attribute, h, show, text } from './dom.js';
+import { count, time, whole } from './format.js';
+
+const WORDS = {
+  connecting: 'connecting',
+  live: 'live',
+  lost: 'unreachable',
+  refused: 'refused',
+  locked: 'locked',
+};
+
+export function header(node, store) {
+  const model = h('span', { class: 'model' });
+  const workers = h('span');
+  const jobs = h('span');
+  const link = h('span', { class: 'link' });
+  const forget = h('button', {
+    type: 'button',
+    class: 'quiet',
+    text: 'Forget key',
+    onclick: () => {
+      setKey(null);
+      store.poll();
+    },
+  });
+  const banner = h('p', { class: 'banner', role: 'alert', hidden: true });
+  node.append(
+    h('h1', { text: 'Longtake' }),
+    model,
+    h('div', { class: 'numbers' }, workers, jobs, link, forget),
+    banner,
+  );
+
+  return () => {
+    const { status } = store;
+    const card = status?.model;
+    text(
+      model,
+      card
+        ? `${card.name} · ${card.architecture} · ${card.blocks} blocks · ${whole(card.parameters)} parameters · coordinator ${status.version}`
+        : status
+          ? `no model yet: no worker has joined · coordinator ${status.version}`
+          : '',
+    );
+    text(workers, status ? count(status.workers?.length ?? 0, 'worker') : '');
+    text(jobs, status ? `${whole(status.runningJobs)} running, ${whole(status.queuedJobs)} queued` : '');
+    const { kind, since, message } = store.link;
+    text(link, WORDS[kind]);
+    attribute(link, 'data-kind', kind);
+    show(forget, hasKey());
+    const isStale = kind === 'lost' || kind === 'refused';
+    document.body.classList.toggle('stale', isStale);
+    show(banner, isStale);
+    text(banner, isStale ? `${message.replace(/\.?$/, '.')} What is shown is of ${time(since)}. Trying again.` : '');
+  };
+}

@@ -8,7 +8,7 @@ export class ApiError extends Error {
   constructor(status, error) {
     super(error.message || `Expected an answer of the coordinator, but got HTTP status ${status}`);
     this.status = status;
-    this.reason = error.reason || error.status || '';
+    this.reason = error.reason || '';
     this.field = error.field || '';
   }
 
@@ -44,13 +44,17 @@ async function request(path, options, signal) {
     if (signal.aborted && signal.reason?.name !== 'TimeoutError') {
       throw failure;
     }
-    throw new ApiError(0, { message: 'The coordinator does not answer' });
+    throw unanswered();
   }
   if (!response.ok) {
     const body = await response.json().catch(() => ({}));
     throw new ApiError(response.status, body.error ?? {});
   }
   return response;
+}
+
+function unanswered() {
+  return new ApiError(0, { message: 'The coordinator does not answer' });
 }
 
 /** A unary call, for example `call('Cluster', 'Status')`. */
@@ -64,7 +68,9 @@ export async function call(service, method, message = {}) {
   return response.json();
 }
 
-/** A streaming call, as server-sent events; returns when the stream has ended in order. Not an EventSource, which can't show a key. */
+/**
+ * A streaming call, as server-sent events; returns when its end was told. Not an EventSource, which can't show a key.
+ */
 export async function events(service, method, parameters, onMessage, signal) {
   const query = new URLSearchParams(parameters);
   const response = await request(`/api/${service}/${method}?${query}`, {}, signal);
@@ -73,32 +79,38 @@ export async function events(service, method, parameters, onMessage, signal) {
   for (;;) {
     const { done, value } = await reader.read();
     if (done) {
-      return;
+      throw unanswered();
     }
-    const blocks = (rest + value).split(/\r?\n\r?\n/);
+    const blocks = (rest + value).split('\n\n');
     rest = blocks.pop();
-    blocks.forEach((block) => dispatch(block, onMessage));
+    for (const { type, data } of blocks.map(parsed)) {
+      switch (type) {
+        case 'end':
+          return;
+        case 'error':
+          throw new ApiError(data.error.code, data.error);
+        case 'message':
+          onMessage(data);
+          break;
+        default:
+        // A comment, which says that the stream lives.
+      }
+    }
   }
 }
 
-function dispatch(block, onMessage) {
-  let type = 'message';
+function parsed(block) {
+  let type = '';
   let data = '';
-  for (const line of block.split(/\r?\n/)) {
-    if (line.startsWith('event:')) {
-      type = line.slice(6).trim();
-    } else if (line.startsWith('data:')) {
-      data += line.slice(5);
+  for (const line of block.split('\n')) {
+    if (line.startsWith('event: ')) {
+      type = line.slice(7);
+    } else if (line.startsWith('data: ')) {
+      type ||= 'message';
+      data += line.slice(6);
     }
   }
-  if (data === '') {
-    return;
-  }
-  const message = JSON.parse(data);
-  if (type === 'error') {
-    throw new ApiError(message.error?.code ?? 500, message.error ?? {});
-  }
-  onMessage(message);
+  return { type, data: data && JSON.parse(data) };
 }
 
 /** What every worker did when, of a job that is done. */

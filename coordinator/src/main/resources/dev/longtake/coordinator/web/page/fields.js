@@ -22,12 +22,12 @@ export function fieldsOf(model, like = {}) {
       name: 'seed',
       label: 'Seed',
       isSeed: true,
-      hint: '0 to 18446744073709551615; empty: by chance',
+      hint: 'the same one makes the same video',
       placeholder: 'by chance',
       value: text(like.seed),
     },
-    whole('segments', 'Segments', 1, 100_000, like.longVideo?.segments, 1, 'clips that go on from each other'),
-    whole('previewEvery', 'Preview every', 0, 1000, like.previewEvery, 0, 'steps; 0: none'),
+    whole('segments', 'Segments', 1, 100_000, like.longVideo?.segments, 1, ' clips in a row'),
+    whole('previewEvery', 'Preview every', 0, 1000, like.previewEvery, 0, ' steps; 0: none'),
     {
       ...rare('guidance', 'Guidance'),
       isNumber: true,
@@ -35,7 +35,7 @@ export function fieldsOf(model, like = {}) {
       placeholder: text(model?.defaultGuidance),
       value: text(like.guidance),
     },
-    { ...whole('upscale', 'Enlarge', 1, 16, like.upscale, 1, 'times, each way'), isRare: true },
+    { ...whole('upscale', 'Enlarge', 1, 16, like.upscale, 1, ' times each way'), isRare: true },
     {
       ...rare('precision', 'Precision'),
       options: [
@@ -63,14 +63,14 @@ function rare(name, label) {
 
 function ranged(name, label, range, value) {
   if (!range) {
-    return { ...whole(name, label, 1, Infinity, value), hint: '' };
+    return whole(name, label, 1, Infinity, value);
   }
   const { min = 0, max = 0, multipleOf = 1, defaultValue } = range;
-  return { ...whole(name, label, min, max, value, defaultValue, multipleOf > 1 ? `in steps of ${multipleOf}` : ''), multipleOf };
+  return { ...whole(name, label, min, max, value, defaultValue, multipleOf > 1 ? `, multiples of ${multipleOf}` : ''), multipleOf };
 }
 
 function whole(name, label, min, max, value, standard, more = '') {
-  const limits = max === Infinity ? '' : `${min} to ${max}`;
+  const limits = max === Infinity ? 'at least 1' : `${min} to ${max}`;
   return {
     name,
     label,
@@ -78,7 +78,7 @@ function whole(name, label, min, max, value, standard, more = '') {
     isWhole: true,
     min,
     max,
-    hint: [limits, more].filter(Boolean).join(', '),
+    hint: `${limits}${more}`,
     placeholder: text(standard),
     value: text(value),
   };

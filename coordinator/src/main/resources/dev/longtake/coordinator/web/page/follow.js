@@ -9,6 +9,9 @@ const RETRY_MS = 2_000;
 export class Follow extends EventTarget {
   #store;
   #jobId = '';
+  /** The job that progress and preview are of. */
+  #shown = '';
+
   #stop = new AbortController();
 
   /** What events have told of the job: {step, segment, remaining, decoded, frames, position}. */
@@ -24,6 +27,15 @@ export class Follow extends EventTarget {
     document.addEventListener('visibilitychange', () => this.#choose());
   }
 
+  /** What is known of a job beside itself. */
+  of(job) {
+    return job.id === this.#shown ? this.progress : {};
+  }
+
+  previewOf(job) {
+    return job.id === this.#shown ? this.preview : null;
+  }
+
   #choose() {
     const job = this.#store.job(this.#store.selected);
     const isWanted = job && !isTerminal(job) && !document.hidden && this.#store.link.kind === 'live';
@@ -33,8 +45,8 @@ export class Follow extends EventTarget {
     }
     this.#stop.abort();
     this.#jobId = id;
-    if (job?.id !== this.shown) {
-      this.shown = job?.id;
+    if (job && job.id !== this.#shown) {
+      this.#shown = job.id;
       this.progress = {};
       this.preview = null;
     }

@@ -1,6 +1,7 @@
 // Numbers and times as people read them. Protobuf's JSON has 64-bit numbers as strings, durations as "1.5s", and leaves out zeros.
 
-const BYTE_UNITS = ['B', 'KB', 'MB', 'GB', 'TB'];
+const BYTES = { base: 1024, units: ['B', 'KiB', 'MiB', 'GiB', 'TiB'] };
+const BYTES_PER_SECOND = { base: 1000, units: ['B/s', 'KB/s', 'MB/s', 'GB/s', 'TB/s'] };
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const DAY_AND_CLOCK = new Intl.DateTimeFormat(undefined, {
   month: 'short',
@@ -25,13 +26,21 @@ export function seconds(duration) {
 }
 
 export function bytes(value) {
-  let left = number(value);
+  return scaled(number(value), BYTES);
+}
+
+export function rate(bytesPerSecond) {
+  return scaled(bytesPerSecond, BYTES_PER_SECOND);
+}
+
+function scaled(value, { base, units }) {
+  let left = value;
   let unit = 0;
-  while (left >= 999.5 && unit < BYTE_UNITS.length - 1) {
-    left /= 1000;
+  while (left >= base - 0.5 && unit < units.length - 1) {
+    left /= base;
     unit++;
   }
-  return `${unit > 0 && left < 9.95 ? left.toFixed(1) : left.toFixed(0)} ${BYTE_UNITS[unit]}`;
+  return `${unit > 0 && left < 9.95 ? left.toFixed(1) : left.toFixed(0)} ${units[unit]}`;
 }
 
 /** With three digits and the unit that fits. */
@@ -72,10 +81,6 @@ export function time(timestamp) {
 
 export function percent(share) {
   return `${Math.round(100 * share)} %`;
-}
-
-export function rate(bytesPerSecond) {
-  return `${bytes(bytesPerSecond)}/s`;
 }
 
 export function count(howMany, what) {

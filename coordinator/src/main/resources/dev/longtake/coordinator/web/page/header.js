@@ -4,13 +4,10 @@ import { hasKey, setKey } from './api.js';
 import { attribute, h, show, text } from './dom.js';
 import { count, time, whole } from './format.js';
 
-const WORDS = {
-  connecting: 'connecting',
-  live: 'live',
-  lost: 'unreachable',
-  refused: 'refused',
-  locked: 'locked',
-};
+const WORDS = { lost: 'unreachable' };
+
+/** Nothing new comes. */
+const STALE = new Set(['lost', 'standby', 'refused']);
 
 export function header(node, store) {
   const model = h('span', { class: 'model' });
@@ -48,10 +45,10 @@ export function header(node, store) {
     text(workers, status ? count(status.workers?.length ?? 0, 'worker') : '');
     text(jobs, status ? `${whole(status.runningJobs)} running, ${whole(status.queuedJobs)} queued` : '');
     const { kind, since, message } = store.link;
-    text(link, WORDS[kind]);
+    text(link, WORDS[kind] ?? kind);
     attribute(link, 'data-kind', kind);
     show(forget, hasKey());
-    const isStale = kind === 'lost' || kind === 'refused';
+    const isStale = STALE.has(kind);
     document.body.classList.toggle('stale', isStale);
     show(banner, isStale);
     text(banner, isStale ? `${message.replace(/\.?$/, '.')} What is shown is of ${time(since)}. Trying again.` : '');

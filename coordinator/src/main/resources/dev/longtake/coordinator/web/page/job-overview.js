@@ -37,7 +37,7 @@ export function overview(store, follow) {
   const spent = times();
   const node = h(
     'div',
-    {},
+    { class: 'stack' },
     problem,
     words,
     progress,
@@ -48,7 +48,7 @@ export function overview(store, follow) {
   return {
     node,
     update(job) {
-      const live = follow.shown === job.id ? follow.progress : {};
+      const live = follow.of(job);
       const now = progressOf(job, live);
       show(problem, Boolean(job.error));
       text(problem, job.error ? `${job.error.message} (${job.error.reason})` : '');
@@ -56,7 +56,7 @@ export function overview(store, follow) {
       text(words, job.state === 'JOB_STATE_QUEUED' ? capital(waitText(job, live)) : runningText(now));
       show(progress, !isTerminal(job));
       progress.value = now.share;
-      image.update(job, follow.shown === job.id ? follow.preview : null);
+      image.update(job, follow.previewOf(job));
       showFacts(about, job);
       spent.update(job);
     },

@@ -29,12 +29,12 @@ export function planOf(store) {
   const again = h('button', { type: 'button', class: 'quiet', text: 'Explain again', onclick: () => explain() });
   const chosen = h(
     'div',
-    {},
+    { class: 'stack' },
     reason,
     expected.node,
     h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Who has which part' }, table),
   );
-  const node = h('div', {}, none, chosen, h('h3', { text: 'All plans for this request' }), about, problem, others, again);
+  const node = h('div', { class: 'stack' }, none, chosen, h('h3', { text: 'All plans for this request' }), about, problem, others, again);
   const showRows = keyed(rows, (row) => row.rank, rankView);
   const showOthers = keyed(others, (candidate) => candidate.key, candidateView);
   let job = null;
@@ -72,8 +72,7 @@ export function planOf(store) {
       show(none, !plan);
       show(chosen, Boolean(plan));
       if (plan) {
-        const asked = now.request?.plan ? 'The request asked for this plan.' : '';
-        text(reason, [asked, plan.reason].filter(Boolean).join(' '));
+        text(reason, plan.reason ?? '');
         showExpected(expected, plan);
         showRows(rankRows(now, store.status?.model?.blocks ?? 0));
       }

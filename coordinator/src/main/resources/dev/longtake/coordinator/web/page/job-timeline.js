@@ -27,16 +27,16 @@ export function timeline() {
       ['compute', 'compute'],
       ['exchange', 'exchange: bytes under way'],
       ['idle', 'idle: waits for others'],
-    ].map(([kind, words]) => h('li', {}, h('span', { class: `swatch ${kind}` }), words)),
+    ].map(([kind, words]) => h('li', {}, h('span', { class: `swatch part ${kind}` }), words)),
   );
   const content = h(
     'div',
-    {},
+    { class: 'stack' },
     h('div', { class: 'steps' }, h('label', { for: 'step', text: 'Step' }), range, shownStep, legend),
     bars.node,
     h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'The step in numbers' }, table),
   );
-  const node = h('div', {}, note, content);
+  const node = h('div', { class: 'stack' }, note, content);
   const showRows = keyed(rows, (worker) => worker.name, workerView);
   let shown = '';
   let loading = new AbortController();

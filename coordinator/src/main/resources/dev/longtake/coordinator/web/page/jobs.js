@@ -5,9 +5,12 @@ import { name, number, time, whole } from './format.js';
 import { progressOf, remainingText, waitText } from './progress.js';
 import { submitForm } from './submit.js';
 
+/** Where the job that is shown stands below the list, not beside it. */
+const BELOW = matchMedia('(max-width: 60rem)');
+
 const STATES = ['running', 'queued', 'done', 'failed', 'canceled'];
 
-export function jobs(node, store) {
+export function jobs(node, store, follow) {
   let filter = '';
   const filters = h('div', { class: 'filters', role: 'group', 'aria-label': 'Show jobs by state' });
   const submit = h('button', { type: 'button', class: 'primary', text: 'New video', onclick: () => submitForm(store) });
@@ -25,7 +28,7 @@ export function jobs(node, store) {
     filter = filter === state ? '' : state;
     update();
   }));
-  const showJobs = keyed(list, (job) => job.id, () => jobView(store));
+  const showJobs = keyed(list, (job) => job.id, () => jobView(store, follow));
   roving(list, '[role=option]', (option) => store.select(option.dataset.id));
 
   function update() {
@@ -42,6 +45,7 @@ export function jobs(node, store) {
     show(empty, shown.length === 0 && store.link.kind !== 'connecting');
     text(empty, filter === '' ? 'No jobs yet. “New video” submits one.' : `No job is ${filter}.`);
   }
+  follow.addEventListener('change', update);
   return update;
 }
 
@@ -77,7 +81,7 @@ function filterView(toggle) {
   };
 }
 
-function jobView(store) {
+function jobView(store, follow) {
   const prompt = h('span', { class: 'prompt' });
   const state = h('span', { class: 'state' });
   const about = h('span', { class: 'hint' });
@@ -86,18 +90,22 @@ function jobView(store) {
   node.addEventListener('click', () => {
     store.select(node.dataset.id);
     node.focus();
+    if (BELOW.matches) {
+      document.getElementById('job').scrollIntoView();
+    }
   });
   return {
     node,
     update(job) {
       node.dataset.id = job.id;
       const word = name(job.state, 'JOB_STATE_');
-      const now = progressOf(job);
+      const live = follow.of(job);
+      const now = progressOf(job, live);
       text(prompt, job.request?.prompt || job.id);
       text(state, word);
       attribute(node, 'data-state', word);
       attribute(node, 'aria-selected', String(job.id === store.selected));
-      text(about, [time(job.submittedAt), job.tenant, aboutState(job, now)].filter(Boolean).join(' · '));
+      text(about, [time(job.submittedAt), job.tenant, aboutState(job, live, now)].filter(Boolean).join(' · '));
       show(progress, word === 'running');
       if (progress.value !== now.share) {
         progress.value = now.share;
@@ -106,10 +114,10 @@ function jobView(store) {
   };
 }
 
-function aboutState(job, now) {
+function aboutState(job, live, now) {
   switch (job.state) {
     case 'JOB_STATE_QUEUED':
-      return waitText(job);
+      return waitText(job, live);
     case 'JOB_STATE_RUNNING':
       return [now.words, remainingText(now.remaining)].filter(Boolean).join(', ');
     case 'JOB_STATE_FAILED':

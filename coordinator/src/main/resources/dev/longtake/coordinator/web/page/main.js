@@ -19,7 +19,7 @@ const place = (id) => document.getElementById(id);
 const updates = [
   header(place('header'), store),
   cluster(place('cluster'), store),
-  jobs(place('jobs'), store),
+  jobs(place('jobs'), store, follow),
   job(place('job'), store, follow),
   links(place('links'), store),
   caches(place('caches'), store),

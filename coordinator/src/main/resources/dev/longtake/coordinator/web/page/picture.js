@@ -70,6 +70,7 @@ export function picture() {
       if (!isDone) {
         text(caption, previewText(job, newest));
       }
+      show(node, caption.textContent !== '' || isDone || Boolean(newest));
     },
   };
 }
@@ -79,7 +80,7 @@ function previewText(job, newest) {
     return `Preview after step ${newest.step} of ${newest.steps}${newest.segment > 1 ? `, segment ${newest.segment}` : ''}`;
   }
   if (job.state !== 'JOB_STATE_RUNNING' && job.state !== 'JOB_STATE_QUEUED') {
-    return 'There is no video.';
+    return '';
   }
   return job.request?.previewEvery > 0 ? 'The first preview comes soon.' : 'No previews were asked for.';
 }

@@ -18,8 +18,21 @@ export function isTerminal(job) {
   return TERMINAL.has(job.state);
 }
 
+function kindOf(failure) {
+  if (failure.isUnreachable) {
+    return 'lost';
+  }
+  if (failure.status === 401) {
+    return 'locked';
+  }
+  return failure.reason === 'NOT_LEADER' ? 'standby' : 'refused';
+}
+
 export class Store extends EventTarget {
-  /** connecting, live, lost (nobody answers), refused (somebody does, but not with what was asked for), locked (a key is needed). */
+  /**
+   * connecting, live, lost (nobody answers), standby (another coordinator leads), refused (something else is wrong), locked (a key is
+   * needed).
+   */
   link = { kind: 'connecting', since: new Date(), message: '' };
 
   /** Of Cluster.Status; null before the first, and for those who may not see it. */
@@ -140,7 +153,7 @@ export class Store extends EventTarget {
 
   /** Returns when to try again, in milliseconds. */
   #failed(failure) {
-    const kind = failure.isUnreachable ? 'lost' : failure.status === 401 ? 'locked' : 'refused';
+    const kind = kindOf(failure);
     const waitMs = this.#retryMs;
     this.#retryMs = Math.min(2 * waitMs, MAX_RETRY_MS);
     this.#link(kind, failure.message);

@@ -7,7 +7,8 @@ import { span as duration } from './format.js';
 const WHOLE_PX = 16;
 const PART_PX = 9;
 const GAP_PX = 2;
-const KINDS = ['compute', 'exchange', 'wait', 'idle', 'other'];
+/** Drawn in this order, so that what is short and matters is on top. */
+const KINDS = ['idle', 'wait', 'other', 'compute', 'exchange'];
 
 export function chart() {
   const details = h('p', { class: 'details', role: 'status' });

@@ -3,11 +3,12 @@
 import { call } from './api.js';
 import { confirm } from './dialogs.js';
 import { attribute, bar, h, keyed, show, text } from './dom.js';
-import { bytes, count, percent, seconds, span, time } from './format.js';
+import { bytes, count, percent, seconds, time } from './format.js';
 import { blocksText, placeText } from './plans.js';
 import { assignments, memoryOf, workerState } from './workers.js';
 
-const PURPOSES = { condition: 'prepared texts' };
+/** The others are small, and in the bar's own words. */
+const SHOWN_USES = 3;
 
 export function workerCard(store) {
   const id = h('h4');
@@ -17,6 +18,8 @@ export function workerCard(store) {
   const work = h('ul', { class: 'work' });
   const memory = h('p', { class: 'label' });
   const memoryBar = bar('memory');
+  const uses = h('ul', { class: 'uses' });
+  const showUses = keyed(uses, (part) => part.kind, useView);
   const alive = h('span', { class: 'hint' });
   const drain = h('button', { type: 'button', class: 'quiet', text: 'Drain' });
   const node = h(
@@ -26,7 +29,7 @@ export function workerCard(store) {
     device,
     fault,
     work,
-    h('div', { class: 'use' }, memory, memoryBar.node),
+    h('div', { class: 'use' }, memory, memoryBar.node, uses),
     h('footer', {}, alive, drain),
   );
   const workOn = keyed(work, (assignment) => assignment.job.id, () => assignmentView(store));
@@ -49,32 +52,44 @@ export function workerCard(store) {
       show(fault, isHere && Boolean(worker.fault));
       text(fault, worker.fault ?? '');
       workOn(isHere ? assignments(worker, jobOf, blocks).map((assignment) => ({ ...assignment, blocks })) : []);
-      showMemory(isHere ? worker : null, memory, memoryBar);
-      text(alive, isHere ? `heard of ${span(seconds(worker.sinceLastHeartbeat))} ago` : `${word} since ${time(goneAt)}`);
+      showUses(showMemory(isHere ? worker : null, memory, memoryBar));
+      text(alive, isHere ? `heard of ${seconds(worker.sinceLastHeartbeat).toFixed(1)} s ago` : `${word} since ${time(goneAt)}`);
       show(drain, isHere && !worker.draining);
       attribute(drain, 'aria-label', `Drain worker ${workerId}`);
     },
   };
 }
 
+/** Returns the parts that are worth a word. */
 function showMemory(worker, label, memoryBar) {
   const memory = worker && memoryOf(worker);
   show(label, Boolean(worker));
   show(memoryBar.node, Boolean(memory));
-  if (!worker) {
-    return;
-  }
   if (!memory) {
-    text(label, `${bytes(worker.description.memoryTotalBytes)} of memory`);
-    return;
+    text(label, worker ? `${bytes(worker.description.memoryTotalBytes)} of memory` : '');
+    return [];
   }
-  const uses = memory.parts.map((part) => `${PURPOSES[part.kind] ?? part.kind} ${bytes(part.bytes)}`);
+  const words = memory.parts.map((part) => `${purpose(part.kind)} ${bytes(part.bytes)}`);
   text(label, `${bytes(memory.used)} of ${bytes(memory.limit)} in use, at most ${bytes(memory.peak)} so far`);
   memoryBar.update(
-    memory.parts.map((part, at) => ({ kind: part.kind, share: part.bytes / memory.limit, title: uses[at] })),
-    `Memory ${percent(memory.used / memory.limit)} full: ${uses.join(', ') || 'empty'}`,
+    memory.parts.map((part, at) => ({ kind: part.kind, share: part.bytes / memory.limit, title: words[at] })),
+    `Memory ${percent(memory.used / memory.limit)} full: ${words.join(', ') || 'empty'}`,
   );
-  attribute(label, 'title', uses.join('\n'));
+  return memory.parts.slice(0, SHOWN_USES);
+}
+
+function purpose(kind) {
+  return kind === 'condition' ? 'prepared texts' : kind;
+}
+
+function useView(part) {
+  const words = h('span');
+  return {
+    node: h('li', {}, h('span', { class: `swatch part ${part.kind}` }), words),
+    update(now) {
+      text(words, `${purpose(now.kind)} ${bytes(now.bytes)}`);
+    },
+  };
 }
 
 /** A worker has more than one job where stages of a plan work on several in turn. */

@@ -12,6 +12,8 @@ import dev.longtake.common.tls.TlsIdentity;
 import dev.longtake.common.tls.TlsOptions;
 import dev.longtake.coordinator.access.Access;
 import dev.longtake.coordinator.cache.EmbeddingCacheSettings;
+import dev.longtake.coordinator.web.HttpConfig;
+import dev.longtake.coordinator.web.HttpOptions;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.Callable;
@@ -155,6 +157,7 @@ public final class CoordinatorCommand implements Callable<Integer> {
               + " whoever can connect may do everything).")
   private @Nullable Path access;
 
+  @Mixin private HttpOptions http = new HttpOptions();
   @Mixin private MetricsOptions metrics = new MetricsOptions();
 
   @Option(
@@ -170,6 +173,10 @@ public final class CoordinatorCommand implements Callable<Integer> {
     try {
       TlsIdentity identity = tls.identity();
       plaintext.check(host, identity);
+      HttpConfig httpConfig = http.config(host);
+      if (httpConfig != null) {
+        plaintext.check("--http-host", httpConfig.host(), identity);
+      }
       CoordinatorConfig config =
           new CoordinatorConfig(
               host,
@@ -189,7 +196,8 @@ public final class CoordinatorCommand implements Callable<Integer> {
               CoordinatorConfig.DEFAULT_HEARTBEAT_INTERVAL,
               CoordinatorConfig.DEFAULT_ENCODE_TIMEOUT,
               CoordinatorConfig.DEFAULT_STALL_TIMEOUT,
-              CoordinatorConfig.DEFAULT_SHUTDOWN_TIMEOUT);
+              CoordinatorConfig.DEFAULT_SHUTDOWN_TIMEOUT,
+              httpConfig);
       try (Telemetry telemetry = metrics.open();
           Coordinator coordinator = Coordinator.start(config, telemetry)) {
         Thread stop = new Thread(coordinator::close, "shutdown");
@@ -197,7 +205,12 @@ public final class CoordinatorCommand implements Callable<Integer> {
         if (exitWithParent) {
           ParentWatch.exitWithParent();
         }
-        new ReadyLine("coordinator", coordinator.address(), telemetry.address(host)).print();
+        new ReadyLine(
+                "coordinator",
+                coordinator.address(),
+                telemetry.address(host),
+                coordinator.httpUrl())
+            .print();
         coordinator.awaitStop();
         return ExitCode.OK;
       }

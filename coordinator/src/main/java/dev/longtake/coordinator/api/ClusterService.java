@@ -22,6 +22,7 @@ import dev.longtake.v1.ExplainResponse;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.JoinReply;
 import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.ModelRequest;
 import dev.longtake.v1.StatusRequest;
 import dev.longtake.v1.WorkerReport;
 import dev.longtake.v1.WorkerStatus;
@@ -83,6 +84,13 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
             .setEmbeddingCache(embeddings.get());
     fleet.model().ifPresent(status::setModel);
     response.onNext(status.build());
+    response.onCompleted();
+  }
+
+  @Override
+  public void model(ModelRequest request, StreamObserver<ModelCard> response) {
+    ModelCard card = fleet.model().orElseThrow(PromptEncoder::noWorkers);
+    response.onNext(card.toBuilder().clearProfile().build());
     response.onCompleted();
   }
 

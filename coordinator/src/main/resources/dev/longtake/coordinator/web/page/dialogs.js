@@ -36,7 +36,15 @@ export function askForKey(message, take) {
   if (document.getElementById('key')) {
     return;
   }
-  const key = h('input', { id: 'key', type: 'password', autocomplete: 'off', required: true, 'aria-describedby': 'key-why' });
+  const key = h('input', {
+    id: 'key',
+    type: 'password',
+    autocomplete: 'off',
+    required: true,
+    pattern: '\\s*[!-~]{1,256}\\s*',
+    title: '1 to 256 letters, digits and signs without spaces',
+    'aria-describedby': 'key-why',
+  });
   const form = h(
     'form',
     {

@@ -6,6 +6,9 @@ import { isTerminal } from './store.js';
 
 const RETRY_MS = 2_000;
 
+/** Nobody gets another answer by asking again. */
+const FINAL = new Set([400, 401, 403, 404]);
+
 export class Follow extends EventTarget {
   #store;
   #jobId = '';
@@ -67,7 +70,7 @@ export class Follow extends EventTarget {
         await events('Generation', method, { jobId }, onMessage, signal);
         return;
       } catch (failure) {
-        if (signal.aborted || (failure instanceof ApiError && !failure.isUnreachable && failure.status < 500)) {
+        if (signal.aborted || (failure instanceof ApiError && FINAL.has(failure.status))) {
           return;
         }
       }

@@ -14,10 +14,10 @@ export function header(node, store) {
   const workers = h('span');
   const jobs = h('span');
   const link = h('span', { class: 'link' });
-  const forget = h('button', {
+  // Without a key the next call is refused, which asks for one.
+  const key = h('button', {
     type: 'button',
     class: 'quiet',
-    text: 'Forget key',
     onclick: () => {
       setKey(null);
       store.poll();
@@ -27,7 +27,7 @@ export function header(node, store) {
   node.append(
     h('h1', { text: 'Longtake' }),
     model,
-    h('div', { class: 'numbers' }, workers, jobs, link, forget),
+    h('div', { class: 'numbers' }, workers, jobs, link, key),
     banner,
   );
 
@@ -47,7 +47,8 @@ export function header(node, store) {
     const { kind, since, message } = store.link;
     text(link, WORDS[kind] ?? kind);
     attribute(link, 'data-kind', kind);
-    show(forget, hasKey());
+    show(key, hasKey() || kind === 'locked');
+    text(key, kind === 'locked' ? 'Enter key' : 'Forget key');
     const isStale = STALE.has(kind);
     document.body.classList.toggle('stale', isStale);
     show(banner, isStale);

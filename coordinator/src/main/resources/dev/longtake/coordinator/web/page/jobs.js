@@ -36,7 +36,7 @@ export function jobs(node, store, follow) {
     const counts = countsOf(store, stateOf);
     showFilters(STATES.map((state) => [state, counts[state], filter === state]));
     const shown = store.jobs.filter((job) => filter === '' || stateOf(job) === filter);
-    if (store.selected === '' && store.jobs.length > 0) {
+    if (!store.job(store.selected) && store.jobs.length > 0) {
       store.select((store.jobs.find((job) => job.state === 'JOB_STATE_RUNNING') ?? store.jobs[0]).id);
     }
     showJobs(shown);

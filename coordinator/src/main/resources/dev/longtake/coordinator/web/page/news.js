@@ -5,45 +5,41 @@ import { name } from './format.js';
 
 export function news(node, store) {
   let link = store.link.kind;
-  let workers = null;
-  let ended = null;
+  let faults = null;
+  let open = new Set();
 
   return () => {
     const sentences = [];
-    if (store.link.kind !== link) {
-      link = store.link.kind;
-      if (link === 'live') {
-        sentences.push('Connected.');
-      }
-      // A loss is in the banner, which is an alert.
+    // A loss is in the banner, which is an alert.
+    if (store.link.kind === 'live' && link !== 'live') {
+      sentences.push('Connected.');
     }
-    const now = new Map((store.status?.workers ?? []).map((worker) => [worker.description.id, worker.fault ?? '']));
-    if (workers && store.status) {
-      for (const [id, fault] of now) {
-        if (!workers.has(id)) {
-          sentences.push(`Worker ${id} has joined.`);
-        } else if (fault && !workers.get(id)) {
-          sentences.push(`Worker ${id} can't compute.`);
-        }
-      }
-      for (const id of workers.keys()) {
-        if (!now.has(id)) {
-          sentences.push(`Worker ${id} is gone.`);
-        }
-      }
+    link = store.link.kind;
+    if (store.status) {
+      const now = new Map((store.status.workers ?? []).map((worker) => [worker.description.id, worker.fault ?? '']));
+      sentences.push(...changes(faults ?? now, now));
+      faults = now;
     }
-    workers = store.status ? now : workers;
-    const over = store.jobs.filter(isTerminal);
-    if (ended) {
-      over
-        .filter((job) => !ended.has(job.id))
-        .forEach((job) => sentences.push(`Job ${name(job.state, 'JOB_STATE_')}: ${job.request?.prompt ?? job.id}.`));
-    }
-    if (store.link.kind === 'live') {
-      ended = new Set(over.map((job) => job.id));
-    }
+    store.jobs
+      .filter((job) => open.has(job.id) && isTerminal(job))
+      .forEach((job) => sentences.push(`Job ${name(job.state, 'JOB_STATE_')}: ${job.request?.prompt ?? job.id}.`));
+    open = new Set(store.jobs.filter((job) => !isTerminal(job)).map((job) => job.id));
     if (sentences.length > 0) {
       node.textContent = sentences.join(' ');
     }
   };
+}
+
+/** From workers' faults by their ids, before and now. */
+function changes(before, now) {
+  const ids = [...new Set([...before.keys(), ...now.keys()])];
+  return ids.flatMap((id) => {
+    if (!before.has(id)) {
+      return [`Worker ${id} has joined.`];
+    }
+    if (!now.has(id)) {
+      return [`Worker ${id} is gone.`];
+    }
+    return now.get(id) && !before.get(id) ? [`Worker ${id} can't compute.`] : [];
+  });
 }

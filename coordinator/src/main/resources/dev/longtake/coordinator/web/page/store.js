@@ -51,6 +51,8 @@ export class Store extends EventTarget {
   selected = '';
 
   #jobLimit = FIRST_JOBS;
+  /** Grows with each job that came outside a list. */
+  #puts = 0;
   #timer = 0;
   #retryMs = FIRST_RETRY_MS;
   #isAsking = false;
@@ -82,6 +84,7 @@ export class Store extends EventTarget {
 
   /** The job as a call has returned it, newer than the list. */
   put(job) {
+    this.#puts++;
     const at = this.jobs.findIndex((known) => known.id === job.id);
     this.jobs = at < 0 ? [job, ...this.jobs] : this.jobs.with(at, job);
     this.#changed();
@@ -118,6 +121,7 @@ export class Store extends EventTarget {
   }
 
   async #ask() {
+    const puts = this.#puts;
     const [list, status] = await Promise.all([
       call('Generation', 'List', { limit: this.#jobLimit }),
       call('Cluster', 'Status').catch((failure) => {
@@ -128,7 +132,10 @@ export class Store extends EventTarget {
         return null;
       }),
     ]);
-    this.jobs = list.jobs ?? [];
+    if (puts === this.#puts) {
+      // Else the list may be older than what came meanwhile; the next one is not.
+      this.jobs = list.jobs ?? [];
+    }
     this.#setStatus(status);
   }
 

@@ -5,12 +5,20 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.google.gson.JsonElement;
 import dev.longtake.client.LongtakeClient;
+import dev.longtake.common.digest.Sha256;
+import dev.longtake.coordinator.Coordinator;
+import dev.longtake.coordinator.CoordinatorConfig;
+import dev.longtake.coordinator.access.Access;
+import dev.longtake.coordinator.web.HttpConfig;
+import dev.longtake.coordinator.web.http.HttpLimits;
 import dev.longtake.ops.launcher.Browser.Key;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobState;
 import dev.longtake.v1.Plan;
 import java.io.IOException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -98,7 +106,7 @@ class BrowserTest {
     browser.size(1440, 1000);
     browser.prefer("light");
     browser.open(cluster.coordinator().httpUrl());
-    browser.await("document.querySelector('.link').textContent === 'live'");
+    awaitLink("live");
   }
 
   @AfterEach
@@ -131,7 +139,7 @@ class BrowserTest {
 
   @Test
   void shouldPlayAndSeekTheVideoWhenTheJobIsDone() {
-    browser.await("document.querySelector('video').readyState >= 2");
+    browser.await("document.querySelector('video').readyState >= 1");
     assertThat(browser.value("document.querySelector('video').duration").getAsDouble())
         .isEqualTo(done.getVideo().getFrames() / done.getVideo().getFps());
     browser.value(
@@ -251,11 +259,11 @@ class BrowserTest {
   @Test
   void shouldSayWhenTheCoordinatorIsOutOfReachAndGoOnWhenItIsBack() {
     browser.network(/* isThere= */ false);
-    browser.await("document.querySelector('.link').textContent === 'unreachable'");
+    awaitLink("unreachable");
     assertThat(shown(".banner")).startsWith("The coordinator does not answer.");
     assertThat(shown("#jobs")).contains(PROMPT);
     browser.network(/* isThere= */ true);
-    browser.await("document.querySelector('.link').textContent === 'live'");
+    awaitLink("live");
     browser.await("!document.querySelector('.banner').checkVisibility()");
     // The browser itself notes each request that failed.
     assertThat(browser.problems()).allMatch(problem -> problem.contains("ERR_INTERNET_DISCONNECTED"));
@@ -271,5 +279,94 @@ class BrowserTest {
         .contains("Worker w3 is gone");
     browser.click("button", "Forget those");
     browser.await("document.querySelectorAll('#cluster .card').length === 2");
+  }
+
+  @Test
+  void shouldAskForAKeyAndSurviveARestartWhenTheCoordinatorHasKeys() throws IOException {
+    Access access =
+        Access.of(
+            Files.writeString(
+                folder.resolve("access.yaml"), "keys:\n" + key("ops", "operator") + key("anna", "user, tenant: studio")));
+    String url;
+    try (Coordinator coordinator = coordinator(access, 0)) {
+      url = coordinator.httpUrl();
+      browser.open(url);
+      enterKey("wrong");
+      browser.await("document.getElementById('key')?.value === ''");
+      enterKey("key-of-ops");
+      awaitLink("live");
+      assertThat(shown("#cluster")).contains("No worker has joined");
+    }
+    awaitLink("unreachable");
+    try (Coordinator coordinator = coordinator(access, URI.create(url).getPort())) {
+      assertThat(coordinator.httpUrl()).isEqualTo(url);
+      awaitLink("live");
+      browser.click("header button", "Forget key");
+      enterKey("key-of-anna");
+      awaitLink("live");
+      assertThat(shown("#cluster")).contains("role");
+      assertThat(shown("#jobs")).contains("No jobs yet");
+    }
+    // The browser itself notes each request that failed.
+    assertThat(browser.problems())
+        .isNotEmpty()
+        .allMatch(problem -> problem.matches(".*(status of 40[13]|ERR_[A-Z_]+).*"));
+  }
+
+  private static void awaitLink(String word) {
+    browser.await("document.querySelector('.link').textContent === '%s'".formatted(word));
+  }
+
+  private static void enterKey(String key) {
+    browser.await("document.activeElement.id === 'key'");
+    browser.type(key);
+    browser.press(Key.ENTER);
+  }
+
+  private static String key(String name, String role) {
+    return "  - {name: %s, role: %s, sha256: %s}%n"
+        .formatted(name, role, Sha256.hex(("key-of-" + name).getBytes(StandardCharsets.UTF_8)));
+  }
+
+  /** One of this process, without workers. */
+  private static Coordinator coordinator(Access access, int httpPort) {
+    CoordinatorConfig usual =
+        CoordinatorConfig.of("127.0.0.1", 0, folder.resolve("with-keys"));
+    return Coordinator.start(
+        new CoordinatorConfig(
+            usual.host(),
+            usual.port(),
+            usual.tls(),
+            access,
+            usual.dataFolder(),
+            usual.database(),
+            usual.advertise(),
+            usual.lease(),
+            usual.checkpointEvery(),
+            usual.queueLimit(),
+            usual.mixedDevices(),
+            usual.embeddings(),
+            usual.exchangeTimeout(),
+            usual.heartbeatInterval(),
+            usual.encodeTimeout(),
+            usual.stallTimeout(),
+            usual.shutdownTimeout(),
+            new HttpConfig(
+                usual.host(), httpPort, HttpLimits.of(HttpLimits.DEFAULT_REQUESTS_PER_ADDRESS))));
+  }
+
+  @Test
+  void shouldDivideAStepIntoComputeExchangeAndIdleWhenPartsOverlap() {
+    // Two parts: 0 to 4 compute, 3 to 6 exchange; 8 to 10 compute, beside a wait that counts as idle where nothing else is.
+    String times =
+        """
+        import('/trace.js').then(({ readTrace, stepOf }) => {
+          const span = (tid, kind, ts, dur) => ({ ph: 'X', name: kind, pid: 0, tid, ts, dur, args: { step: 1, kind } });
+          const spans = [span(0, 'compute', 0, 4), span(1, 'exchange', 3, 3), span(1, 'wait', 6, 3), span(0, 'compute', 8, 2)];
+          const { workers } = stepOf(readTrace({ traceEvents: spans }), 1);
+          return workers.map((w) => [w.compute, w.exchange, w.hidden, w.idle].join(' ')).join();
+        })
+        """;
+    assertThat(browser.text(times)).isEqualTo("6 2 1 2");
   }
 }

@@ -10,8 +10,10 @@ import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -20,10 +22,18 @@ import org.junit.jupiter.api.io.TempDir;
 final class HttpAbuseTest {
   private static final Duration SHORT = Duration.ofMillis(300);
   private static final Duration LONG = Duration.ofMinutes(5);
-  private static final String WATCH = "GET /api/Generation/Watch?jobId=%s HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  private static final String POST =
+      """
+      POST /api/Generation/List HTTP/1.1\r
+      Host: localhost\r
+      Content-Type: application/json\r
+      """;
+
+  private static final String WATCH =
+      "GET /api/Generation/Watch?jobId=%s HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
   @TempDir Path folder;
-  private TestCluster cluster;
+  private @Nullable TestCluster cluster;
 
   private String start(Duration headTime, Duration idleTime) {
     cluster =
@@ -38,19 +48,23 @@ final class HttpAbuseTest {
                 headTime,
                 idleTime,
                 /* keepAlive= */ Duration.ofMillis(20)));
-    return cluster.coordinator.httpUrl();
+    return cluster().coordinator.httpUrl();
   }
 
   @AfterEach
   void stop() {
-    cluster.close();
+    cluster().close();
+  }
+
+  private TestCluster cluster() {
+    return Objects.requireNonNull(cluster);
   }
 
   private String heldJob() throws Exception {
-    FakeWorker worker = cluster.worker("w0", FakeWorker.card());
+    FakeWorker worker = cluster().worker("w0", FakeWorker.card());
     worker.behaviour = FakeWorker.Behaviour.HOLD;
-    cluster.joined(worker);
-    return cluster.submit().getId();
+    cluster().joined(worker);
+    return cluster().submit().getId();
   }
 
   private static void await(String what, BooleanSupplier wanted) {
@@ -62,9 +76,9 @@ final class HttpAbuseTest {
   }
 
   private void awaitNothingOpen() {
-    await("no request is open", () -> cluster.gauge(Metric.HTTP_REQUESTS_OPEN) == 0);
-    await("no connection is open", () -> cluster.gauge(Metric.HTTP_CONNECTIONS) == 0);
-    await("nobody watches", () -> cluster.gauge(Metric.EVENT_WATCHERS) == 0);
+    await("no request is open", () -> cluster().gauge(Metric.HTTP_REQUESTS_OPEN) == 0);
+    await("no connection is open", () -> cluster().gauge(Metric.HTTP_CONNECTIONS) == 0);
+    await("nobody watches", () -> cluster().gauge(Metric.EVENT_WATCHERS) == 0);
   }
 
   private void requireServed(String url) throws Exception {
@@ -94,7 +108,7 @@ final class HttpAbuseTest {
     String url = start(LONG, SHORT);
     try (Wire slow = new Wire(url)) {
       slow.send(
-          "POST /api/Generation/List HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n");
+          POST + "Content-Length: 900\r\n\r\n");
       requireServed(url);
 
       assertThat(slow.dripUntilClosed(' ', 10)).startsWith("HTTP/1.1 408");
@@ -120,7 +134,8 @@ final class HttpAbuseTest {
     String job = heldJob();
     try (Wire half = new Wire(url);
         Wire watching = new Wire(url)) {
-      half.send("GET /api/Generation/List HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+      half.send(
+          "GET /api/Generation/List HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
       assertThat(half.endSending().readToEnd()).startsWith("HTTP/1.1 200").contains(job);
       watching.send(WATCH.formatted(job)).endSending();
       watching.readUntil(": still here");
@@ -134,7 +149,7 @@ final class HttpAbuseTest {
     String job = heldJob();
     try (Wire watching = new Wire(url)) {
       watching.send(WATCH.formatted(job)).readUntil("stepDone");
-      assertThat(cluster.gauge(Metric.EVENT_WATCHERS)).isEqualTo(1);
+      assertThat(cluster().gauge(Metric.EVENT_WATCHERS)).isEqualTo(1);
     }
     awaitNothingOpen();
   }
@@ -154,7 +169,7 @@ final class HttpAbuseTest {
             .startsWith("HTTP/1.1 429")
             .contains("at most 2 requests of one address");
       }
-      await("the second one is forgotten", () -> cluster.gauge(Metric.HTTP_REQUESTS_OPEN) == 1);
+      await("the second one is forgotten", () -> cluster().gauge(Metric.HTTP_REQUESTS_OPEN) == 1);
       try (Wire again = new Wire(url)) {
         assertThat(again.send(list).readToEnd()).startsWith("HTTP/1.1 200");
       }
@@ -165,17 +180,19 @@ final class HttpAbuseTest {
   @Test
   void shouldRefuseWhatIsTooLargeOrNoHttp() throws Exception {
     String url = start(LONG, LONG);
-    String post = "POST /api/Generation/List HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     String[][] wrong = {
-      {post + "Content-Length: 1001\r\n\r\n", "413"},
-      {post + "Transfer-Encoding: chunked\r\n\r\n400\r\n" + " ".repeat(1024) + "\r\n0\r\n\r\n", "413"},
+      {POST + "Content-Length: 1001\r\n\r\n", "413"},
+      {
+        POST + "Transfer-Encoding: chunked\r\n\r\n400\r\n" + " ".repeat(1024) + "\r\n0\r\n\r\n",
+        "413"
+      },
       {"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + "x".repeat(5000) + "\r\n\r\n", "431"},
       {"GET /" + "x".repeat(5000) + " HTTP/1.1\r\nHost: localhost\r\n\r\n", "414"},
       {"GET / HTTP/1.1\r\n\r\n", "400"},
       {"hello\r\n\r\n", "400"},
       {"GET / HTTP/9.9\r\n\r\n", "505"},
-      {post + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", "400"},
-      {post + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
+      {POST + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", "400"},
+      {POST + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
     };
 
     for (String[] one : wrong) {
@@ -203,13 +220,14 @@ final class HttpAbuseTest {
             "/index.html/../../WebServer.class",
             "/index.html%00",
             "/WebServer.class",
-
             "/.",
             "/..")) {
       try (Wire client = new Wire(url)) {
         assertThat(
                 client
-                    .send("GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".formatted(path))
+                    .send(
+                        "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+                            .formatted(path))
                     .readToEnd())
             .as(path)
             .matches("(?s)HTTP/1.1 (400|404) .*");

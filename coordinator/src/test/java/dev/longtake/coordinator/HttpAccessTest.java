@@ -123,7 +123,8 @@ final class HttpAccessTest {
     for (Asked asked : expected.keySet()) {
       List<String> allowed = new ArrayList<>();
       for (String caller : CALLERS) {
-        int status = send(caller, http.request(asked.path).method(asked.method, body(asked))).status();
+        int status =
+            send(caller, http.request(asked.path).method(asked.method, body(asked))).status();
         if (status != 401 && status != 403) {
           allowed.add(caller);
         } else {
@@ -166,7 +167,10 @@ final class HttpAccessTest {
     assertThat(send("anna", http.request("/v1/videos")).json().getAsJsonArray("data")).isEmpty();
     assertThat(send("anna", http.request("/v1/videos/" + id).DELETE()).status()).isEqualTo(404);
     assertThat(
-            post("anna", "/api/Generation/Submit", "{\"request\":{\"prompt\":\"a\"},\"tenant\":\"b\"}")
+            post(
+                    "anna",
+                    "/api/Generation/Submit",
+                    "{\"request\":{\"prompt\":\"a\"},\"tenant\":\"b\"}")
                 .status())
         .isEqualTo(403);
   }

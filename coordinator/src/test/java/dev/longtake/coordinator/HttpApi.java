@@ -66,10 +66,7 @@ final class HttpApi implements AutoCloseable {
   }
 
   Answer post(String path, String type, byte[] body) {
-    return send(
-        request(path)
-            .header("Content-Type", type)
-            .POST(BodyPublishers.ofByteArray(body)));
+    return send(request(path).header("Content-Type", type).POST(BodyPublishers.ofByteArray(body)));
   }
 
   Answer send(HttpRequest.Builder request) {

@@ -248,8 +248,7 @@ final class HttpJsonTest {
 
   private ByteString download(String id) {
     ByteString video = ByteString.EMPTY;
-    var chunks =
-        cluster.generation().download(DownloadRequest.newBuilder().setJobId(id).build());
+    var chunks = cluster.generation().download(DownloadRequest.newBuilder().setJobId(id).build());
     while (chunks.hasNext()) {
       video = video.concat(chunks.next().getData());
     }

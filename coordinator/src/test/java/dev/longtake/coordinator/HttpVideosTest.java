@@ -74,7 +74,8 @@ final class HttpVideosTest {
     JsonObject created =
         create(
             """
-            {"prompt": "a red circle", "model": "shapes", "size": "32x48", "seconds": "2"}""");
+            {"prompt": "a red circle", "model": "shapes", "size": "32x48", "seconds": "2"}\
+            """);
     String path = "/v1/videos/" + id(created);
     cluster.awaitEvent(id(created), event -> event.hasStepDone());
 
@@ -136,8 +137,7 @@ final class HttpVideosTest {
     form.writeBytes(picture);
     form.writeBytes("\r\n--XX--\r\n".getBytes(StandardCharsets.UTF_8));
 
-    Answer answer =
-        http.post("/v1/videos", "multipart/form-data; boundary=XX", form.toByteArray());
+    Answer answer = http.post("/v1/videos", "multipart/form-data; boundary=XX", form.toByteArray());
     JsonObject byUrl =
         create(
             "{\"prompt\": \"a red circle\", \"input_reference\": {\"image_url\": \"data:image/png;base64,%s\"}}"

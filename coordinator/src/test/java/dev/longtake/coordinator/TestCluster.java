@@ -235,7 +235,11 @@ final class TestCluster implements AutoCloseable {
 
   /** What a gauge without labels shows. */
   double gauge(Metric metric) {
-    return telemetry.registry().get("longtake." + metric.name().toLowerCase(Locale.ROOT).replace('_', '.')).gauge().value();
+    return telemetry
+        .registry()
+        .get("longtake." + metric.name().toLowerCase(Locale.ROOT).replace('_', '.'))
+        .gauge()
+        .value();
   }
 
   /** All events of a job that ends. */

@@ -141,8 +141,7 @@ public final class WebServer implements AutoCloseable {
         new RouteGroup(
             "",
             ApiError::json,
-            List.of(
-                Healthz.route(calls), OpenApi.route(services, Build.version()), Page.route())));
+            List.of(Healthz.route(calls), OpenApi.route(services, Build.version()), Page.route())));
   }
 
   /** Others' DNS may point at loopback; a certificate is only valid for its own names. */

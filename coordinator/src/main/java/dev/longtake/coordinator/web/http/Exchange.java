@@ -34,8 +34,7 @@ public final class Exchange {
   private final Map<String, String> variables;
   private final HttpLimits limits;
 
-  Exchange(
-      Request request, Response response, Map<String, String> variables, HttpLimits limits) {
+  Exchange(Request request, Response response, Map<String, String> variables, HttpLimits limits) {
     this.request = request;
     this.response = response;
     this.variables = Map.copyOf(variables);

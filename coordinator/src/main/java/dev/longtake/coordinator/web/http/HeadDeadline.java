@@ -27,8 +27,7 @@ public final class HeadDeadline extends Handler.Wrapper implements Connection.Li
    * @param handler answers requests
    * @param scheduler the server's
    */
-  public HeadDeadline(
-      Handler handler, Duration patience, Scheduler scheduler, HttpMeters meters) {
+  public HeadDeadline(Handler handler, Duration patience, Scheduler scheduler, HttpMeters meters) {
     super(handler);
     this.patience = patience;
     this.scheduler = scheduler;
@@ -62,8 +61,7 @@ public final class HeadDeadline extends Handler.Wrapper implements Connection.Li
 
   private void arm(EndPoint endPoint) {
     deadlines.put(
-        endPoint,
-        scheduler.schedule(endPoint::close, patience.toNanos(), TimeUnit.NANOSECONDS));
+        endPoint, scheduler.schedule(endPoint::close, patience.toNanos(), TimeUnit.NANOSECONDS));
     if (!endPoint.isOpen()) {
       disarm(endPoint);
     }

@@ -10,8 +10,7 @@ import java.util.function.Function;
  * @param prefix of their paths, and of those that nothing is at
  * @param errors the body of a failure
  */
-public record RouteGroup(
-    String prefix, Function<ApiError, JsonObject> errors, List<Route> routes) {
+public record RouteGroup(String prefix, Function<ApiError, JsonObject> errors, List<Route> routes) {
   public RouteGroup {
     routes = List.copyOf(routes);
   }

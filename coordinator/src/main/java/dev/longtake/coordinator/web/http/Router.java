@@ -1,13 +1,10 @@
 package dev.longtake.coordinator.web.http;
 
-import com.google.gson.JsonObject;
 import dev.longtake.common.error.Quoted;
 import io.grpc.Status;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Collectors;
-import org.eclipse.jetty.http.HttpHeader;
 import org.eclipse.jetty.server.Handler;
 import org.eclipse.jetty.server.Request;
 import org.eclipse.jetty.server.Response;
@@ -28,8 +25,7 @@ public final class Router extends Handler.Abstract {
   /**
    * @param groups the first one whose prefix a path has answers it; the last one's prefix is every path's
    */
-  public Router(
-      List<RouteGroup> groups, OriginGuard guard, HttpMeters meters, HttpLimits limits) {
+  public Router(List<RouteGroup> groups, OriginGuard guard, HttpMeters meters, HttpLimits limits) {
     this.groups = List.copyOf(groups);
     this.guard = guard;
     this.addresses = new AddressLimit(limits.requestsPerAddress());
@@ -81,7 +77,8 @@ public final class Router extends Handler.Abstract {
           405,
           Status.Code.UNIMPLEMENTED,
           "METHOD_NOT_ALLOWED",
-          "Expected %s for %s, but got %s".formatted(others, Quoted.line(path), Quoted.line(method)));
+          "Expected %s for %s, but got %s"
+              .formatted(others, Quoted.line(path), Quoted.line(method)));
     }
     throw new ApiException(
         404,

@@ -1,6 +1,7 @@
 package dev.longtake.coordinator.web.json;
 
 import com.google.protobuf.ByteString;
+import com.google.protobuf.Descriptors.Descriptor;
 import com.google.protobuf.Message;
 import dev.longtake.coordinator.web.http.Calls;
 import dev.longtake.coordinator.web.http.Exchange;
@@ -19,11 +20,12 @@ final class FileAnswer {
 
   /** Sends all pieces; a failure before the first one is the answer itself. */
   static <Q, A extends Message> void send(
-      Exchange exchange, Calls calls, MethodDescriptor<Q, A> method, Q request) throws Exception {
+      Exchange exchange, Calls calls, MethodDescriptor<Q, A> method, String type, Q request)
+      throws Exception {
     BlockingClientCall<Q, A> call = calls.stream(exchange, method, request);
     try {
       A piece = call.read();
-      OutputStream out = exchange.begin(200, type(method));
+      OutputStream out = exchange.begin(200, type);
       if (!exchange.isHead()) {
         copy(piece, call, Long.MAX_VALUE, out);
       }
@@ -54,12 +56,13 @@ final class FileAnswer {
     return (ByteString) piece.getField(piece.getDescriptorForType().findFieldByName("data"));
   }
 
-  static String type(MethodDescriptor<?, ?> method) {
-    return switch (((MethodDescriptor.PrototypeMarshaller<?>) method.getResponseMarshaller())
-        .getMessagePrototype()) {
-      case VideoChunk _ -> "video/mp4";
-      case TraceChunk _ -> "application/json";
-      default -> "application/octet-stream";
-    };
+  /** The media type of files whose pieces are of this kind. */
+  static String type(Descriptor piece) {
+    if (piece.equals(VideoChunk.getDescriptor())) {
+      return "video/mp4";
+    }
+    return piece.equals(TraceChunk.getDescriptor())
+        ? "application/json"
+        : "application/octet-stream";
   }
 }

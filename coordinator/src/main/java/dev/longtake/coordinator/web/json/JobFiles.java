@@ -9,6 +9,7 @@ import dev.longtake.v1.GenerationGrpc;
 import dev.longtake.v1.GetJobRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.StreamRequest;
+import dev.longtake.v1.TraceChunk;
 import dev.longtake.v1.TraceRequest;
 import dev.longtake.v1.VideoChunk;
 import io.grpc.stub.BlockingClientCall;
@@ -41,6 +42,7 @@ public final class JobFiles {
         exchange,
         calls,
         GenerationGrpc.getStreamMethod(),
+        FileAnswer.type(VideoChunk.getDescriptor()),
         StreamRequest.newBuilder().setJobId(id(exchange)).build());
   }
 
@@ -49,6 +51,7 @@ public final class JobFiles {
         exchange,
         calls,
         GenerationGrpc.getTraceMethod(),
+        FileAnswer.type(TraceChunk.getDescriptor()),
         TraceRequest.newBuilder().setJobId(id(exchange)).build());
   }
 
@@ -94,13 +97,14 @@ public final class JobFiles {
       headers.put(HttpHeader.ACCEPT_RANGES, "bytes");
       headers.put(HttpHeader.ETAG, tag);
       headers.put(HttpHeader.CONTENT_LENGTH, range.size());
-      headers.put(HttpHeader.CONTENT_DISPOSITION, "inline; filename=\"%s.mp4\"".formatted(job.getId()));
+      headers.put(
+          HttpHeader.CONTENT_DISPOSITION, "inline; filename=\"%s.mp4\"".formatted(job.getId()));
       if (part.isPresent()) {
         headers.put(
             HttpHeader.CONTENT_RANGE,
             "bytes %d-%d/%d".formatted(range.start(), range.end() - 1, size));
       }
-      OutputStream out = exchange.begin(part.isPresent() ? 206 : 200, "video/mp4");
+      OutputStream out = exchange.begin(part.isPresent() ? 206 : 200, FileAnswer.type(VideoChunk.getDescriptor()));
       if (!exchange.isHead()) {
         FileAnswer.copy(first, call, range.size(), out);
       }

@@ -71,7 +71,8 @@ public final class MethodRoutes {
   private void answer(ProtoMethod method, Message.Builder request, Exchange exchange)
       throws Exception {
     if (method.isFile()) {
-      FileAnswer.send(exchange, calls, method.grpc(), request.build());
+      String type = FileAnswer.type(method.proto().getOutputType());
+      FileAnswer.send(exchange, calls, method.grpc(), type, request.build());
     } else if (method.isStreaming()) {
       EventAnswer.send(exchange, calls, method, request);
     } else {

@@ -59,7 +59,8 @@ public final class ProtoJson {
           owner.add(path[i], new JsonObject());
         }
         if (!(owner.get(path[i]) instanceof JsonObject inner)) {
-          throw invalid(into, parameter.getName() + " and a parameter before it exclude each other");
+          throw invalid(
+              into, parameter.getName() + " and a parameter before it exclude each other");
         }
         owner = inner;
       }

@@ -40,9 +40,8 @@ record ProtoMethod(
   }
 
   Message.Builder newRequest() {
-    return ((PrototypeMarshaller<Message>) grpc.getRequestMarshaller())
-        .getMessagePrototype()
-        .newBuilderForType();
+    var marshaller = (PrototypeMarshaller<Message>) grpc.getRequestMarshaller();
+    return Objects.requireNonNull(marshaller.getMessagePrototype()).newBuilderForType();
   }
 
   /** Whether it may be asked again and again. */

@@ -23,7 +23,8 @@ final class Unicode {
       case String text when text.codePoints().anyMatch(Unicode::isHalf) ->
           throw LongtakeException.invalidField(
               field.getName(),
-              "Expected %s to be text, but it has a half of a surrogate pair".formatted(field.getName()));
+              "Expected %s to be text, but it has a half of a surrogate pair"
+                  .formatted(field.getName()));
       default -> {}
     }
   }

@@ -85,6 +85,7 @@ record VideoRequest(
     int more = Math.max(1, first - first / 2);
     request.setLongVideo(
         LongVideo.newBuilder()
-            .setSegments((int) Math.min(Integer.MAX_VALUE, 1 + Math.ceilDiv(frames - first, more))));
+            .setSegments(
+                (int) Math.min(Integer.MAX_VALUE, 1 + Math.ceilDiv(frames - first, more))));
   }
 }

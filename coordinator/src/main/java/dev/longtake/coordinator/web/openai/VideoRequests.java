@@ -40,7 +40,8 @@ final class VideoRequests {
   private static final int MAX_PARTS = 16;
 
   /** What an image is inside of JSON. */
-  private static final Pattern DATA_URL = Pattern.compile("data:[^,;]*;base64,(.*)", Pattern.DOTALL);
+  private static final Pattern DATA_URL =
+      Pattern.compile("data:[^,;]*;base64,(.*)", Pattern.DOTALL);
 
   private VideoRequests() {}
 
@@ -126,7 +127,8 @@ final class VideoRequests {
     }
     throw LongtakeException.invalidField(
         REFERENCE,
-        "Expected input_reference to be {\"image_url\": \"data:image/...;base64,...\"}, but got something else; send other files in a form");
+        "Expected input_reference to be {\"image_url\": \"data:image/...;base64,...\"}, but got"
+            + " something else; send other files in a form");
   }
 
   private static VideoRequest ofForm(byte[] body, String contentType) throws IOException {

@@ -57,14 +57,12 @@ public final class VideoRoutes {
     // Before the body is looked at: what is wrong with it is for those who may call.
     ModelCard card = model(exchange);
     VideoRequest request = VideoRequests.read(exchange);
-    Job job =
-        calls.call(exchange, GenerationGrpc.getSubmitMethod(), request.submission(card));
+    Job job = calls.call(exchange, GenerationGrpc.getSubmitMethod(), request.submission(card));
     exchange.answer(200, VideoJson.of(job, Optional.of(card)));
   }
 
   private ModelCard model(Exchange exchange) throws StatusException {
-    return calls.call(
-        exchange, ClusterGrpc.getModelMethod(), ModelRequest.getDefaultInstance());
+    return calls.call(exchange, ClusterGrpc.getModelMethod(), ModelRequest.getDefaultInstance());
   }
 
   /** For what is nice to know. */
@@ -150,8 +148,7 @@ public final class VideoRoutes {
     return Objects.requireNonNullElse(exchange.query().getValue(name), absent);
   }
 
-  private static String oneOf(
-      Exchange exchange, String name, String absent, Set<String> allowed) {
+  private static String oneOf(Exchange exchange, String name, String absent, Set<String> allowed) {
     String value = parameter(exchange, name, absent);
     if (!allowed.contains(value)) {
       throw LongtakeException.invalidField(

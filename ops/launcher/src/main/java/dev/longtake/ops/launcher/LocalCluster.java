@@ -81,11 +81,7 @@ final class LocalCluster implements AutoCloseable {
    * @throws LongtakeException when one does not start, with its last log lines; the others are gone then
    */
   static LocalCluster start(
-      Programs programs,
-      Path model,
-      List<String> devices,
-      Ports ports,
-      List<String> more) {
+      Programs programs, Path model, List<String> devices, Ports ports, List<String> more) {
     var cluster = new LocalCluster(programs, temporaryFolder());
     boolean isStarted = false;
     try {
@@ -107,8 +103,7 @@ final class LocalCluster implements AutoCloseable {
     }
   }
 
-  private void startProcesses(
-      Path model, List<String> devices, Ports ports, List<String> more) {
+  private void startProcesses(Path model, List<String> devices, Ports ports, List<String> more) {
     JavaProcess coordinator =
         watched(
             JavaProcess.start(
@@ -156,9 +151,7 @@ final class LocalCluster implements AutoCloseable {
   }
 
   private static List<String> http(OptionalInt port) {
-    return port.isEmpty()
-        ? List.of()
-        : List.of("--http-port", Integer.toString(port.getAsInt()));
+    return port.isEmpty() ? List.of() : List.of("--http-port", Integer.toString(port.getAsInt()));
   }
 
   private JavaProcess startWorker(String id, String coordinator, Path model, List<String> more) {

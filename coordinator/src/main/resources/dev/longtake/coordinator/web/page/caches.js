@@ -11,7 +11,7 @@ export function caches(node, store) {
     h(
       'thead',
       {},
-      h('tr', {}, ...['Cache', 'Hits', 'Misses', 'Hit rate', 'Texts', 'Bytes of limit', 'In use', 'Evicted', 'Failed'].map((name) => h('th', { scope: 'col', text: name }))),
+      h('tr', {}, ...['Cache', 'Hits', 'Misses', 'Hit rate', 'Texts', 'Bytes of limit', 'Used by jobs', 'Evicted', 'Failed'].map((name) => h('th', { scope: 'col', text: name }))),
     ),
     rows,
   );

@@ -42,6 +42,7 @@ export function header(node, store) {
           ? `no model yet: no worker has joined · coordinator ${status.version}`
           : '',
     );
+    attribute(model, 'title', model.textContent);
     text(workers, status ? count(status.workers?.length ?? 0, 'worker') : '');
     text(jobs, status ? `${whole(status.runningJobs)} running, ${whole(status.queuedJobs)} queued` : '');
     const { kind, since, message } = store.link;

@@ -1,7 +1,7 @@
 // How a job is doing: what is seen of it, how far it is, what was asked for, where the time went.
 
 import { h, facts, show, text } from './dom.js';
-import { bytes, name, number, span, time, whole } from './format.js';
+import { bytes, name, number, time, whole } from './format.js';
 import { picture } from './picture.js';
 import { planText, wireText } from './plans.js';
 import { progressOf, remainingText, waitText } from './progress.js';

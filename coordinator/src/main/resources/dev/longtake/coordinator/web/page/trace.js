@@ -81,12 +81,12 @@ function withTimes({ name, lanes }, start, end) {
   };
 }
 
-export function length(spans) {
+function length(spans) {
   return spans.reduce((sum, span) => sum + span.end - span.start, 0);
 }
 
 /** Disjoint, in order. */
-export function union(spans) {
+function union(spans) {
   const joined = [];
   for (const { start, end } of spans.toSorted((a, b) => a.start - b.start)) {
     const last = joined.at(-1);
@@ -100,7 +100,7 @@ export function union(spans) {
 }
 
 /** Of disjoint spans in order, what is in none of the others, which are so too. */
-export function without(spans, others) {
+function without(spans, others) {
   const left = [];
   let at = 0;
   for (const { start, end } of spans) {

@@ -70,7 +70,7 @@ function showMemory(worker, label, memoryBar) {
     return [];
   }
   const words = memory.parts.map((part) => `${purpose(part.kind)} ${bytes(part.bytes)}`);
-  text(label, `${bytes(memory.used)} of ${bytes(memory.limit)} in use, at most ${bytes(memory.peak)} so far`);
+  text(label, `${bytes(memory.used)} of ${bytes(memory.limit)}, at most ${bytes(memory.peak)} so far`);
   memoryBar.update(
     memory.parts.map((part, at) => ({ kind: part.kind, share: part.bytes / memory.limit, title: words[at] })),
     `Memory ${percent(memory.used / memory.limit)} full: ${words.join(', ') || 'empty'}`,

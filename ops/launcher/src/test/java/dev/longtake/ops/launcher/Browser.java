@@ -58,7 +58,7 @@ final class Browser implements AutoCloseable {
         tools.send("", "Target.createTarget", json("{'url':'about:blank'}")).get("targetId").getAsString();
     this.session =
         tools
-            .send("", "Target.attachToTarget", json("{'targetId':'%s','flatten':true}", target))
+            .send("", "Target.attachToTarget", json("{'targetId':'%s','flatten':true}".formatted(target)))
             .get("sessionId")
             .getAsString();
     for (String domain : List.of("Page", "Runtime", "Log", "Network")) {
@@ -118,8 +118,8 @@ final class Browser implements AutoCloseable {
     throw new AssertionError("Expected Chromium to say where it listens, but it ended");
   }
 
-  private static JsonObject json(String text, Object... values) {
-    return JsonParser.parseString(text.formatted(values)).getAsJsonObject();
+  private static JsonObject json(String text) {
+    return JsonParser.parseString(text).getAsJsonObject();
   }
 
   private JsonObject send(String method, JsonObject parameters) {
@@ -149,7 +149,7 @@ final class Browser implements AutoCloseable {
 
   /** Opens a page and waits until its script has run. */
   void open(String url) {
-    send("Page.navigate", json("{'url':'%s'}", url));
+    send("Page.navigate", json("{'url':'%s'}".formatted(url)));
     await("document.readyState === 'complete' && location.href.startsWith('%s')".formatted(url));
   }
 
@@ -198,9 +198,7 @@ final class Browser implements AutoCloseable {
   void press(Key key) {
     for (String type : List.of("keyDown", "keyUp")) {
       JsonObject parameters =
-          json(
-              "{'type':'%s','key':'%s','code':'%s','windowsVirtualKeyCode':%d}",
-              type, key.name, key.name, key.code);
+          json("{'type':'%s','key':'%s','code':'%s','windowsVirtualKeyCode':%d}".formatted(type, key.name, key.name, key.code));
       if (type.equals("keyDown") && !key.text.isEmpty()) {
         parameters.addProperty("text", key.text);
       }
@@ -228,21 +226,20 @@ final class Browser implements AutoCloseable {
   void size(int width, int height) {
     send(
         "Emulation.setDeviceMetricsOverride",
-        json("{'width':%d,'height':%d,'deviceScaleFactor':1,'mobile':false}", width, height));
+        json("{'width':%d,'height':%d,'deviceScaleFactor':1,'mobile':false}".formatted(width, height)));
   }
 
   /** @param scheme dark or light */
   void prefer(String scheme) {
     send(
         "Emulation.setEmulatedMedia",
-        json("{'features':[{'name':'prefers-color-scheme','value':'%s'}]}", scheme));
+        json("{'features':[{'name':'prefers-color-scheme','value':'%s'}]}".formatted(scheme)));
   }
 
   void network(boolean isThere) {
     send(
         "Network.emulateNetworkConditions",
-        json(
-            "{'offline':%s,'latency':0,'downloadThroughput':-1,'uploadThroughput':-1}", !isThere));
+        json("{'offline':%s,'latency':0,'downloadThroughput':-1,'uploadThroughput':-1}".formatted(!isThere)));
   }
 
   void screenshot(Path file) throws IOException {

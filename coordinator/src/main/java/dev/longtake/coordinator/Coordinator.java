@@ -14,6 +14,8 @@ import dev.longtake.coordinator.database.SqlJobDatabase;
 import dev.longtake.coordinator.jobs.JobMeters;
 import dev.longtake.coordinator.jobs.Planning;
 import dev.longtake.coordinator.leader.Leadership;
+import dev.longtake.coordinator.web.SharedServices;
+import dev.longtake.coordinator.web.WebServer;
 import io.grpc.Server;
 import io.grpc.ServerInterceptor;
 import io.grpc.protobuf.services.HealthStatusManager;
@@ -38,11 +40,13 @@ public final class Coordinator implements AutoCloseable {
   private final Startup startup;
   private final String address;
   private final Server server;
+  private final Optional<WebServer> web;
 
-  private Coordinator(Startup startup, String address, Server server) {
+  private Coordinator(Startup startup, String address, Server server, Optional<WebServer> web) {
     this.startup = startup;
     this.address = address;
     this.server = server;
+    this.web = web;
   }
 
   /** Starts a coordinator on the system's clocks that shows no metrics. */
@@ -144,6 +148,12 @@ public final class Coordinator implements AutoCloseable {
             new ClusterGauges(telemetry, meters, config.queueLimit(), clock),
             targets);
     Terms terms = new Terms(surroundings, shared);
+    SharedServices services =
+        new SharedServices(
+            terms.gate().services(),
+            health,
+            interceptors(config, telemetry),
+            calls);
     Server server =
         startup.step(
             "server",
@@ -153,10 +163,23 @@ public final class Coordinator implements AutoCloseable {
                     config.port(),
                     calls,
                     health,
-                    terms.gate().services(),
+                    services.services(),
                     config.serverTls(),
-                    interceptors(config, telemetry)),
+                    services.interceptors()),
             started -> Stopping.stop(started, config.shutdownTimeout()));
+    Optional<WebServer> web =
+        Optional.ofNullable(config.http())
+            .map(http ->
+                startup.step(
+                    "HTTP",
+                    () ->
+                        WebServer.start(
+                            http,
+                            config.serverTls(),
+                            config.advertise(),
+                            services,
+                            telemetry.registry()),
+                    WebServer::close));
     shared.ifPresentOrElse(
         database -> {
           Leadership leadership =
@@ -186,7 +209,7 @@ public final class Coordinator implements AutoCloseable {
                 Terms::end));
     // The first to be undone, so that clients look for another coordinator early.
     startup.step("health", () -> health, HealthStatusManager::enterTerminalState);
-    return new Coordinator(startup, config.host() + ":" + server.getPort(), server);
+    return new Coordinator(startup, config.host() + ":" + server.getPort(), server, web);
   }
 
   private static List<ServerInterceptor> interceptors(
@@ -220,6 +243,11 @@ public final class Coordinator implements AutoCloseable {
   /** host:port, with the real port where any was asked for. */
   public String address() {
     return address;
+  }
+
+  /** Where the page is; empty where no HTTP is served. */
+  public String httpUrl() {
+    return web.map(WebServer::url).orElse("");
   }
 
   /** Blocks until {@link #close} was called by another thread, for example a shutdown hook. */

@@ -14,6 +14,8 @@ import dev.longtake.common.tls.TlsIdentity;
 import dev.longtake.common.tls.TlsOptions;
 import dev.longtake.coordinator.access.Access;
 import dev.longtake.coordinator.cache.EmbeddingCacheSettings;
+import dev.longtake.coordinator.web.HttpConfig;
+import dev.longtake.coordinator.web.HttpOptions;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.Callable;
@@ -159,6 +161,7 @@ public final class CoordinatorCommand implements Callable<Integer> {
               + " whoever can connect may do everything).")
   private @Nullable Path access;
 
+  @Mixin private HttpOptions http = new HttpOptions();
   @Mixin private TelemetryOptions telemetryOptions = new TelemetryOptions();
   @Mixin private LogOptions log = new LogOptions();
 
@@ -180,6 +183,10 @@ public final class CoordinatorCommand implements Callable<Integer> {
     try {
       TlsIdentity identity = tls.identity();
       plaintext.check(host, identity);
+      HttpConfig httpConfig = http.config(host);
+      if (httpConfig != null) {
+        plaintext.check("--http-host", httpConfig.host(), identity);
+      }
       CoordinatorConfig settings =
           new CoordinatorConfig(
               host,
@@ -199,7 +206,8 @@ public final class CoordinatorCommand implements Callable<Integer> {
               CoordinatorConfig.DEFAULT_HEARTBEAT_INTERVAL,
               CoordinatorConfig.DEFAULT_ENCODE_TIMEOUT,
               CoordinatorConfig.DEFAULT_STALL_TIMEOUT,
-              CoordinatorConfig.DEFAULT_SHUTDOWN_TIMEOUT);
+              CoordinatorConfig.DEFAULT_SHUTDOWN_TIMEOUT,
+              httpConfig);
       try (Telemetry telemetry = telemetryOptions.open("longtake-coordinator");
           Coordinator coordinator = Coordinator.start(settings, telemetry)) {
         Thread stop = new Thread(coordinator::close, "shutdown");
@@ -207,7 +215,12 @@ public final class CoordinatorCommand implements Callable<Integer> {
         if (exitWithParent) {
           ParentWatch.exitWithParent();
         }
-        new ReadyLine("coordinator", coordinator.address(), telemetry.address(host)).print();
+        new ReadyLine(
+                "coordinator",
+                coordinator.address(),
+                telemetry.address(host),
+                coordinator.httpUrl())
+            .print();
         coordinator.awaitStop();
         return ExitCode.OK;
       }

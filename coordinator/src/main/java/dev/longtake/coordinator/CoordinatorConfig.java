@@ -4,6 +4,7 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.tls.TlsIdentity;
 import dev.longtake.coordinator.access.Access;
 import dev.longtake.coordinator.cache.EmbeddingCacheSettings;
+import dev.longtake.coordinator.web.HttpConfig;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
@@ -28,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  * @param encodeTimeout for a worker to encode a prompt
  * @param stallTimeout how long a job may go without any sign of progress
  * @param shutdownTimeout for running jobs to stop and open calls to end
+ * @param http where the same is served by HTTP; null for nowhere
  */
 public record CoordinatorConfig(
     String host,
@@ -46,7 +48,8 @@ public record CoordinatorConfig(
     Duration heartbeatInterval,
     Duration encodeTimeout,
     Duration stallTimeout,
-    Duration shutdownTimeout) {
+    Duration shutdownTimeout,
+    @Nullable HttpConfig http) {
   public static final int DEFAULT_QUEUE_LIMIT = 64;
   public static final Duration DEFAULT_EXCHANGE_TIMEOUT = Duration.ofSeconds(30);
   public static final Duration DEFAULT_HEARTBEAT_INTERVAL = Duration.ofSeconds(1);
@@ -116,7 +119,8 @@ public record CoordinatorConfig(
         DEFAULT_HEARTBEAT_INTERVAL,
         DEFAULT_ENCODE_TIMEOUT,
         DEFAULT_STALL_TIMEOUT,
-        DEFAULT_SHUTDOWN_TIMEOUT);
+        DEFAULT_SHUTDOWN_TIMEOUT,
+        null);
   }
 
   /** For those who call: where keys say who they are, they need no certificate. */

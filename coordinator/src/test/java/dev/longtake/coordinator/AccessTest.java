@@ -73,6 +73,7 @@ final class AccessTest {
             "Previews",
             "Continuation")
         .forEach(name -> EXPECTED.put("longtake.v1.Generation/" + name, "anna bert root"));
+    EXPECTED.put("longtake.v1.Cluster/Model", "anna bert root");
     EXPECTED.put("longtake.v1.Cluster/Explain", "anna bert root");
     EXPECTED.put("longtake.v1.Cluster/Status", "root");
     EXPECTED.put("longtake.v1.Cluster/Drain", "root");

@@ -13,6 +13,7 @@ import dev.longtake.v1.GetJobRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
+import dev.longtake.v1.MemoryUse;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.StatusRequest;
 import dev.longtake.v1.WorkerDescription;
@@ -229,6 +230,28 @@ final class ClusterTest {
 
       assertThat(cluster.end(waits).getState()).isEqualTo(JobState.JOB_STATE_DONE);
       assertThat(health(cluster)).isEqualTo(ServingStatus.SERVING);
+    }
+  }
+
+  @Test
+  void shouldShowAWorkersMemoryWhenItsHeartbeatTellsOfIt() throws Exception {
+    MemoryUse use =
+        MemoryUse.newBuilder()
+            .setLimitBytes(1000)
+            .setPeakBytes(900)
+            .putBytesByPurpose("weights", 600)
+            .build();
+    try (TestCluster cluster = new TestCluster(folder)) {
+      FakeWorker worker = cluster.joined("w0");
+      assertThat(status(cluster).getWorkers(0).hasMemory()).isFalse();
+
+      worker.report(WorkerReport.newBuilder().setMemory(use).build());
+
+      cluster.awaitStatus(status -> status.getWorkers(0).getMemory().equals(use));
+      // A report without it, such as that a worker wants to leave, changes nothing.
+      worker.report(WorkerReport.newBuilder().setFault("its check gave other bits").build());
+      cluster.awaitStatus(status -> !status.getWorkers(0).getFault().isEmpty());
+      assertThat(status(cluster).getWorkers(0).getMemory()).isEqualTo(use);
     }
   }
 

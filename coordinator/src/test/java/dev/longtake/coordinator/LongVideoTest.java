@@ -31,7 +31,6 @@ import dev.longtake.v1.WorkOrder;
 import java.awt.Color;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -385,22 +384,13 @@ final class LongVideoTest {
   @Test
   void shouldBeginWithAPicture() throws Exception {
     FakeWorker worker = cluster.joined("w0");
-    BufferedImage image = new BufferedImage(200, 100, BufferedImage.TYPE_INT_RGB);
-    var graphics = image.createGraphics();
-    int[] colour = TestFrames.colour(2);
-    graphics.setColor(new Color(colour[0], colour[1], colour[2]));
-    graphics.fillRect(0, 0, 200, 100);
-    graphics.dispose();
-    ByteArrayOutputStream png = new ByteArrayOutputStream();
-    ImageIO.write(image, "png", png);
-
     Job job =
         cluster
             .generation()
             .submit(
                 SubmitRequest.newBuilder()
                     .setRequest(request(2))
-                    .setMedia(ByteString.copyFrom(png.toByteArray()))
+                    .setMedia(ByteString.copyFrom(TestFrames.png(200, 100, 2)))
                     .build());
     done(cluster.end(job.getId()));
 

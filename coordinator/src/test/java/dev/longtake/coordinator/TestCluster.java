@@ -3,11 +3,14 @@ package dev.longtake.coordinator;
 import com.google.protobuf.Any;
 import com.google.rpc.BadRequest;
 import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.metrics.Metric;
 import dev.longtake.common.metrics.Telemetry;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.coordinator.access.Access;
 import dev.longtake.coordinator.cache.EmbeddingCacheSettings;
+import dev.longtake.coordinator.web.HttpConfig;
+import dev.longtake.coordinator.web.http.HttpLimits;
 import dev.longtake.v1.ClusterGrpc;
 import dev.longtake.v1.ClusterStatus;
 import dev.longtake.v1.GenerationGrpc;
@@ -28,6 +31,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -36,6 +40,7 @@ import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import org.assertj.core.api.Assertions;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.jspecify.annotations.Nullable;
 
 /** A real coordinator on a free port, its client, and fake workers; closing closes all. */
 final class TestCluster implements AutoCloseable {
@@ -49,6 +54,7 @@ final class TestCluster implements AutoCloseable {
 
   final Coordinator coordinator;
   final ScriptedPlanning planning;
+  private final Telemetry telemetry = Telemetry.hidden();
   private final ManagedChannel channel;
   private final List<FakeWorker> workers = new ArrayList<>();
 
@@ -68,7 +74,7 @@ final class TestCluster implements AutoCloseable {
     this.planning = planning;
     this.coordinator =
         Coordinator.start(
-            config, InstantSource.system(), nanoTime, timer, planning, BUILD, Telemetry.hidden());
+            config, InstantSource.system(), nanoTime, timer, planning, BUILD, telemetry);
     this.channel = Endpoints.connect(coordinator.address());
   }
 
@@ -93,9 +99,22 @@ final class TestCluster implements AutoCloseable {
   }
 
   static TestCluster with(Path data, Access access) {
+    return with(data, access, /* http= */ null);
+  }
+
+  /** A coordinator that serves HTTP, too. */
+  static TestCluster withHttp(Path data, Access access, HttpLimits limits) {
+    return with(data, access, new HttpConfig("127.0.0.1", 0, limits));
+  }
+
+  private static TestCluster with(Path data, Access access, @Nullable HttpConfig http) {
     return new TestCluster(
         config(
-            data, access, CoordinatorConfig.DEFAULT_QUEUE_LIMIT, EmbeddingCacheSettings.defaults()),
+            data,
+            access,
+            CoordinatorConfig.DEFAULT_QUEUE_LIMIT,
+            EmbeddingCacheSettings.defaults(),
+            http),
         System::nanoTime,
         Optional.empty(),
         new ScriptedPlanning());
@@ -103,11 +122,15 @@ final class TestCluster implements AutoCloseable {
 
   private static CoordinatorConfig config(
       Path data, int queueLimit, EmbeddingCacheSettings embeddings) {
-    return config(data, Access.open(), queueLimit, embeddings);
+    return config(data, Access.open(), queueLimit, embeddings, /* http= */ null);
   }
 
   private static CoordinatorConfig config(
-      Path data, Access access, int queueLimit, EmbeddingCacheSettings embeddings) {
+      Path data,
+      Access access,
+      int queueLimit,
+      EmbeddingCacheSettings embeddings,
+      @Nullable HttpConfig http) {
     return new CoordinatorConfig(
         "127.0.0.1",
         0,
@@ -125,7 +148,8 @@ final class TestCluster implements AutoCloseable {
         HEARTBEAT,
         CoordinatorConfig.DEFAULT_ENCODE_TIMEOUT,
         CoordinatorConfig.DEFAULT_STALL_TIMEOUT,
-        CoordinatorConfig.DEFAULT_SHUTDOWN_TIMEOUT);
+        CoordinatorConfig.DEFAULT_SHUTDOWN_TIMEOUT,
+        http);
   }
 
   static Duration heartbeat() {
@@ -207,6 +231,15 @@ final class TestCluster implements AutoCloseable {
 
   Job submit(GenerationRequest.Builder request) {
     return generation().submit(SubmitRequest.newBuilder().setRequest(request).build());
+  }
+
+  /** What a gauge without labels shows. */
+  double gauge(Metric metric) {
+    return telemetry
+        .registry()
+        .get("longtake." + metric.name().toLowerCase(Locale.ROOT).replace('_', '.'))
+        .gauge()
+        .value();
   }
 
   /** All events of a job that ends. */

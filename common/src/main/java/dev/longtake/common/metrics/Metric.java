@@ -312,7 +312,23 @@ public enum Metric {
       Kind.GAUGE,
       "",
       Side.COORDINATOR,
-      "Open calls that watch a job, its previews or its stream.");
+      "Open calls that watch a job, its previews or its stream."),
+  HTTP_REQUESTS(
+      "http.requests",
+      Kind.COUNTER,
+      "",
+      Side.COORDINATOR,
+      "HTTP requests that were answered, by the pattern of their path.",
+      "route",
+      "status"),
+  HTTP_REQUESTS_OPEN(
+      "http.requests.open",
+      Kind.GAUGE,
+      "",
+      Side.COORDINATOR,
+      "HTTP requests that are being answered, streams included."),
+  HTTP_CONNECTIONS(
+      "http.connections", Kind.GAUGE, "", Side.COORDINATOR, "Open connections of HTTP clients.");
 
   /** What kind of meter; a {@link #HISTOGRAM} is a timer with buckets, a {@link #SUMMARY} has buckets of a ratio. */
   public enum Kind {

@@ -62,6 +62,7 @@ public final class JavaProcess implements AutoCloseable {
   private final CompletableFuture<ReadyLine> ready = new CompletableFuture<>();
   private String address = "";
   private String metricsAddress = "";
+  private String httpUrl = "";
 
   private JavaProcess(String name, Process process, Path logFile, Path argumentFile) {
     this.name = name;
@@ -204,6 +205,7 @@ public final class JavaProcess implements AutoCloseable {
       ReadyLine line = ready.get(0, TimeUnit.NANOSECONDS);
       address = line.address();
       metricsAddress = line.metricsAddress();
+      httpUrl = line.httpUrl();
     } catch (TimeoutException e) {
       throw new LongtakeException(
           ErrorCode.TIMED_OUT,
@@ -232,6 +234,11 @@ public final class JavaProcess implements AutoCloseable {
   /** {@code host:port} of its metrics; empty: it serves none. */
   public String metricsAddress() {
     return metricsAddress;
+  }
+
+  /** Where its page is; empty without one. */
+  public String httpUrl() {
+    return httpUrl;
   }
 
   public boolean isAlive() {

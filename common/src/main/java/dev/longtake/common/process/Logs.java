@@ -34,6 +34,7 @@ public final class Logs {
       io.grpc.level=WARNING
       io.netty.level=WARNING
       ai.djl.level=SEVERE
+      org.eclipse.jetty.level=WARNING
       org.flywaydb.level=WARNING
       """;
 

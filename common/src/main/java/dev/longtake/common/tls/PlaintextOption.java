@@ -15,19 +15,25 @@ public final class PlaintextOption {
               + " network can read and change everything.")
   private boolean isAllowed;
 
+  /** As the other {@code check}, for {@code --host}. */
+  public void check(String host, @Nullable TlsIdentity tls) {
+    check("--host", host, tls);
+  }
+
   /**
    * Checks a server's set-up before it listens.
    *
+   * @param option that names the host
    * @param host to listen on
    * @param tls null for plain text
    * @throws LongtakeException INVALID_REQUEST when it would speak plain text to other hosts without having been asked to
    */
-  public void check(String host, @Nullable TlsIdentity tls) {
+  public void check(String option, String host, @Nullable TlsIdentity tls) {
     if (tls == null && !isAllowed && !isLoopback(host)) {
       throw LongtakeException.invalidField(
-          "--host",
-          "Expected TLS where other hosts can connect, but --host is '%s' and there is no certificate; give --tls-cert, --tls-key and --tls-ca ('longtake certs' makes them for a try), or --plaintext in a network that you trust"
-              .formatted(host));
+          option,
+          "Expected TLS where other hosts can connect, but %s is '%s' and there is no certificate; give --tls-cert, --tls-key and --tls-ca ('longtake certs' makes them for a try), or --plaintext in a network that you trust"
+              .formatted(option, host));
     }
   }
 

@@ -4,8 +4,10 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import io.grpc.netty.GrpcSslContexts;
 import io.netty.handler.ssl.ClientAuth;
+import io.netty.handler.ssl.JdkSslContext;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
+import io.netty.handler.ssl.SslProvider;
 import java.nio.file.attribute.FileTime;
 import java.security.GeneralSecurityException;
 import java.security.PrivateKey;
@@ -13,6 +15,8 @@ import java.security.PublicKey;
 import java.security.Signature;
 import java.security.cert.X509Certificate;
 import java.util.List;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -80,7 +84,7 @@ public final class TlsIdentity {
 
   private static SslContext build(SslContextBuilder context, List<X509Certificate> trusted)
       throws SSLException {
-    return GrpcSslContexts.configure(context)
+    return GrpcSslContexts.configure(context, SslProvider.JDK)
         .trustManager(trusted.toArray(new X509Certificate[0]))
         .protocols(PROTOCOL)
         .build();
@@ -120,6 +124,23 @@ public final class TlsIdentity {
   /** For the next connection that is accepted; a caller whose certificate is not trusted is refused. */
   public SslContext server() {
     return fresh().server;
+  }
+
+  /** For the next connection that HTTP accepts; see {@link #server}. */
+  public SSLEngine httpsEngine() {
+    SSLEngine engine = httpsContext().createSSLEngine();
+    engine.setUseClientMode(false);
+    engine.setEnabledProtocols(new String[] {PROTOCOL});
+    engine.setNeedClientAuth(callers == ClientAuth.REQUIRE);
+    if (callers == ClientAuth.OPTIONAL) {
+      engine.setWantClientAuth(true);
+    }
+    return engine;
+  }
+
+  /** What such an engine is made of. */
+  public SSLContext httpsContext() {
+    return ((JdkSslContext) server()).context();
   }
 
   /** For the next connection that is made. */

@@ -26,6 +26,7 @@ final class Permissions {
           entry(GenerationGrpc.getStreamMethod(), CLIENTS),
           entry(GenerationGrpc.getPreviewsMethod(), CLIENTS),
           entry(GenerationGrpc.getContinuationMethod(), CLIENTS),
+          entry(ClusterGrpc.getModelMethod(), CLIENTS),
           entry(ClusterGrpc.getExplainMethod(), CLIENTS),
           entry(ClusterGrpc.getStatusMethod(), OPERATORS),
           entry(ClusterGrpc.getDrainMethod(), OPERATORS),

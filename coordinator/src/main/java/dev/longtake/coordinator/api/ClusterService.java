@@ -23,6 +23,7 @@ import dev.longtake.v1.ExplainResponse;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.JoinReply;
 import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.ModelRequest;
 import dev.longtake.v1.StatusRequest;
 import dev.longtake.v1.WorkerReport;
 import dev.longtake.v1.WorkerStatus;
@@ -98,6 +99,13 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
   }
 
   @Override
+  public void model(ModelRequest request, StreamObserver<ModelCard> response) {
+    ModelCard card = fleet.model().orElseThrow(PromptEncoder::noWorkers);
+    response.onNext(card.toBuilder().clearProfile().build());
+    response.onCompleted();
+  }
+
+  @Override
   public void explain(ExplainRequest request, StreamObserver<ExplainResponse> response) {
     int limit = request.getLimit() == 0 ? DEFAULT_CANDIDATES : request.getLimit();
     if (limit < 1) {
@@ -164,6 +172,9 @@ public final class ClusterService extends ClusterGrpc.ClusterImplBase {
         fleet.heartbeat(member, report.getLeaving(), report.getFault());
         if (report.hasConditionCache()) {
           member.reported(report.getConditionCache());
+        }
+        if (report.hasMemory()) {
+          member.reported(report.getMemory());
         }
         return;
       }

@@ -393,6 +393,7 @@ public final class Fleet implements AutoCloseable {
         .or(() -> member.times(Precision.PRECISION_BF16))
         .ifPresent(status::setBlockTimes);
     member.conditionCache().ifPresent(status::setConditionCache);
+    member.memory().ifPresent(status::setMemory);
     return status.build();
   }
 

@@ -4,6 +4,7 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.Bearer;
 import dev.longtake.v1.BlockTimes;
 import dev.longtake.v1.CacheStatus;
+import dev.longtake.v1.MemoryUse;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.WorkerDescription;
 import io.grpc.Channel;
@@ -43,6 +44,7 @@ public final class Member {
 
   private volatile @Nullable String lossReason;
   private volatile @Nullable CacheStatus conditionCache;
+  private volatile @Nullable MemoryUse memory;
   private volatile Map<Precision, BlockTimes> times = Map.of();
 
   Member(
@@ -116,6 +118,16 @@ public final class Member {
   /** A heartbeat said this. Any thread. */
   public void reported(CacheStatus status) {
     conditionCache = status;
+  }
+
+  /** Its device's memory, as of the last heartbeat that said so. Any thread. */
+  public Optional<MemoryUse> memory() {
+    return Optional.ofNullable(memory);
+  }
+
+  /** A heartbeat said this. Any thread. */
+  public void reported(MemoryUse use) {
+    memory = use;
   }
 
   /** Replaces what was measured before in this precision. Any thread. */

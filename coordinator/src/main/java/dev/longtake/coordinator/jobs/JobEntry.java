@@ -94,6 +94,7 @@ public final class JobEntry {
         Job.newBuilder()
             .setId(id)
             .setRequest(submitted.request())
+            .setModel(submitted.card().getName())
             .setTenant(submitted.terms().key().tenant())
             .setPriority(submitted.terms().priority())
             .setSubmittedAt(Timestamps.fromMillis(submittedMillis));

@@ -1,6 +1,10 @@
 package dev.longtake.coordinator.video;
 
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import javax.imageio.ImageIO;
 
 /** Flat frames whose colour tells their index. */
 public final class TestFrames {
@@ -42,6 +46,20 @@ public final class TestFrames {
       rgb[i] = (byte) colour[i % 3];
     }
     return rgb;
+  }
+
+  /** The same as a picture. */
+  public static byte[] png(int width, int height, int index) throws IOException {
+    int[] colour = colour(index);
+    BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
+    for (int y = 0; y < height; y++) {
+      for (int x = 0; x < width; x++) {
+        image.setRGB(x, y, (colour[0] << 16) | (colour[1] << 8) | colour[2]);
+      }
+    }
+    ByteArrayOutputStream png = new ByteArrayOutputStream();
+    ImageIO.write(image, "png", png);
+    return png.toByteArray();
   }
 
   /** A vertical edge at {@code edge}: red to its left, black to its right. */

@@ -279,7 +279,10 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
 
   @Override
   public WorkerReport report() {
-    return WorkerReport.newBuilder().setConditionCache(texts.status()).build();
+    return WorkerReport.newBuilder()
+        .setConditionCache(texts.status())
+        .setMemory(DeviceMeters.use(device.memory()))
+        .build();
   }
 
   @Override

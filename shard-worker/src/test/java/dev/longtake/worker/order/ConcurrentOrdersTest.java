@@ -6,6 +6,7 @@ import dev.longtake.common.metrics.CacheMeters;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.v1.CacheStatus;
+import dev.longtake.v1.MemoryUse;
 import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.Guidance;
 import dev.longtake.v1.Precision;
@@ -14,6 +15,7 @@ import dev.longtake.v1.RowCondition;
 import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkOrder;
+import dev.longtake.v1.WorkerReport;
 import dev.longtake.worker.cache.ConditionCache;
 import dev.longtake.worker.cache.ConditionCacheSettings;
 import dev.longtake.worker.device.cpu.CpuDevice;
@@ -109,11 +111,19 @@ class ConcurrentOrdersTest {
               .isEqualTo(alone.get(seed));
         }
       }
-      CacheStatus status = runner.report().getConditionCache();
+      WorkerReport report = runner.report();
+      CacheStatus status = report.getConditionCache();
       assertThat(status.getPinnedBytes()).isLessThanOrEqualTo(cacheBytes / 2);
       assertThat(status.getBytes()).isLessThanOrEqualTo(cacheBytes);
       assertThat(device.memory().usedBytesByTag().getOrDefault("condition", 0L))
           .isEqualTo(status.getBytes());
+      MemoryUse memory = report.getMemory();
+      assertThat(memory.getLimitBytes()).isEqualTo(device.memory().limitBytes());
+      assertThat(memory.getPeakBytes()).isEqualTo(device.memory().peakBytes());
+      assertThat(memory.getBytesByPurposeOrThrow("weights")).isPositive();
+      assertThat(memory.getBytesByPurposeOrThrow("condition")).isEqualTo(status.getBytes());
+      assertThat(memory.getBytesByPurposeMap().values().stream().mapToLong(Long::longValue).sum())
+          .isEqualTo(device.memory().usedBytes());
     }
   }
 

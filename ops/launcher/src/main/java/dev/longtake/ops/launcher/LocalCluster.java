@@ -37,6 +37,14 @@ final class LocalCluster implements AutoCloseable {
         new Programs("dev.longtake.coordinator.CoordinatorMain", "dev.longtake.worker.WorkerMain");
   }
 
+  /**
+   * Of a coordinator, 0 for any free one.
+   *
+   * @param metrics empty for none; workers then have none either, else any
+   * @param http empty for none
+   */
+  record Ports(int calls, OptionalInt metrics, OptionalInt http) {}
+
   /** Small heaps that grow when needed: what is large, weights and activations, lives outside of them. */
   static final List<String> WORKER_FLAGS = List.of("-XX:+UseSerialGC", "-Xms24m", "-Xmx512m");
 
@@ -58,33 +66,27 @@ final class LocalCluster implements AutoCloseable {
     this.shutdownHook = Thread.ofPlatform().name("end-cluster").unstarted(this::end);
   }
 
-  /** As the other {@code start}, without metrics. */
+  /** As the other {@code start}, without metrics and HTTP. */
   static LocalCluster start(
       Programs programs, Path model, List<String> devices, int port, List<String> more) {
-    return start(programs, model, devices, port, OptionalInt.empty(), more);
+    Ports ports = new Ports(port, OptionalInt.empty(), OptionalInt.empty());
+    return start(programs, model, devices, ports, more);
   }
 
   /**
    * Starts a coordinator, then all workers at once, and returns when all have joined.
    *
    * @param devices of the workers, one each
-   * @param port of the coordinator; 0 for any free one
-   * @param metricsPort of the coordinator, 0 for any free one; workers take any
    * @param more options that all of them have
    * @throws LongtakeException when one does not start, with its last log lines; the others are gone then
    */
   static LocalCluster start(
-      Programs programs,
-      Path model,
-      List<String> devices,
-      int port,
-      OptionalInt metricsPort,
-      List<String> more) {
+      Programs programs, Path model, List<String> devices, Ports ports, List<String> more) {
     var cluster = new LocalCluster(programs, temporaryFolder());
     boolean isStarted = false;
     try {
       Runtime.getRuntime().addShutdownHook(cluster.shutdownHook);
-      cluster.startProcesses(model, devices, port, metricsPort, more);
+      cluster.startProcesses(model, devices, ports, more);
       isStarted = true;
       return cluster;
     } catch (LongtakeException e) {
@@ -101,8 +103,7 @@ final class LocalCluster implements AutoCloseable {
     }
   }
 
-  private void startProcesses(
-      Path model, List<String> devices, int port, OptionalInt metricsPort, List<String> more) {
+  private void startProcesses(Path model, List<String> devices, Ports ports, List<String> more) {
     JavaProcess coordinator =
         watched(
             JavaProcess.start(
@@ -111,15 +112,15 @@ final class LocalCluster implements AutoCloseable {
                 both(
                     List.of(
                         "--host", LOOPBACK,
-                        "--port", Integer.toString(port),
+                        "--port", Integer.toString(ports.calls()),
                         "--data", folder.resolve("data").toString()),
-                    both(metrics(metricsPort), more)),
+                    both(both(metrics(ports.metrics()), http(ports.http())), more)),
                 withTemporaryFiles(COORDINATOR_FLAGS),
                 folder.resolve("coordinator.log"),
                 START_TIMEOUT));
     int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / devices.size());
     List<String> ofWorkers =
-        both(metrics(metricsPort.isPresent() ? OptionalInt.of(0) : metricsPort), more);
+        both(metrics(ports.metrics().isPresent() ? OptionalInt.of(0) : ports.metrics()), more);
     try (ExecutorService starters = Executors.newVirtualThreadPerTaskExecutor()) {
       var starts = new ArrayList<Future<JavaProcess>>();
       for (String device : devices) {
@@ -147,6 +148,10 @@ final class LocalCluster implements AutoCloseable {
     return port.isEmpty()
         ? List.of()
         : List.of("--metrics-host", LOOPBACK, "--metrics-port", Integer.toString(port.getAsInt()));
+  }
+
+  private static List<String> http(OptionalInt port) {
+    return port.isEmpty() ? List.of() : List.of("--http-port", Integer.toString(port.getAsInt()));
   }
 
   private JavaProcess startWorker(String id, String coordinator, Path model, List<String> more) {
@@ -201,6 +206,11 @@ final class LocalCluster implements AutoCloseable {
   /** {@code host:port} of the coordinator's metrics; empty without any. */
   String metricsAddress() {
     return processes.getFirst().metricsAddress();
+  }
+
+  /** Where the coordinator's page is; empty without one. */
+  String httpUrl() {
+    return processes.getFirst().httpUrl();
   }
 
   /** In order of their ids. */

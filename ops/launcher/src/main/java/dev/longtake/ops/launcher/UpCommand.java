@@ -32,6 +32,7 @@ import picocli.CommandLine.Spec;
     })
 final class UpCommand implements Callable<Integer> {
   private static final int METRICS_OFFSET = 90;
+  private static final int HTTP_OFFSET = 80;
   private static final int MAX_PORT = 65_535;
 
   @Spec @Nullable CommandSpec spec;
@@ -51,6 +52,14 @@ final class UpCommand implements Callable<Integer> {
               + " 0).")
   @Nullable Integer metricsPort;
 
+  @Option(
+      names = "--http-port",
+      paramLabel = "PORT",
+      description =
+          "Port of the coordinator's page and its JSON (default: 80 above --port; any free one with"
+              + " --port 0).")
+  @Nullable Integer httpPort;
+
   @Mixin ClusterOptions cluster = new ClusterOptions();
 
   @Mixin TlsOptions tls = new TlsOptions();
@@ -69,6 +78,7 @@ final class UpCommand implements Callable<Integer> {
       PrintWriter out = Objects.requireNonNull(spec).commandLine().getOut();
       out.print(
           """
+          page         %s
           coordinator  %s
           workers      %s
           metrics      %s
@@ -80,6 +90,7 @@ final class UpCommand implements Callable<Integer> {
           Ctrl-C ends the cluster.
           """
               .formatted(
+                  local.httpUrl(),
                   local.coordinatorAddress(),
                   local.workers().stream()
                       .map(JavaProcess::address)
@@ -101,11 +112,11 @@ final class UpCommand implements Callable<Integer> {
         .formatted(local.metricsAddress(), workers, local.metricsAddress());
   }
 
-  private OptionalInt metricsPort() {
-    if (metricsPort != null) {
-      return OptionalInt.of(metricsPort);
+  private OptionalInt beside(@Nullable Integer asked, int offset) {
+    if (asked != null) {
+      return OptionalInt.of(asked);
     }
-    int beside = port + METRICS_OFFSET;
+    int beside = port + offset;
     return OptionalInt.of(port == 0 || beside > MAX_PORT ? 0 : beside);
   }
 
@@ -127,8 +138,8 @@ final class UpCommand implements Callable<Integer> {
           LocalCluster.Programs.LONGTAKE,
           cluster.path(),
           devices,
-          port,
-          metricsPort(),
+          new LocalCluster.Ports(
+              port, beside(metricsPort, METRICS_OFFSET), beside(httpPort, HTTP_OFFSET)),
           tlsArguments);
     } finally {
       progress.finish();

@@ -185,8 +185,9 @@ final class AccessTest {
         .collect(toSet());
   }
 
-  /** How a call with an empty request goes: OK when it is answered, even if it would go on. */
-  private static Status.Code call(Channel channel, MethodDescriptor<?, ?> method) throws Exception {
+  /** How a call with these bytes as its request goes: OK when it is answered, even if it would go on. */
+  static Status.Code call(Channel channel, MethodDescriptor<?, ?> method, byte... request)
+      throws Exception {
     MethodDescriptor<byte[], byte[]> raw =
         MethodDescriptor.<byte[], byte[]>newBuilder()
             .setType(MethodDescriptor.MethodType.BIDI_STREAMING)
@@ -200,7 +201,7 @@ final class AccessTest {
             channel.newCall(
                 raw, CallOptions.DEFAULT.withDeadlineAfter(WAIT_SECONDS, TimeUnit.SECONDS)),
             new First<>(answer));
-    requests.onNext(new byte[0]);
+    requests.onNext(request);
     requests.onCompleted();
     return answer
         .handle((_, failure) ->

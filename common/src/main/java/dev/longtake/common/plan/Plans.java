@@ -1,6 +1,7 @@
 package dev.longtake.common.plan;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.error.Quoted;
 import dev.longtake.common.partition.Range;
 import dev.longtake.v1.AttentionProfile;
 import dev.longtake.v1.BlockRange;
@@ -15,6 +16,9 @@ public final class Plans {
   /** More would only cost time: each part is computed on its own. */
   private static final int MAX_MICRO_BATCHES = 16;
 
+  /** More than any cluster has; plans list things for each of them. */
+  private static final int MAX_WORKERS = 4096;
+
   private Plans() {}
 
   /**
@@ -24,17 +28,22 @@ public final class Plans {
    * @throws LongtakeException INVALID_REQUEST naming the field, the value and what is allowed
    */
   public static ExecutionPlan of(Plan plan, ModelProfile profile) {
-    int ranks = atLeastOne("plan.sequence_ranks", plan.getSequenceRanks());
+    int ranks = between("plan.sequence_ranks", plan.getSequenceRanks(), MAX_WORKERS);
     int groups =
-        plan.getBranchGroups() == 0 ? 1 : atLeastOne("plan.branch_groups", plan.getBranchGroups());
+        plan.getBranchGroups() == 0
+            ? 1
+            : between("plan.branch_groups", plan.getBranchGroups(), MAX_WORKERS);
     int parts =
-        plan.getMicroBatches() == 0 ? 1 : atLeastOne("plan.micro_batches", plan.getMicroBatches());
-    require(
-        parts <= MAX_MICRO_BATCHES,
-        "plan.micro_batches",
-        "Expected at most %d micro-batches, but got %d".formatted(MAX_MICRO_BATCHES, parts));
+        plan.getMicroBatches() == 0
+            ? 1
+            : between("plan.micro_batches", plan.getMicroBatches(), MAX_MICRO_BATCHES);
     List<Integer> shares = shares(plan, ranks);
     List<Range> stages = stages(plan, profile.getBlocksCount());
+    long workers = (long) groups * stages.size() * ranks;
+    require(
+        workers <= MAX_WORKERS,
+        "plan",
+        "Expected a plan for at most %d workers, but it takes %d".formatted(MAX_WORKERS, workers));
     return new ExecutionPlan(
         groups,
         stages,
@@ -108,7 +117,7 @@ public final class Plans {
             && plan.getSequenceSharesList().stream().allMatch(share -> share >= 1),
         "plan.sequence_shares",
         "Expected no shares or one of at least 1 for each of %d sequence ranks, but got %s"
-            .formatted(ranks, plan.getSequenceSharesList()));
+            .formatted(ranks, Quoted.line(plan.getSequenceSharesList().toString())));
     return plan.getSequenceSharesList();
   }
 
@@ -187,8 +196,11 @@ public final class Plans {
         .anyMatch(attention -> attention.getKeyValueReduction() > 1);
   }
 
-  private static int atLeastOne(String field, int value) {
-    require(value >= 1, field, "Expected %s of at least 1, but got %d".formatted(field, value));
+  private static int between(String field, int value, int max) {
+    require(
+        value >= 1 && value <= max,
+        field,
+        "Expected %s of 1 to %d, but got %d".formatted(field, max, value));
     return value;
   }
 

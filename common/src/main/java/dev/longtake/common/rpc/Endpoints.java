@@ -43,6 +43,20 @@ public final class Endpoints {
   /** What HTTP/2 hands to the socket before it waits for it; at Netty's 64 KiB it hands over a part of a frame at a time. */
   private static final int MAX_UNWRITTEN_BYTES = 4 << 20;
 
+  /** Clients have one each, workers one for each peer. */
+  private static final int MAX_CONNECTIONS = 4096;
+
+  /** Of one client: more wait until others end. */
+  private static final int MAX_CALLS_PER_CONNECTION = 2048;
+
+  /** Of one call: a key and a few names. */
+  private static final int MAX_HEADER_BYTES = 16 << 10;
+
+  /** Clients that take their calls back faster only want to keep the server busy (CVE-2023-44487). */
+  private static final int MAX_RESETS = 4096;
+
+  private static final int RESET_WINDOW_SECONDS = 10;
+
   private static final long KEEP_ALIVE_SECONDS = 5;
   private static final long KEEP_ALIVE_TIMEOUT_SECONDS = 5;
 
@@ -88,17 +102,22 @@ public final class Endpoints {
     var builder =
         NettyServerBuilder.forAddress(new InetSocketAddress(host, port))
             .protocolNegotiator(
-                new LargeFrames(
-                    tls == null
-                        ? InternalProtocolNegotiators.serverPlaintext()
-                        : new TlsOnly(tls::server),
-                    MAX_FRAME_BYTES))
+                new FewConnections(
+                    new LargeFrames(
+                        tls == null
+                            ? InternalProtocolNegotiators.serverPlaintext()
+                            : new TlsOnly(tls::server),
+                        MAX_FRAME_BYTES),
+                    MAX_CONNECTIONS))
             .callExecutor(new CallThreads(executor, services))
             .executor(executor)
             .withChildOption(
                 ChannelOption.RECVBUF_ALLOCATOR,
                 new AdaptiveRecvByteBufAllocator(1024, 16 << 10, MAX_READ_BYTES))
             .maxInboundMessageSize(MAX_MESSAGE_BYTES)
+            .maxInboundMetadataSize(MAX_HEADER_BYTES)
+            .maxConcurrentCallsPerConnection(MAX_CALLS_PER_CONNECTION)
+            .maxRstFramesPerWindow(MAX_RESETS, RESET_WINDOW_SECONDS)
             .flowControlWindow(FLOW_CONTROL_WINDOW_BYTES)
             .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
             .keepAliveTimeout(KEEP_ALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)

@@ -12,6 +12,7 @@ import io.grpc.ServerCall;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Optional;
@@ -21,6 +22,12 @@ import org.jspecify.annotations.Nullable;
 public final class GrpcErrors {
   /** The {@code ErrorInfo} domain of every Longtake failure. */
   public static final String DOMAIN = "longtake.dev";
+
+  /**
+   * Of a message in UTF-8. It travels three times in headers, escaped, of which clients take 8 KiB; what is longer would reach them as
+   * "http2 exception".
+   */
+  private static final int MAX_MESSAGE_BYTES = 1200;
 
   private GrpcErrors() {}
 
@@ -60,7 +67,7 @@ public final class GrpcErrors {
       ErrorCode code, String message, Map<String, String> metadata) {
     return com.google.rpc.Status.newBuilder()
         .setCode(code.status().value())
-        .setMessage(message)
+        .setMessage(cut(message))
         .addDetails(
             Any.pack(
                 ErrorInfo.newBuilder()
@@ -80,9 +87,23 @@ public final class GrpcErrors {
                         .addFieldViolations(
                             BadRequest.FieldViolation.newBuilder()
                                 .setField(field)
-                                .setDescription(e.getMessage()))
+                                .setDescription(cut(e.getMessage())))
                         .build())));
     return StatusProto.toStatusRuntimeException(status.build());
+  }
+
+  private static String cut(String message) {
+    int bytes = 0;
+    int end = 0;
+    while (end < message.length()) {
+      int codePoint = message.codePointAt(end);
+      bytes += Character.toString(codePoint).getBytes(StandardCharsets.UTF_8).length;
+      if (bytes > MAX_MESSAGE_BYTES) {
+        return message.substring(0, end) + "…";
+      }
+      end += Character.charCount(codePoint);
+    }
+    return message;
   }
 
   /**

@@ -6,6 +6,8 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import io.grpc.Metadata;
 import io.grpc.Status;
+import java.nio.charset.StandardCharsets;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 
 /** Failures become statuses and back. */
@@ -29,5 +31,19 @@ final class GrpcErrorsTest {
     LongtakeException got = GrpcErrors.fromStatus(broken, "rank 1 at host:7401");
     assertThat(got.code()).isEqualTo(ErrorCode.INTERNAL);
     assertThat(got).hasMessage("rank 1 at host:7401: ABORTED (a newer attempt)");
+  }
+
+  @Test
+  void shouldFitIntoHeadersHoweverLongTheMessageIs() {
+    for (String letter : new String[] {"x", "ü", "字", "😀"}) {
+      var status =
+          GrpcErrors.toStatus(LongtakeException.invalidField("field", letter.repeat(100_000)));
+
+      String message = String.valueOf(status.getStatus().getDescription());
+      assertThat(message).startsWith(letter.repeat(200)).endsWith(letter + "…");
+      assertThat(message.getBytes(StandardCharsets.UTF_8).length).isLessThan(1210);
+      byte[] details = Objects.requireNonNull(status.getTrailers()).get(DETAILS);
+      assertThat(details).hasSizeLessThan(2600);
+    }
   }
 }

@@ -5,6 +5,7 @@ import static dev.longtake.common.error.LongtakeException.invalidField;
 import com.google.protobuf.ByteString;
 import dev.longtake.common.digest.Sha256;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.error.Quoted;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.jobs.FrameEncoder;
 import dev.longtake.coordinator.jobs.NewJob.GivenBeginning;
@@ -186,7 +187,7 @@ final class Beginnings {
               .formatted(
                   clip.getLatentWidth(),
                   clip.getLatentHeight(),
-                  tail.getShapeList(),
+                  Quoted.line(tail.getShapeList().toString()),
                   continuation.getSegments(),
                   continuation.getFrames()));
     }

@@ -42,8 +42,8 @@ public final class LeaderGate {
   /** What the server serves, all the time. */
   public List<BindableService> services() {
     return List.of(
-        () -> gated(GenerationGrpc.getServiceDescriptor()),
-        () -> gated(ClusterGrpc.getServiceDescriptor()));
+        () -> MessageCheck.around(gated(GenerationGrpc.getServiceDescriptor())),
+        () -> MessageCheck.around(gated(ClusterGrpc.getServiceDescriptor())));
   }
 
   /**

@@ -63,7 +63,16 @@ class MonitoringTest {
   @BeforeAll
   static void start() {
     line = SlowLine.open();
-    cluster = TestCluster.start(folder, TestModels.DEMO, 0, List.of("--metrics-port", "0"));
+    cluster =
+        TestCluster.start(
+            folder,
+            TestModels.DEMO,
+            0,
+            List.of("--metrics-port", "0", "--http-port", "0"),
+            List.of("--metrics-port", "0"),
+            address -> LongtakeClient.builder().address(address).build());
+    assertThat(get(URI.create(cluster.coordinator().httpUrl()).getAuthority(), "/healthz"))
+        .contains("SERVING");
     // Chunks so small that even this model's exchanges have several, over sockets.
     List<String> sockets = List.of("--no-shared-memory", "--chunk-bytes", "16K");
     List<String> behindLine = new ArrayList<>(sockets);

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.longtake.coordinator.web;
+
+import org.jspecify.annotations.NullMarked;

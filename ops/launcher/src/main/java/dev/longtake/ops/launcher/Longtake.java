@@ -8,6 +8,7 @@ import dev.longtake.client.cli.JobsCommand;
 import dev.longtake.client.cli.ShowCommand;
 import dev.longtake.client.cli.StatusCommand;
 import dev.longtake.client.cli.TraceCommand;
+import dev.longtake.common.process.Build;
 import dev.longtake.common.process.Logs;
 import dev.longtake.common.tls.CertsCommand;
 import dev.longtake.coordinator.CoordinatorCommand;
@@ -82,15 +83,11 @@ public final class Longtake {
         new MakeModelCommand());
   }
 
-  /** From the jar's manifest. */
+  /** Of the build, with its Java. */
   static final class Version implements IVersionProvider {
     @Override
     public String[] getVersion() {
-      String version = Longtake.class.getPackage().getImplementationVersion();
-      return new String[] {
-        "longtake %s (Java %s)"
-            .formatted(version == null ? "development" : version, Runtime.version())
-      };
+      return new String[] {"longtake %s (Java %s)".formatted(Build.version(), Runtime.version())};
     }
   }
 }

@@ -11,6 +11,7 @@ import dev.longtake.client.cli.StatusCommand;
 import dev.longtake.client.cli.TraceCommand;
 import dev.longtake.client.cli.WatchCommand;
 import dev.longtake.client.cli.WorkersCommand;
+import dev.longtake.common.process.Build;
 import dev.longtake.common.process.Logs;
 import dev.longtake.common.tls.CertsCommand;
 import dev.longtake.coordinator.CoordinatorCommand;
@@ -89,15 +90,11 @@ public final class Longtake {
         new CompletionCommand());
   }
 
-  /** From the jar's manifest. */
+  /** Of the build, with its Java. */
   static final class Version implements IVersionProvider {
     @Override
     public String[] getVersion() {
-      String version = Longtake.class.getPackage().getImplementationVersion();
-      return new String[] {
-        "longtake %s (Java %s)"
-            .formatted(version == null ? "development" : version, Runtime.version())
-      };
+      return new String[] {"longtake %s (Java %s)".formatted(Build.version(), Runtime.version())};
     }
   }
 }

@@ -2,6 +2,7 @@
 
 import { attribute, h, keyed, text } from './dom.js';
 import { name, time } from './format.js';
+import { stateMark } from './state.js';
 
 export function history() {
   const list = h('ol', { class: 'history' });
@@ -16,18 +17,16 @@ export function history() {
 
 function transitionView() {
   const when = h('time');
-  const state = h('span', { class: 'state' });
+  const state = stateMark();
   const reason = h('span');
   const attempt = h('span', { class: 'hint' });
-  const node = h('li', {}, when, state, reason, attempt);
+  const node = h('li', {}, when, state.node, reason, attempt);
   return {
     node,
     update(transition) {
-      const word = name(transition.state, 'JOB_STATE_');
       text(when, time(transition.time));
       attribute(when, 'datetime', transition.time);
-      text(state, word);
-      attribute(node, 'data-state', word);
+      state.update(name(transition.state, 'JOB_STATE_'));
       text(reason, transition.reason ?? '');
       text(attempt, transition.attempt > 0 ? `attempt ${transition.attempt}` : '');
     },

@@ -23,7 +23,6 @@ const FACTS = [
   'Priority',
   'Submitted',
   'Deadline',
-  'Attempts',
   'Reused',
   'SHA-256',
 ];
@@ -91,7 +90,6 @@ function showFacts(about, job) {
   about.set('Priority', name(job.priority, 'PRIORITY_').replace(/unspecified|normal/, ''));
   about.set('Submitted', time(job.submittedAt));
   about.set('Deadline', time(job.deadlineAt));
-  about.set('Attempts', number(job.attempt) > 1 ? whole(job.attempt) : '');
   about.set('Reused', reuseText(job.reuse));
   about.set('SHA-256', video?.sha256);
 }

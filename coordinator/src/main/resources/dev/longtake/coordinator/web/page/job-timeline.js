@@ -12,7 +12,7 @@ export function timeline() {
   const shownStep = h('output', { for: 'step' });
   const bars = chart();
   const rows = h('tbody');
-  const columns = ['Worker', 'Compute', 'Exchange', 'hidden', 'Idle', 'Compute share'];
+  const columns = ['Worker', 'Compute', 'Exchange', 'Hidden exchange', 'Idle', 'Compute share'];
   const table = h(
     'table',
     {},

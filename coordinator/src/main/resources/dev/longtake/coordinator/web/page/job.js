@@ -8,12 +8,13 @@ import { history } from './job-history.js';
 import { overview } from './job-overview.js';
 import { planOf } from './job-plan.js';
 import { timeline } from './job-timeline.js';
+import { stateMark } from './state.js';
 import { isTerminal } from './store.js';
 import { submitForm } from './submit.js';
 
 export function job(node, store, follow) {
   const title = h('h2', { id: 'job-title' });
-  const state = h('span', { class: 'state' });
+  const state = stateMark();
   const cancel = h('button', { type: 'button', text: 'Cancel', onclick: () => askToCancel(shown(), store) });
   const again = h('button', { type: 'button', text: 'Again…', onclick: () => submitForm(store, shown().request) });
   const tabs = [
@@ -24,7 +25,7 @@ export function job(node, store, follow) {
   ].map(([label, panel], at) => tabOf(label, panel, at, choose));
   const list = h('div', { role: 'tablist', 'aria-label': 'About the job' }, ...tabs.map((tab) => tab.button));
   node.append(
-    h('header', {}, title, state, h('div', { class: 'actions' }, again, cancel)),
+    h('header', {}, title, state.node, h('div', { class: 'actions' }, again, cancel)),
     list,
     ...tabs.map((tab) => tab.page),
   );
@@ -44,10 +45,8 @@ export function job(node, store, follow) {
     if (!now) {
       return;
     }
-    const word = name(now.state, 'JOB_STATE_');
     text(title, now.request?.prompt || now.id);
-    text(state, word);
-    attribute(node, 'data-state', word);
+    state.update(name(now.state, 'JOB_STATE_'));
     show(cancel, !isTerminal(now));
     for (const tab of tabs) {
       const isChosen = tab === chosen;

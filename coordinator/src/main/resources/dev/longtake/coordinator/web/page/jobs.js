@@ -3,6 +3,7 @@
 import { attribute, h, keyed, roving, show, text } from './dom.js';
 import { name, number, time, whole } from './format.js';
 import { progressOf, remainingText, waitText } from './progress.js';
+import { stateMark } from './state.js';
 import { submitForm } from './submit.js';
 
 /** Where the job that is shown stands below the list, not beside it. */
@@ -83,10 +84,10 @@ function filterView(toggle) {
 
 function jobView(store, follow) {
   const prompt = h('span', { class: 'prompt' });
-  const state = h('span', { class: 'state' });
+  const state = stateMark();
   const about = h('span', { class: 'hint' });
   const progress = h('progress', { max: '1', 'aria-hidden': 'true' });
-  const node = h('li', { role: 'option' }, prompt, state, about, progress);
+  const node = h('li', { role: 'option' }, prompt, state.node, about, progress);
   node.addEventListener('click', () => {
     store.select(node.dataset.id);
     node.focus();
@@ -102,8 +103,7 @@ function jobView(store, follow) {
       const live = follow.of(job);
       const now = progressOf(job, live);
       text(prompt, job.request?.prompt || job.id);
-      text(state, word);
-      attribute(node, 'data-state', word);
+      state.update(word);
       attribute(node, 'aria-selected', String(job.id === store.selected));
       text(about, [time(job.submittedAt), job.tenant, aboutState(job, live, now)].filter(Boolean).join(' · '));
       show(progress, word === 'running');

@@ -40,7 +40,7 @@ export function remainingText(remaining) {
 /** Of a job that waits. */
 export function waitText(job, live = {}) {
   if (job.waitingFor) {
-    return `waits: ${job.waitingFor}`;
+    return job.waitingFor;
   }
   if (live.position === undefined) {
     return 'waits for workers';

@@ -12,7 +12,7 @@ export function times() {
     table('Where the time went', ['Stage', 'Time', ''], stages),
     table(
       'Each worker, from the first step to the last',
-      ['Worker', 'Compute', 'Exchange', 'hidden', 'Idle', '', 'Sent', 'Memory'],
+      ['Worker', 'Compute', 'Exchange', 'Hidden exchange', 'Idle', '', 'Sent', 'Memory'],
       workers,
     ),
   );

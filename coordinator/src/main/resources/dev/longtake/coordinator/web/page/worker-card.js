@@ -5,6 +5,7 @@ import { confirm } from './dialogs.js';
 import { attribute, bar, h, keyed, show, text } from './dom.js';
 import { bytes, count, percent, seconds, time } from './format.js';
 import { blocksText, placeText } from './plans.js';
+import { stateMark } from './state.js';
 import { assignments, memoryOf, workerState } from './workers.js';
 
 /** The others are small, and in the bar's own words. */
@@ -12,7 +13,7 @@ const SHOWN_USES = 3;
 
 export function workerCard(store) {
   const id = h('h4');
-  const state = h('span', { class: 'state' });
+  const state = stateMark();
   const device = h('p', { class: 'device' });
   const fault = h('p', { class: 'problem' });
   const work = h('ul', { class: 'work' });
@@ -25,7 +26,7 @@ export function workerCard(store) {
   const node = h(
     'li',
     { class: 'card' },
-    h('header', {}, id, state),
+    h('header', {}, id, state.node),
     device,
     fault,
     work,
@@ -46,7 +47,7 @@ export function workerCard(store) {
       const isHere = !goneAt;
       const word = isHere ? workerState(worker, jobOf) : worker.draining ? 'left' : 'gone';
       text(id, workerId);
-      text(state, word);
+      state.update(word);
       attribute(node, 'data-state', word);
       text(device, [description.device, description.deviceDetail, description.address].filter(Boolean).join(' · '));
       show(fault, isHere && Boolean(worker.fault));

@@ -26,26 +26,6 @@ final class Browser implements AutoCloseable {
   private static final long END_SECONDS = 10;
   private static final Pattern LISTENING = Pattern.compile("DevTools listening on (ws://\\S+)");
 
-  /** A key, the code that systems know it by, and what it types. */
-  enum Key {
-    TAB("Tab", 9, ""),
-    ENTER("Enter", 13, "\r"),
-    ESCAPE("Escape", 27, ""),
-    LEFT("ArrowLeft", 37, ""),
-    RIGHT("ArrowRight", 39, ""),
-    DOWN("ArrowDown", 40, "");
-
-    private final String name;
-    private final int code;
-    private final String text;
-
-    Key(String name, int code, String text) {
-      this.name = name;
-      this.code = code;
-      this.text = text;
-    }
-  }
-
   private final Process process;
   private final DevTools tools;
   private final String session;
@@ -55,10 +35,16 @@ final class Browser implements AutoCloseable {
     this.process = process;
     this.tools = new DevTools(address, this::happened);
     String target =
-        tools.send("", "Target.createTarget", json("{'url':'about:blank'}")).get("targetId").getAsString();
+        tools
+            .send("", "Target.createTarget", json("{'url':'about:blank'}"))
+            .get("targetId")
+            .getAsString();
     this.session =
         tools
-            .send("", "Target.attachToTarget", json("{'targetId':'%s','flatten':true}".formatted(target)))
+            .send(
+                "",
+                "Target.attachToTarget",
+                json("{'targetId':'%s','flatten':true}".formatted(target)))
             .get("sessionId")
             .getAsString();
     for (String domain : List.of("Page", "Runtime", "Log", "Network")) {
@@ -81,7 +67,8 @@ final class Browser implements AutoCloseable {
         new ProcessBuilder(
                 "chromium",
                 "--headless=new",
-                // Continuous integration runs as root, and in containers without enough shared memory.
+                // Continuous integration runs as root, and in containers without enough shared
+                // memory.
                 "--no-sandbox",
                 "--disable-dev-shm-usage",
                 "--disable-gpu",
@@ -195,10 +182,12 @@ final class Browser implements AutoCloseable {
     value(found + ".click()");
   }
 
-  void press(Key key) {
+  void press(Keystroke key) {
     for (String type : List.of("keyDown", "keyUp")) {
       JsonObject parameters =
-          json("{'type':'%s','key':'%s','code':'%s','windowsVirtualKeyCode':%d}".formatted(type, key.name, key.name, key.code));
+          json(
+              "{'type':'%s','key':'%s','code':'%s','windowsVirtualKeyCode':%d}"
+                  .formatted(type, key.key, key.key, key.code));
       if (type.equals("keyDown") && !key.text.isEmpty()) {
         parameters.addProperty("text", key.text);
       }
@@ -209,7 +198,7 @@ final class Browser implements AutoCloseable {
   /** Presses Tab until the element with the focus is the one. */
   void tabTo(String selector) {
     for (int i = 0; i < MAX_TABS; i++) {
-      press(Key.TAB);
+      press(Keystroke.TAB);
       if (value("document.activeElement.matches('%s')".formatted(selector)).getAsBoolean()) {
         return;
       }
@@ -226,7 +215,9 @@ final class Browser implements AutoCloseable {
   void size(int width, int height) {
     send(
         "Emulation.setDeviceMetricsOverride",
-        json("{'width':%d,'height':%d,'deviceScaleFactor':1,'mobile':false}".formatted(width, height)));
+        json(
+            "{'width':%d,'height':%d,'deviceScaleFactor':1,'mobile':false}"
+                .formatted(width, height)));
   }
 
   /** @param scheme dark or light */
@@ -239,7 +230,9 @@ final class Browser implements AutoCloseable {
   void network(boolean isThere) {
     send(
         "Network.emulateNetworkConditions",
-        json("{'offline':%s,'latency':0,'downloadThroughput':-1,'uploadThroughput':-1}".formatted(!isThere)));
+        json(
+            "{'offline':%s,'latency':0,'downloadThroughput':-1,'uploadThroughput':-1}"
+                .formatted(!isThere)));
   }
 
   void screenshot(Path file) throws IOException {

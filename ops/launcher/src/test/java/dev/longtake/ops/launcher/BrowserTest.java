@@ -11,7 +11,6 @@ import dev.longtake.coordinator.CoordinatorConfig;
 import dev.longtake.coordinator.access.Access;
 import dev.longtake.coordinator.web.HttpConfig;
 import dev.longtake.coordinator.web.http.HttpLimits;
-import dev.longtake.ops.launcher.Browser.Key;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobState;
@@ -29,9 +28,10 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The page of a coordinator with two workers, in a real browser. Skipped where Chromium is not installed. */
+/** The page of a coordinator with three workers, of which one dies, in a real browser. Skipped where Chromium is not installed. */
 class BrowserTest {
-  private static final String PROMPT = "a blue star growing on a gray background";
+  /** What others write is text, whatever it looks like. */
+  private static final String PROMPT = "a blue <i>star</i> growing on a gray background";
   private static final List<String> TABS = List.of("Overview", "Plan", "Time line", "History");
   private static final List<String> SCHEMES = List.of("light", "dark");
   private static final Path SCREENSHOTS = Path.of("target", "dashboard");
@@ -76,7 +76,7 @@ class BrowserTest {
         TestCluster.start(
             folder,
             TestModels.DEMO,
-            2,
+            3,
             List.of("--http-port", "0"),
             List.of(),
             address -> LongtakeClient.builder().address(address).build());
@@ -117,15 +117,14 @@ class BrowserTest {
 
   @Test
   void shouldFillEveryPanelWhenTheClusterHasDoneAJob() throws IOException {
-    browser.await("document.querySelectorAll('#cluster .card').length === 2");
     browser.await("document.querySelectorAll('#cluster .memory .part').length >= 2");
     assertThat(shown("#cluster")).contains("w1", "w2", "weights", "127.0.0.1");
     assertThat(shown("#jobs")).contains(PROMPT, "done");
     assertThat(shown("#caches")).contains("encoded prompts", "prepared texts of w2");
-    browser.await("document.querySelectorAll('#links td[data-shade]').length === 2");
+    browser.await("document.querySelectorAll('#links td[data-shade]').length >= 2");
     assertThat(shown("#links")).containsPattern("[0-9] [KMG]?B/s\\s+[0-9.]+ .?s");
 
-    assertThat(shown("#job")).contains(done.getId(), "64 × 64, 16 frames", "decoding", "w1");
+    assertThat(shown("#job")).contains(done.getId(), "64 × 64, 16 frames", "decoding", done.getWorkerIds(0));
     browser.click("[role=tab]", "Plan");
     browser.await("document.querySelectorAll('.candidates li').length > 3");
     assertThat(shown("#job")).contains("asked for", "2 ranks (switch)", "the fastest of", "slower");
@@ -158,13 +157,13 @@ class BrowserTest {
   @Test
   void shouldSubmitAndShowProgressWhenThereIsAKeyboardOnly() throws IOException {
     browser.tabTo("#jobs > header > button");
-    browser.press(Key.ENTER);
+    browser.press(Keystroke.ENTER);
     browser.type("a red circle moving right on a black background");
     browser.tabTo("#field-width");
     browser.type("50");
     browser.tabTo("#field-steps");
     browser.type("60");
-    browser.press(Key.ENTER);
+    browser.press(Keystroke.ENTER);
     assertThat(shown("#field-width-problem"))
         .isEqualTo("Expected 32 to 256, multiples of 16, but got 50");
     assertThat(browser.text("document.activeElement.id")).isEqualTo("field-width");
@@ -174,7 +173,7 @@ class BrowserTest {
     browser.type("64");
     browser.tabTo("#field-previewEvery");
     browser.type("1");
-    browser.press(Key.ENTER);
+    browser.press(Keystroke.ENTER);
 
     browser.await("document.querySelector('.progress-words').textContent.startsWith('Step ')");
     browser.await("document.querySelector('#job progress').value > 0");
@@ -184,15 +183,15 @@ class BrowserTest {
     browser.screenshot(SCREENSHOTS.resolve("running.png"));
 
     browser.tabTo("#job .actions button:last-child");
-    browser.press(Key.ENTER);
+    browser.press(Keystroke.ENTER);
     assertThat(shown("dialog")).contains("Cancel this job?");
-    browser.press(Key.ESCAPE);
+    browser.press(Keystroke.ESCAPE);
     assertThat(browser.value("document.querySelector('dialog') === null").getAsBoolean()).isTrue();
     assertThat(browser.text("document.activeElement.textContent")).isEqualTo("Cancel");
-    browser.press(Key.ENTER);
+    browser.press(Keystroke.ENTER);
     browser.tabTo("dialog .danger");
-    browser.press(Key.ENTER);
-    browser.await("document.querySelector('#job').dataset.state === 'canceled'");
+    browser.press(Keystroke.ENTER);
+    browser.await("document.querySelector('#job .state').textContent === 'canceled'");
     assertThat(browser.text("document.getElementById('news').textContent")).contains("canceled");
   }
 
@@ -209,7 +208,8 @@ class BrowserTest {
     List<Double> shares =
         browser
             .value(
-                "[...document.querySelectorAll('.page:not([hidden]) tbody td:last-child')].map((cell) => parseFloat(cell.textContent))")
+                "[...document.querySelectorAll('.page:not([hidden]) tbody"
+                    + " td:last-child')].map((cell) => parseFloat(cell.textContent))")
             .getAsJsonArray()
             .asList()
             .stream()
@@ -218,11 +218,11 @@ class BrowserTest {
     assertThat(shares).hasSize(2).allSatisfy(share -> assertThat(share).isBetween(1.0, 100.0));
 
     browser.tabTo("#step");
-    browser.press(Key.RIGHT);
+    browser.press(Keystroke.RIGHT);
     assertThat(shown("output")).startsWith("3 of 3, ");
     browser.tabTo(".chart svg");
-    browser.press(Key.DOWN);
-    browser.press(Key.RIGHT);
+    browser.press(Keystroke.DOWN);
+    browser.press(Keystroke.RIGHT);
     assertThat(shown(".details")).contains(", part 0: ", " from ");
     browser.screenshot(SCREENSHOTS.resolve("timeline.png"));
   }
@@ -239,7 +239,7 @@ class BrowserTest {
         }
         browser.click("button", "New video");
         assertFits("%s, %d, form".formatted(scheme, width));
-        browser.press(Key.ESCAPE);
+        browser.press(Keystroke.ESCAPE);
         browser.screenshot(SCREENSHOTS.resolve("%s-%d.png".formatted(scheme, width)));
       }
     }
@@ -251,7 +251,10 @@ class BrowserTest {
 
   private static void assertFits(String what) {
     assertThat(
-            browser.value("document.documentElement.scrollWidth - document.documentElement.clientWidth").getAsInt())
+            browser
+                .value(
+                    "document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                .getAsInt())
         .as("%s: pixels that stick out", what)
         .isNotPositive();
     assertThat(browser.value(FAINT_TEXTS).getAsJsonArray()).as("%s: faint texts", what).isEmpty();
@@ -267,15 +270,16 @@ class BrowserTest {
     awaitLink("live");
     browser.await("!document.querySelector('.banner').checkVisibility()");
     // The browser itself notes each request that failed.
-    assertThat(browser.problems()).allMatch(problem -> problem.contains("ERR_INTERNET_DISCONNECTED"));
+    assertThat(browser.problems())
+        .allMatch(problem -> problem.contains("ERR_INTERNET_DISCONNECTED"));
   }
 
   @Test
   void shouldShowThatAWorkerIsGoneWhenItIsKilled() {
-    cluster.addWorkers(1);
     browser.await("document.querySelectorAll('#cluster .card').length === 3");
     assertThat(cluster.worker("w3").handle().destroyForcibly()).isTrue();
-    browser.await("document.querySelector('#cluster .card[data-state=gone] h4').textContent === 'w3'");
+    browser.await(
+        "document.querySelector('#cluster .card[data-state=gone] h4').textContent === 'w3'");
     assertThat(browser.text("document.getElementById('news').textContent"))
         .contains("Worker w3 is gone");
     browser.click("button", "Forget those");
@@ -287,7 +291,8 @@ class BrowserTest {
     Access access =
         Access.of(
             Files.writeString(
-                folder.resolve("access.yaml"), "keys:\n" + key("ops", "operator") + key("anna", "user, tenant: studio")));
+                folder.resolve("access.yaml"),
+                "keys:\n" + key("ops", "operator") + key("anna", "user, tenant: studio")));
     String url;
     try (Coordinator coordinator = coordinator(access, 0)) {
       url = coordinator.httpUrl();
@@ -307,6 +312,7 @@ class BrowserTest {
       awaitLink("live");
       assertThat(shown("#cluster")).contains("ask an operator");
       assertThat(shown("#jobs")).contains("No jobs yet");
+      browser.open("about:blank");
     }
     // The browser itself notes each request that failed.
     assertThat(browser.problems())
@@ -321,7 +327,7 @@ class BrowserTest {
   private static void enterKey(String key) {
     browser.await("document.activeElement.id === 'key'");
     browser.type(key);
-    browser.press(Key.ENTER);
+    browser.press(Keystroke.ENTER);
   }
 
   private static String key(String name, String role) {
@@ -331,8 +337,7 @@ class BrowserTest {
 
   /** One of this process, without workers. */
   private static Coordinator coordinator(Access access, int httpPort) {
-    CoordinatorConfig usual =
-        CoordinatorConfig.of("127.0.0.1", 0, folder.resolve("with-keys"));
+    CoordinatorConfig usual = CoordinatorConfig.of("127.0.0.1", 0, folder.resolve("with-keys"));
     return Coordinator.start(
         new CoordinatorConfig(
             usual.host(),
@@ -358,7 +363,8 @@ class BrowserTest {
 
   @Test
   void shouldDivideAStepIntoComputeExchangeAndIdleWhenPartsOverlap() {
-    // Two parts: 0 to 4 compute, 3 to 6 exchange; 8 to 10 compute, beside a wait that counts as idle where nothing else is.
+    // Two parts: 0 to 4 compute, 3 to 6 exchange; 8 to 10 compute, beside a wait that counts as
+    // idle where nothing else is.
     String times =
         """
         import('/trace.js').then(({ readTrace, stepOf }) => {

@@ -142,7 +142,8 @@ final class BadInputTest {
       cancel(answer.json().get("id").getAsString());
     } else {
       assertThat(answer.status())
-          .as(() -> "%s got %s".formatted(what.substring(0, Math.min(300, what.length())), answer.text()))
+          .as(() ->
+              "%s got %s".formatted(what.substring(0, Math.min(300, what.length())), answer.text()))
           .isBetween(400, 499);
       assertThat(answer.error().get("message").getAsString()).isNotEmpty().hasSizeLessThan(1000);
     }
@@ -220,7 +221,8 @@ final class BadInputTest {
   /** What no HTTP client would send is sent as well. */
   private String statusLine(String path) throws Exception {
     try (Wire wire = new Wire(cluster.coordinator.httpUrl())) {
-      return wire.send("GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".formatted(path))
+      return wire.send(
+              "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".formatted(path))
           .readToEnd()
           .lines()
           .findFirst()

@@ -121,7 +121,8 @@ final class BadInputs {
               "x".repeat(HUGE_CHARS));
       case BYTE_STRING -> List.of(ByteString.EMPTY, bytes(1), bytes(100), bytes(100_000));
       case ENUM -> enums(field.getEnumType());
-      case MESSAGE -> List.of(com.google.protobuf.DynamicMessage.getDefaultInstance(field.getMessageType()));
+      case MESSAGE ->
+          List.of(com.google.protobuf.DynamicMessage.getDefaultInstance(field.getMessageType()));
     };
   }
 

@@ -1,16 +1,17 @@
 package dev.longtake.coordinator;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longtake.common.metrics.Metric;
 import dev.longtake.coordinator.HttpApi.Answer;
 import dev.longtake.coordinator.access.Access;
 import dev.longtake.coordinator.web.http.HttpLimits;
+import dev.longtake.v1.JobEvent;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
@@ -34,6 +35,7 @@ final class HttpAbuseTest {
 
   @TempDir Path folder;
   private @Nullable TestCluster cluster;
+  private @Nullable FakeWorker worker;
 
   private String start(Duration headTime, Duration idleTime) {
     cluster =
@@ -57,13 +59,13 @@ final class HttpAbuseTest {
   }
 
   private TestCluster cluster() {
-    return Objects.requireNonNull(cluster);
+    return requireNonNull(cluster);
   }
 
   private String heldJob() throws Exception {
-    FakeWorker worker = cluster().worker("w0", FakeWorker.card());
-    worker.behaviour = FakeWorker.Behaviour.HOLD;
-    cluster().joined(worker);
+    FakeWorker holding = cluster().worker("w0", FakeWorker.card());
+    holding.behaviour = FakeWorker.Behaviour.HOLD;
+    worker = cluster().joined(holding);
     return cluster().submit().getId();
   }
 
@@ -107,8 +109,7 @@ final class HttpAbuseTest {
   void shouldCutOffWhoSendsABodyByteByByte() throws Exception {
     String url = start(LONG, SHORT);
     try (Wire slow = new Wire(url)) {
-      slow.send(
-          POST + "Content-Length: 900\r\n\r\n");
+      slow.send(POST + "Content-Length: 900\r\n\r\n");
       requireServed(url);
 
       assertThat(slow.dripUntilClosed(' ', 10)).startsWith("HTTP/1.1 408");
@@ -126,6 +127,22 @@ final class HttpAbuseTest {
       awaitNothingOpen();
     }
     requireServed(url);
+  }
+
+  @Test
+  void shouldWaitForAVideoHoweverLongItTakes() throws Exception {
+    String url = start(LONG, SHORT);
+    String job = heldJob();
+    try (Wire patient = new Wire(url)) {
+      patient.send("GET /api/jobs/%s/stream HTTP/1.1\r\nHost: localhost\r\n\r\n".formatted(job));
+      // That takes a second, which is longer than the connection may be idle otherwise.
+      patient.readUntil("video/mp4");
+      cluster().awaitEvent(job, JobEvent::hasStepDone);
+      requireNonNull(worker).finish(job);
+
+      assertThat(patient.readUntil("\r\n0\r\n\r\n")).contains("ftyp", "moof");
+    }
+    awaitNothingOpen();
   }
 
   @Test

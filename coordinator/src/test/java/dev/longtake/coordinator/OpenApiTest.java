@@ -79,7 +79,8 @@ final class OpenApiTest {
         .forEach((path, operations) ->
             operations.getAsJsonObject().keySet().forEach(verb -> found.add(verb + " " + path)));
     assertThat(wanted).contains("post /api/Generation/Submit", "get /api/Generation/Watch");
-    assertThat(found.stream().filter(one -> one.matches(".* /api/[A-Z].*"))).hasSameElementsAs(wanted);
+    assertThat(found.stream().filter(one -> one.matches(".* /api/[A-Z].*")))
+        .hasSameElementsAs(wanted);
   }
 
   @Test

@@ -37,6 +37,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** A server before services that nobody has opened, as those of a standby are. */
 final class WebServerTest {
   @TempDir Path folder;
+  @TempDir Path elsewhere;
   private final ExecutorService calls = Executors.newVirtualThreadPerTaskExecutor();
 
   @AfterEach
@@ -46,8 +47,7 @@ final class WebServerTest {
 
   private WebServer start(int port, @Nullable TlsIdentity tls) {
     return WebServer.start(
-        new HttpConfig(
-            "127.0.0.1", port, HttpLimits.of(HttpLimits.DEFAULT_REQUESTS_PER_ADDRESS)),
+        new HttpConfig("127.0.0.1", port, HttpLimits.of(HttpLimits.DEFAULT_REQUESTS_PER_ADDRESS)),
         tls,
         /* name= */ null,
         new SharedServices(
@@ -91,9 +91,9 @@ final class WebServerTest {
 
       assertThatThrownBy(() -> start(port, /* tls= */ null))
           .isInstanceOfSatisfying(
-              LongtakeException.class,
-              e -> assertThat(e.code()).isEqualTo(ErrorCode.PORT_IN_USE))
-          .hasMessageContaining("Expected port %d of 127.0.0.1 to be free for HTTP".formatted(port));
+              LongtakeException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.PORT_IN_USE))
+          .hasMessageContaining(
+              "Expected port %d of 127.0.0.1 to be free for HTTP".formatted(port));
     }
   }
 
@@ -114,8 +114,8 @@ final class WebServerTest {
 
   @Test
   void shouldShowTheNewCertificateWhenTheFilesChange() throws Exception {
-    TlsFiles files = PrivateAuthority.create(folder.resolve("first")).issue("server");
-    TlsFiles other = PrivateAuthority.create(folder.resolve("second")).issue("server");
+    TlsFiles files = PrivateAuthority.create(folder).issue("server");
+    TlsFiles other = PrivateAuthority.create(elsewhere).issue("server");
     TlsIdentity identity = TlsIdentity.read(files).withOptionalCallers();
     SSLContext old = trusting(files);
     try (WebServer server = start(0, identity)) {

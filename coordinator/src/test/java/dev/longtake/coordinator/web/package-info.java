@@ -1,3 +1,4 @@
+/** The HTTP server by itself. */
 @NullMarked
 package dev.longtake.coordinator.web;
 

@@ -12,10 +12,15 @@ import io.grpc.StatusException;
 import io.grpc.stub.BlockingClientCall;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /** A stream of a file's pieces as the body of an answer. A piece is asked for when the client has taken the one before. */
 final class FileAnswer {
+  /** A failure comes before that, and then is the answer itself. */
+  private static final long FIRST_WAIT_SECONDS = 1;
+
   private FileAnswer() {}
 
   /** Sends all pieces; a failure before the first one is the answer itself. */
@@ -24,10 +29,17 @@ final class FileAnswer {
       throws Exception {
     BlockingClientCall<Q, A> call = calls.stream(exchange, method, request);
     try {
-      A piece = call.read();
+      A piece = null;
+      boolean isLate = false;
+      try {
+        piece = call.read(FIRST_WAIT_SECONDS, TimeUnit.SECONDS);
+      } catch (TimeoutException e) {
+        // Nothing is wrong with the request; the video is still to be made.
+        isLate = true;
+      }
       OutputStream out = exchange.begin(200, type);
       if (!exchange.isHead()) {
-        copy(piece, call, Long.MAX_VALUE, out);
+        copy(isLate ? call.read() : piece, call, Long.MAX_VALUE, out);
       }
       out.close();
     } finally {

@@ -3,6 +3,7 @@ package dev.longtake.ops.launcher;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import com.google.gson.JsonParser;
 import dev.longtake.client.LongtakeClient;
 import dev.longtake.client.LongtakeClientException;
 import dev.longtake.common.digest.Sha256;
@@ -55,7 +56,7 @@ final class SecuredClusterTest {
             folder,
             TestModels.DEMO,
             2,
-            both(tls, "--access", access.toString()),
+            both(tls, "--access", access.toString(), "--http-port", "0"),
             both(tls, "--api-key-file", keyFile("node").toString()),
             address -> client(address, files, "root"))) {
       String address = cluster.address();
@@ -89,6 +90,9 @@ final class SecuredClusterTest {
             "the call shows none");
       }
       shouldRefuseCallsToWorkers(cluster, TlsIdentity.read(files));
+      if (Curl.isInstalled()) {
+        shouldMakeAVideoByCurl(cluster.coordinator().httpUrl(), files);
+      }
       Program.Result shown =
           Program.run(
               folder,
@@ -138,6 +142,36 @@ final class SecuredClusterTest {
         .tls(files.authorities())
         .apiKey(key(name))
         .build();
+  }
+
+  /** As docs/http.md does. */
+  private void shouldMakeAVideoByCurl(String url, TlsFiles files) throws Exception {
+    Curl anna = new Curl(url, files, key("anna"));
+    String submitted =
+        anna.ask(
+            folder,
+            "api/Generation/Submit",
+            "-H",
+            "Content-Type: application/json",
+            "-d",
+            """
+            {"request": {"prompt": "a red circle moving right on a black background", "steps": 2}}\
+            """);
+    String id =
+        JsonParser.parseString(submitted).getAsJsonObject().getAsJsonPrimitive("id").getAsString();
+    String events = anna.ask(folder, "api/Generation/Watch?jobId=" + id, "-N");
+    assertThat(events)
+        .contains("\"queued\"", "\"stepDone\"", "JOB_STATE_DONE")
+        .endsWith("event: end\ndata: {}\n\n");
+    assertThat(anna.ask(folder, "v1/videos/" + id)).contains("\"status\":\"completed\"");
+    assertThat(anna.ask(folder, "v1/videos/" + id + "/content", "-r", "4-7")).isEqualTo("ftyp");
+    Path file = folder.resolve("by-curl.mp4");
+    assertThat(anna.ask(folder, "v1/videos/" + id + "/content", "-o", file.toString())).isEmpty();
+    assertThat(Files.size(file)).isPositive();
+    Curl nobody = new Curl(url, files, "");
+    assertThat(nobody.ask(folder, "api/Generation/List"))
+        .contains("\"code\":401", "\"reason\":\"UNAUTHENTICATED\"");
+    assertThat(nobody.ask(folder, "")).contains("<title>Longtake</title>");
   }
 
   /** Even with a certificate of the cluster: orders come from the coordinator alone. */

@@ -366,7 +366,7 @@ class CommandsTest {
     assertThat(events)
         .filteredOn(event -> event.has("step_done"))
         .hasSize(ScriptedServer.STEPS);
-    assertThat(events.getLast().getAsJsonObject("ended").get("state").getAsString())
+    assertThat(events.get(events.size() - 1).getAsJsonObject("ended").get("state").getAsString())
         .isEqualTo("JOB_STATE_DONE");
   }
 

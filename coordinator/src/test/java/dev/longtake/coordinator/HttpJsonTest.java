@@ -178,12 +178,15 @@ final class HttpJsonTest {
             .error();
     JsonObject unknown =
         http.post("/api/Generation/Submit", "{\"request\": {\"colour\": \"red\"}}").error();
+    JsonObject half =
+        http.post("/api/Generation/Submit", "{\"request\": {\"prompt\": \"a \\ud800\"}}").error();
 
     assertThat(wide.get("status").getAsString()).isEqualTo("INVALID_ARGUMENT");
     assertThat(wide.get("reason").getAsString()).isEqualTo("INVALID_REQUEST");
     assertThat(wide.get("field").getAsString()).isEqualTo("width");
     assertThat(unknown.get("message").getAsString())
         .contains("colour", "longtake.v1.GenerationRequest");
+    assertThat(half.get("field").getAsString()).isEqualTo("prompt");
   }
 
   private static List<JobEvent> events(String stream) throws Exception {

@@ -32,6 +32,7 @@ import org.junit.jupiter.api.io.TempDir;
 class BrowserTest {
   /** What others write is text, whatever it looks like. */
   private static final String PROMPT = "a blue <i>star</i> growing on a gray background";
+
   private static final List<String> TABS = List.of("Overview", "Plan", "Time line", "History");
   private static final List<String> SCHEMES = List.of("light", "dark");
   private static final Path SCREENSHOTS = Path.of("target", "dashboard");
@@ -124,7 +125,8 @@ class BrowserTest {
     browser.await("document.querySelectorAll('#links td[data-shade]').length >= 2");
     assertThat(shown("#links")).containsPattern("[0-9] [KMG]?B/s\\s+[0-9.]+ .?s");
 
-    assertThat(shown("#job")).contains(done.getId(), "64 × 64, 16 frames", "decoding", done.getWorkerIds(0));
+    assertThat(shown("#job"))
+        .contains(done.getId(), "64 × 64, 16 frames", "decoding", done.getWorkerIds(0));
     browser.click("[role=tab]", "Plan");
     browser.await("document.querySelectorAll('.candidates li').length > 3");
     assertThat(shown("#job")).contains("asked for", "2 ranks (switch)", "the fastest of", "slower");

@@ -107,8 +107,7 @@ final class HttpAbuseTest {
   void shouldCutOffWhoSendsABodyByteByByte() throws Exception {
     String url = start(LONG, SHORT);
     try (Wire slow = new Wire(url)) {
-      slow.send(
-          POST + "Content-Length: 900\r\n\r\n");
+      slow.send(POST + "Content-Length: 900\r\n\r\n");
       requireServed(url);
 
       assertThat(slow.dripUntilClosed(' ', 10)).startsWith("HTTP/1.1 408");

@@ -104,7 +104,8 @@ public final class JobFiles {
             HttpHeader.CONTENT_RANGE,
             "bytes %d-%d/%d".formatted(range.start(), range.end() - 1, size));
       }
-      OutputStream out = exchange.begin(part.isPresent() ? 206 : 200, FileAnswer.type(VideoChunk.getDescriptor()));
+      OutputStream out =
+          exchange.begin(part.isPresent() ? 206 : 200, FileAnswer.type(VideoChunk.getDescriptor()));
       if (!exchange.isHead()) {
         FileAnswer.copy(first, call, range.size(), out);
       }

@@ -94,7 +94,8 @@ public final class OpenApi {
 
   private static JsonObject answer(ProtoMethod method, Schemas schemas) {
     if (method.isFile()) {
-      return content(FileAnswer.type(method.proto().getOutputType()), Schemas.typed("string", "binary"));
+      return content(
+          FileAnswer.type(method.proto().getOutputType()), Schemas.typed("string", "binary"));
     }
     JsonObject message = schemas.reference(method.proto().getOutputType());
     return content(method.isStreaming() ? "text/event-stream" : "application/json", message);

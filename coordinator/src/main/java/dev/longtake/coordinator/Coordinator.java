@@ -149,11 +149,7 @@ public final class Coordinator implements AutoCloseable {
             targets);
     Terms terms = new Terms(surroundings, shared);
     SharedServices services =
-        new SharedServices(
-            terms.gate().services(),
-            health,
-            interceptors(config, telemetry),
-            calls);
+        new SharedServices(terms.gate().services(), health, interceptors(config, telemetry), calls);
     Server server =
         startup.step(
             "server",

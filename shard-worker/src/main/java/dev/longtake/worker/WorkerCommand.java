@@ -2,8 +2,8 @@ package dev.longtake.worker;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
-import dev.longtake.common.metrics.TelemetryOptions;
 import dev.longtake.common.metrics.Telemetry;
+import dev.longtake.common.metrics.TelemetryOptions;
 import dev.longtake.common.options.ByteSize;
 import dev.longtake.common.options.ConfigOptions;
 import dev.longtake.common.process.LogOptions;

@@ -56,6 +56,9 @@ final class JobText {
                 job.getStepsDone(),
                 job.getRequest().getSteps(),
                 job.getAttempt()));
+    if (job.hasError()) {
+      line(text, "error", job.getError().getReason() + ": " + job.getError().getMessage());
+    }
     if (!job.getWaitingFor().isEmpty()) {
       line(text, "waits", job.getWaitingFor());
     }

@@ -19,7 +19,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "watch",
     mixinStandardHelpOptions = true,
-    description = "Show the progress of a job until it has ended, through restarts of the coordinator.",
+    description =
+        "Show the progress of a job until it has ended, through restarts of the coordinator.",
     footer = {
       "",
       "Ctrl-C ends the watching; the job goes on.",

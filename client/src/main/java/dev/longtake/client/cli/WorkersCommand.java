@@ -27,7 +27,8 @@ public final class WorkersCommand implements Callable<Integer> {
           .clusterStatus()
           .getWorkersList()
           .forEach(worker -> lines.append(StatusCommand.worker(worker)));
-      Commands.print(spec, lines.isEmpty() ? "no worker has joined%n".formatted() : lines.toString());
+      Commands.print(
+          spec, lines.isEmpty() ? "no worker has joined%n".formatted() : lines.toString());
       return ExitCodes.OK;
     }
   }

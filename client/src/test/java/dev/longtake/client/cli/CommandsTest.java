@@ -345,27 +345,23 @@ class CommandsTest {
   @Test
   void shouldWatchAJobToItsEnd() {
     server.watchesToBreak.set(1);
-    assertThat(run(new WatchCommand(), "j1", "--coordinator=" + server.address())).isZero();
+    assertThat(run(new WatchCommand(), "job-1", "--coordinator=" + server.address())).isZero();
     assertThat(out.toString()).contains("done", "a cat");
 
     server.endState = JobState.JOB_STATE_FAILED;
-    assertThat(run(new WatchCommand(), "j1", "--coordinator=" + server.address()))
+    assertThat(run(new WatchCommand(), "job-1", "--coordinator=" + server.address()))
         .isEqualTo(ExitCodes.FAILED);
-    assertThat(out.toString()).contains("worker w2 died in step 2");
+    assertThat(out.toString()).contains("PEER_LOST: worker w2 died in step 2");
     assertThat(server.cancelled).isEmpty();
   }
 
   @Test
   void shouldPrintAnObjectForEachEventWhenWatchingForAProgram() {
-    assertThat(run(new WatchCommand(), "j1", "--json", "--coordinator=" + server.address())).isZero();
+    assertThat(run(new WatchCommand(), "job-1", "--json", "--coordinator=" + server.address()))
+        .isZero();
     List<JsonObject> events =
-        out.toString()
-            .lines()
-            .map(line -> JsonParser.parseString(line).getAsJsonObject())
-            .toList();
-    assertThat(events)
-        .filteredOn(event -> event.has("step_done"))
-        .hasSize(ScriptedServer.STEPS);
+        out.toString().lines().map(line -> JsonParser.parseString(line).getAsJsonObject()).toList();
+    assertThat(events).filteredOn(event -> event.has("step_done")).hasSize(ScriptedServer.STEPS);
     assertThat(events.get(events.size() - 1).getAsJsonObject("ended").get("state").getAsString())
         .isEqualTo("JOB_STATE_DONE");
   }
@@ -375,7 +371,12 @@ class CommandsTest {
     Path file = folder.resolve("new/cat.mp4");
     server.downloadsToBreak.set(1);
     assertThat(
-            run(new DownloadCommand(), "j1", "-o", file.toString(), "--coordinator=" + server.address()))
+            run(
+                new DownloadCommand(),
+                "job-1",
+                "-o",
+                file.toString(),
+                "--coordinator=" + server.address()))
         .isZero();
     assertThat(file).hasBinaryContent(server.video);
     assertThat(out.toString()).contains("video  " + file);

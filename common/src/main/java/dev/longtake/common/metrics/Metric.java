@@ -112,7 +112,8 @@ public enum Metric {
       Kind.GAUGE,
       "",
       Side.WORKER,
-      "How busy the device was lately, 0 to 1: a GPU by NVIDIA's library, a processor by the time of its threads."),
+      "How busy the device was lately, 0 to 1: a GPU by NVIDIA's library, a processor by the time"
+          + " of its threads."),
   DEVICE_MEMORY_BYTES(
       "device.memory",
       Kind.GAUGE,

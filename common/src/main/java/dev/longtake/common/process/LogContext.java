@@ -8,8 +8,7 @@ import java.util.Map;
  * those of pools would keep it for ever.
  */
 public final class LogContext implements AutoCloseable {
-  private static final ThreadLocal<Map<String, String>> FIELDS =
-      ThreadLocal.withInitial(Map::of);
+  private static final ThreadLocal<Map<String, String>> FIELDS = ThreadLocal.withInitial(Map::of);
 
   private final Map<String, String> before;
 

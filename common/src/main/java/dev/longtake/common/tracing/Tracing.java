@@ -66,8 +66,7 @@ public final class Tracing implements AutoCloseable {
   private final ObservationRegistry observations;
   private final @Nullable Exporting exporting;
 
-  private record Exporting(
-      SdkTracerProvider provider, Tracer tracer, RootIds ids) {}
+  private record Exporting(SdkTracerProvider provider, Tracer tracer, RootIds ids) {}
 
   private Tracing(ObservationRegistry observations, @Nullable Exporting exporting) {
     this.observations = observations;

@@ -57,9 +57,11 @@ class TracingTest {
     Instant submitted = Instant.parse("2026-01-01T00:00:00.5Z");
     try (Tracing killed = tracing("first")) {
       assertThatThrownBy(() ->
-              killed.ofJob("attempt 1", JOB).observe(() -> {
-                throw new IllegalStateException("lost");
-              }))
+              killed
+                  .ofJob("attempt 1", JOB)
+                  .observe(() -> {
+                    throw new IllegalStateException("lost");
+                  }))
           .hasMessage("lost");
     }
     try (Tracing last = tracing("second")) {
@@ -74,12 +76,13 @@ class TracingTest {
     assertThat(root.endUnixNanos() - root.startUnixNanos()).isEqualTo(60_000_000_000L);
     assertThat(span("attempt 1").isError()).isTrue();
     assertThat(span("attempt 2").isError()).isFalse();
-    assertThat(List.of(span("attempt 1"), span("attempt 2"))).allSatisfy(attempt -> {
-      assertThat(attempt.parentId()).isEqualTo(root.id());
-      assertThat(attempt.traceId()).isEqualTo(root.traceId());
-      assertThat(attempt.id()).isNotEqualTo(root.id());
-      assertThat(attempt.attributes()).containsEntry(Tracing.JOB_ID, JOB);
-    });
+    assertThat(List.of(span("attempt 1"), span("attempt 2")))
+        .allSatisfy(attempt -> {
+          assertThat(attempt.parentId()).isEqualTo(root.id());
+          assertThat(attempt.traceId()).isEqualTo(root.traceId());
+          assertThat(attempt.id()).isNotEqualTo(root.id());
+          assertThat(attempt.attributes()).containsEntry(Tracing.JOB_ID, JOB);
+        });
     assertThat(root.traceId())
         .isEqualTo(JobTrace.of(JOB).traceId())
         .isNotEqualTo(JobTrace.of("j-0002").traceId());
@@ -122,7 +125,9 @@ class TracingTest {
             .filter(span -> span.name().equals("longtake.v1.Worker/EncodeText"))
             .filter(span -> span.traceId().equals(JobTrace.of(JOB).traceId()))
             .toList();
-    assertThat(calls).extracting(CollectedSpan::service).containsExactlyInAnyOrder("coordinator", "worker");
+    assertThat(calls)
+        .extracting(CollectedSpan::service)
+        .containsExactlyInAnyOrder("coordinator", "worker");
     boolean isClientFirst = calls.getFirst().service().equals("coordinator");
     CollectedSpan client = calls.get(isClientFirst ? 0 : 1);
     CollectedSpan server = calls.get(isClientFirst ? 1 : 0);
@@ -150,8 +155,7 @@ class TracingTest {
     }
 
     @Override
-    public void encodeText(
-        EncodeTextRequest request, StreamObserver<EncodeTextResponse> response) {
+    public void encodeText(EncodeTextRequest request, StreamObserver<EncodeTextResponse> response) {
       Tracing.tag("noted", "yes");
       Observation.createNotStarted("inside", tracing.observations()).observe(() -> {});
       response.onNext(EncodeTextResponse.getDefaultInstance());
@@ -177,7 +181,8 @@ class TracingTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"127.0.0.1:4318", "ftp://host/", "http://", "http://a b", "http://h/?x=1"})
+  @ValueSource(
+      strings = {"127.0.0.1:4318", "ftp://host/", "http://", "http://a b", "http://h/?x=1"})
   void shouldSayWhatIsExpectedWhenTheEndpointIsNone(String endpoint) {
     assertThatThrownBy(() -> options("--otlp-endpoint", endpoint).open("longtake-worker"))
         .isInstanceOf(LongtakeException.class)

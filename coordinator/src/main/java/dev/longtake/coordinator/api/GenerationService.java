@@ -132,8 +132,7 @@ public final class GenerationService extends GenerationGrpc.GenerationImplBase {
     Duration encoding = Duration.ofNanos(nanoTime.getAsLong() - startNanos);
     requirePlanFits(complete, card, prompt);
     Optional<NewJob.GivenBeginning> beginning = beginnings.given(submitted, complete, card);
-    JobEntry entry =
-        jobs.submit(new NewJob(complete, card, prompt, encoding, terms, beginning));
+    JobEntry entry = jobs.submit(new NewJob(complete, card, prompt, encoding, terms, beginning));
     PromptLog.submitted(entry.id(), complete.getPrompt());
     return entry;
   }

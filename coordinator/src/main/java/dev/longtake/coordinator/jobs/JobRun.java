@@ -109,8 +109,7 @@ final class JobRun {
         services
             .meters
             .attempt(entry, attempt, segment)
-            .observeChecked(
-                (CheckedRunnable<InterruptedException>) () -> makeSegment(segment));
+            .observeChecked((CheckedRunnable<InterruptedException>) () -> makeSegment(segment));
       }
       if (done < segments.count() && !goesOn(done)) {
         return Optional.empty();

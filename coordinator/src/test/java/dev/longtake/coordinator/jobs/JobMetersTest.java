@@ -2,8 +2,8 @@ package dev.longtake.coordinator.jobs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.longtake.common.tracing.Tracing;
 import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.tracing.Tracing;
 import dev.longtake.v1.Plan;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.nio.file.Path;

@@ -306,8 +306,7 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
 
   private static void observe(WorkEvent event, Observation observation) {
     if (event.hasStepFinished()) {
-      observation.event(
-          Observation.Event.of("step", "step " + event.getStepFinished().getStep()));
+      observation.event(Observation.Event.of("step", "step " + event.getStepFinished().getStep()));
     }
   }
 

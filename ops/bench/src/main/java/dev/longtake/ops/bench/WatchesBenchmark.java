@@ -86,8 +86,7 @@ final class WatchesBenchmark implements Benchmark {
       }
       List<Double> sorted = millis.subList(submits, 2 * submits).stream().sorted().toList();
       return List.of(
-          new Figure(
-              "watches.first_event_p50", sorted.get(sorted.size() / 2), "ms", Goal.none()),
+          new Figure("watches.first_event_p50", sorted.get(sorted.size() / 2), "ms", Goal.none()),
           new Figure(
               "watches.first_event_p99",
               sorted.get(sorted.size() * 99 / 100),

@@ -40,8 +40,7 @@ class DeathTest {
   void shouldMakeTheSameVideoWithWhoIsLeftWhenWorkersAreKilled() throws Exception {
     Job done;
     SpanCollector collector = new SpanCollector();
-    List<String> records =
-        List.of("--otlp-endpoint", collector.endpoint(), "--log-format", "json");
+    List<String> records = List.of("--otlp-endpoint", collector.endpoint(), "--log-format", "json");
     try (collector) {
       try (TestCluster cluster = TestCluster.start(folder, TestModels.DEMO, 3, records)) {
         done = assertSameVideoWhenWorkersAreKilled(cluster);
@@ -52,24 +51,24 @@ class DeathTest {
   }
 
   private static Job assertSameVideoWhenWorkersAreKilled(TestCluster cluster) throws Exception {
-      Job undisturbed = cluster.generate(request().setSteps(STEPS).build());
-      String jobId = cluster.client().submit(request().setSteps(STEPS).build()).getId();
-      try (JobEvents events = cluster.client().events(jobId, 0)) {
-        // The last rank, then the one that reports the steps.
-        killAfter(events, STEPS / 4, cluster, List::getLast);
-        killAfter(events, STEPS / 2, cluster, List::getFirst);
-        JobEvent event = events.next();
-        while (!event.hasEnded()) {
-          event = events.next();
-        }
-        Job done = event.getEnded();
-        assertThat(done.getState()).as("%s", done).isEqualTo(JobState.JOB_STATE_DONE);
-        assertThat(done.getAttempt()).isEqualTo(3);
-        assertThat(done.getVideo().getSha256()).isEqualTo(undisturbed.getVideo().getSha256());
-        assertThat(cluster.memberIds()).containsExactlyElementsOf(done.getWorkerIdsList());
-        assertThat(cluster.memberIds()).hasSize(1);
-        return done;
+    Job undisturbed = cluster.generate(request().setSteps(STEPS).build());
+    String jobId = cluster.client().submit(request().setSteps(STEPS).build()).getId();
+    try (JobEvents events = cluster.client().events(jobId, 0)) {
+      // The last rank, then the one that reports the steps.
+      killAfter(events, STEPS / 4, cluster, List::getLast);
+      killAfter(events, STEPS / 2, cluster, List::getFirst);
+      JobEvent event = events.next();
+      while (!event.hasEnded()) {
+        event = events.next();
       }
+      Job done = event.getEnded();
+      assertThat(done.getState()).as("%s", done).isEqualTo(JobState.JOB_STATE_DONE);
+      assertThat(done.getAttempt()).isEqualTo(3);
+      assertThat(done.getVideo().getSha256()).isEqualTo(undisturbed.getVideo().getSha256());
+      assertThat(cluster.memberIds()).containsExactlyElementsOf(done.getWorkerIdsList());
+      assertThat(cluster.memberIds()).hasSize(1);
+      return done;
+    }
   }
 
   /** Kills one of the workers that have the job, after a step; returns when the job waits again. */

@@ -49,8 +49,7 @@ class ExamplesTest {
     String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
 
     assertMakesAVideo(
-        Map.of(),
-        List.of(java, "@" + flags, EXAMPLES.resolve("java/OneVideo.java").toString()));
+        Map.of(), List.of(java, "@" + flags, EXAMPLES.resolve("java/OneVideo.java").toString()));
   }
 
   @Test
@@ -82,8 +81,7 @@ class ExamplesTest {
         succeeds("node", "--version") && succeeds("npm", "--version"),
         "no Node.js on this machine");
     // In place, since the example reads the contracts of the repository it is in.
-    output(
-        "npm", "ci", "--no-audit", "--no-fund", "--prefix", EXAMPLES.resolve("node").toString());
+    output("npm", "ci", "--no-audit", "--no-fund", "--prefix", EXAMPLES.resolve("node").toString());
     List<String> program = List.of("node", EXAMPLES.resolve("node/generate.js").toString());
 
     assertMakesAVideo(Map.of(), program);

@@ -29,7 +29,9 @@ final class JobRecords {
         all.stream().filter(span -> span.traceId().equals(root.traceId())).toList();
     List<CollectedSpan> attempts =
         trace.stream().filter(span -> span.name().startsWith("attempt ")).toList();
-    assertThat(attempts).hasSize((int) job.getAttempt()).allMatch(span -> span.parentId().equals(root.id()));
+    assertThat(attempts)
+        .hasSize((int) job.getAttempt())
+        .allMatch(span -> span.parentId().equals(root.id()));
     assertThat(attempts)
         .filteredOn(CollectedSpan::isError)
         .extracting(CollectedSpan::name)

@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
-import java.nio.charset.StandardCharsets;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
@@ -46,7 +46,8 @@ class LongtakeTest {
     assertThat(line.execute("completion")).isZero();
     String script = out.toString();
     String asked =
-        script + "\nCOMP_WORDS=(longtake wat); COMP_CWORD=1; _complete_longtake; echo ${COMPREPLY[@]}";
+        script
+            + "\nCOMP_WORDS=(longtake wat); COMP_CWORD=1; _complete_longtake; echo ${COMPREPLY[@]}";
     Process bash = new ProcessBuilder("bash", "-c", asked).redirectErrorStream(true).start();
     assertThat(new String(bash.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip())
         .isEqualTo("watch");

@@ -38,9 +38,7 @@ public final class SpanCollector implements AutoCloseable {
     boolean isZipped = "gzip".equals(exchange.getRequestHeaders().getFirst("Content-Encoding"));
     try (exchange;
         InputStream body =
-            isZipped
-                ? new GZIPInputStream(exchange.getRequestBody())
-                : exchange.getRequestBody()) {
+            isZipped ? new GZIPInputStream(exchange.getRequestBody()) : exchange.getRequestBody()) {
       add(ExportTraceServiceRequest.parseFrom(body));
       exchange.getResponseHeaders().set("Content-Type", "application/x-protobuf");
       exchange.sendResponseHeaders(200, -1);
@@ -51,8 +49,9 @@ public final class SpanCollector implements AutoCloseable {
     synchronized (spans) {
       for (ResourceSpans resource : request.getResourceSpansList()) {
         for (ScopeSpans scope : resource.getScopeSpansList()) {
-          scope.getSpansList().forEach(span ->
-              spans.add(CollectedSpan.of(resource.getResource(), span)));
+          scope
+              .getSpansList()
+              .forEach(span -> spans.add(CollectedSpan.of(resource.getResource(), span)));
         }
       }
     }

@@ -1,3 +1,4 @@
+/** Tests of traces, with a collector that keeps what it gets. */
 @NullMarked
 package dev.longtake.common.tracing;
 

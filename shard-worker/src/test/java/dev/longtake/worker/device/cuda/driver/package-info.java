@@ -1,3 +1,4 @@
+/** Tests of what NVIDIA's libraries tell, on emulated ones. */
 @NullMarked
 package dev.longtake.worker.device.cuda.driver;
 

@@ -310,7 +310,7 @@ final class SchedulingTest {
                     .addStages(BlockRange.newBuilder().setStart(0).setEnd(1))
                     .addStages(BlockRange.newBuilder().setStart(2).setEnd(4))
                     .build()),
-            new Bad("plan.sequence_ranks", "at least 1, but got 0", Plan.getDefaultInstance()))) {
+            new Bad("plan.sequence_ranks", "of 1 to 4096, but got 0", Plan.getDefaultInstance()))) {
       Failure failure = TestCluster.failure(() -> cluster.submit(request().setPlan(bad.plan)));
       assertThat(failure.status()).as(bad.message).isEqualTo(Status.Code.INVALID_ARGUMENT);
       assertThat(failure.field()).hasValue(bad.field);

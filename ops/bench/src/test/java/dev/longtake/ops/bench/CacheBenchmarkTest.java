@@ -6,9 +6,11 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The parts that count and compare, at a length that takes seconds; times are the benchmark's own matter. */
+@Tag("long")
 class CacheBenchmarkTest {
   private static final Path DEMO = Path.of("../demo-model");
 

@@ -3,9 +3,11 @@ package dev.longtake.ops.bench;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Real processes at sizes of a few kilobytes: every figure is there, none is judged. */
+@Tag("long")
 final class ExchangeBenchmarkTest {
   private static final ExchangeSizes TINY =
       new ExchangeSizes(

@@ -8,9 +8,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** A short video; how flat memory is, and how early the first segment, are matters of the long one. */
+@Tag("long")
 class LongVideoBenchmarkTest {
   @Test
   void shouldMeasureAVideoOfSegments() {

@@ -14,8 +14,10 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("long")
 class ScalingBenchmarkTest {
   private static final ScalingSizes TINY =
       new ScalingSizes(

@@ -11,10 +11,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The benchmarks that run real workers, at sizes that take seconds. */
+@Tag("long")
 class WorkerBenchmarksTest {
   private static Map<String, Figure> byName(List<Figure> figures) {
     return figures.stream().collect(Collectors.toMap(Figure::name, figure -> figure));

@@ -4,10 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longtake.v1.GenerationRequest;
 import java.nio.file.Path;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The short form of {@code longtake bench chaos}: each fault once. */
+@Tag("long")
 final class ChaosRunTest {
   @TempDir Path folder;
 

@@ -35,13 +35,11 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.api.parallel.Isolated;
 
 /**
  * The meters of a cluster of real processes, and the rules and panels of {@code ops} on a real Prometheus. Worker {@code w2} is reached through
  * a line that can be slowed. What needs Prometheus is skipped where it is not installed.
  */
-@Isolated // alerts are about how fast things go
 class MonitoringTest {
   private static final Path DASHBOARD =
       TestModels.ROOT.resolve("ops/grafana/dashboards/longtake.json");

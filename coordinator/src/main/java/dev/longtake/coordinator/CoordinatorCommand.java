@@ -210,7 +210,13 @@ public final class CoordinatorCommand implements Callable<Integer> {
               httpConfig);
       try (Telemetry telemetry = telemetryOptions.open("longtake-coordinator");
           Coordinator coordinator = Coordinator.start(settings, telemetry)) {
-        Thread stop = new Thread(coordinator::close, "shutdown");
+        Thread stop =
+            new Thread(
+                () -> {
+                  coordinator.close();
+                  telemetry.tracing().flush();
+                },
+                "shutdown");
         Runtime.getRuntime().addShutdownHook(stop);
         if (exitWithParent) {
           ParentWatch.exitWithParent();

@@ -15,6 +15,7 @@ import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.tls.PlaintextOption;
 import dev.longtake.common.tls.TlsIdentity;
 import dev.longtake.common.tls.TlsOptions;
+import dev.longtake.common.tracing.Tracing;
 import dev.longtake.worker.device.DeviceChoice;
 import dev.longtake.worker.exchange.ExchangeSettings;
 import dev.longtake.worker.service.ClusterMembership;
@@ -260,14 +261,21 @@ public final class WorkerCommand implements Callable<Integer> {
     try (Telemetry telemetry = telemetryOptions.open("longtake-worker")) {
       WorkerNode node =
           factories.apply(telemetry.registry()).open(requireModel(), deviceSettings());
-      serve(settings, key, WorkerServer.start(settings, node, telemetry));
+      serve(settings, key, WorkerServer.start(settings, node, telemetry), telemetry.tracing());
     }
   }
 
-  private void serve(WorkerSettings settings, String key, WorkerServer worker) {
+  private void serve(
+      WorkerSettings settings, String key, WorkerServer worker, Tracing tracing) {
     // On a signal the hook closes the worker while this thread still waits; closing twice has no
     // effect.
-    var hook = Thread.ofPlatform().name("lt-shutdown").unstarted(worker::close);
+    var hook =
+        Thread.ofPlatform()
+            .name("lt-shutdown")
+            .unstarted(() -> {
+              worker.close();
+              tracing.flush();
+            });
     Runtime.getRuntime().addShutdownHook(hook);
     try {
       serveToTheEnd(worker, settings, key);

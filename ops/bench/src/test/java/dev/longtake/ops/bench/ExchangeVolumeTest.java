@@ -26,10 +26,12 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What worker processes count on their streams is what the planner's closed forms say, to the byte, from each rank to each. */
+@Tag("long")
 class ExchangeVolumeTest {
   private static final int STEPS = 2;
   private static final int TEXT_TOKENS = 7;

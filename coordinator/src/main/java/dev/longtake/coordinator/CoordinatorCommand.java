@@ -210,13 +210,7 @@ public final class CoordinatorCommand implements Callable<Integer> {
               httpConfig);
       try (Telemetry telemetry = telemetryOptions.open("longtake-coordinator");
           Coordinator coordinator = Coordinator.start(settings, telemetry)) {
-        Thread stop =
-            new Thread(
-                () -> {
-                  coordinator.close();
-                  telemetry.tracing().flush();
-                },
-                "shutdown");
+        Thread stop = new Thread(() -> stop(coordinator, telemetry), "shutdown");
         Runtime.getRuntime().addShutdownHook(stop);
         if (exitWithParent) {
           ParentWatch.exitWithParent();
@@ -236,6 +230,12 @@ public final class CoordinatorCommand implements Callable<Integer> {
           .println("longtake coordinator: " + config.explain(e.getMessage()));
       return e.code().category() == ErrorCode.Category.USER ? ExitCode.USAGE : ExitCode.SOFTWARE;
     }
+  }
+
+  /** The system waits for this, and for no other thread. */
+  private static void stop(Coordinator coordinator, Telemetry telemetry) {
+    coordinator.close();
+    telemetry.tracing().flush();
   }
 
   private long embeddingCacheBytes() {

@@ -265,8 +265,7 @@ public final class WorkerCommand implements Callable<Integer> {
     }
   }
 
-  private void serve(
-      WorkerSettings settings, String key, WorkerServer worker, Tracing tracing) {
+  private void serve(WorkerSettings settings, String key, WorkerServer worker, Tracing tracing) {
     // On a signal the hook closes the worker while this thread still waits; closing twice has no
     // effect.
     var hook =

@@ -203,11 +203,7 @@ public final class Tracing implements AutoCloseable {
   /** Sends what waits, within five seconds; for a process that the system ends, whose other threads it does not wait for. */
   public void flush() {
     if (exporting != null) {
-      var _ =
-          exporting
-              .provider
-              .forceFlush()
-              .join(CLOSE_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
+      var _ = exporting.provider.forceFlush().join(CLOSE_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
     }
   }
 

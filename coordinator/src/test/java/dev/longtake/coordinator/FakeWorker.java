@@ -291,7 +291,9 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
       measuring.run(order, response);
       return;
     }
-    if (behaviour == Behaviour.BUSY_ONCE && !refusedBusy) {
+    // Once: a test may change it as soon as it sees the order.
+    Behaviour now = behaviour;
+    if (now == Behaviour.BUSY_ONCE && !refusedBusy) {
       refusedBusy = true;
       response.onError(
           GrpcErrors.toStatus(new LongtakeException(ErrorCode.WORKER_BUSY, "Another order runs")));
@@ -303,12 +305,12 @@ final class FakeWorker extends WorkerGrpc.WorkerImplBase implements AutoCloseabl
           cancelled.add(order.getJobId());
         });
     mostJobsAtOnce.accumulateAndGet(jobs.incrementAndGet(), Math::max);
-    if (behaviour == Behaviour.HOLD) {
+    if (now == Behaviour.HOLD) {
       held.put(order.getJobId(), () -> complete(order, response));
     }
     orders.add(order);
     SamplingTask task = order.getSampling();
-    switch (behaviour) {
+    switch (now) {
       case FINISH, BUSY_ONCE, JUMP -> {
         steps(order, response, task.getRectifiedFlow().getSteps());
         complete(order, response);

@@ -158,13 +158,26 @@ public final class DoctorCommand implements Callable<Integer> {
             "port",
             given.require("--host", String.class),
             given.require("--port", Integer.class)));
-    Integer metrics = given.get("--metrics-port", Integer.class);
-    if (metrics != null) {
-      findings.add(
-          PortCheck.of(
-              role, "metrics-port", given.require("--metrics-host", String.class), metrics));
+    if (role == Role.COORDINATOR) {
+      findings.addAll(portIfAny(role, given, "http"));
     }
+    findings.addAll(portIfAny(role, given, "metrics"));
     return findings;
+  }
+
+  /** One that is listened on if it is given, at the process's own host unless another is given. */
+  private static List<Finding> portIfAny(Role role, RoleOptions given, String what) {
+    Integer port = given.get("--%s-port".formatted(what), Integer.class);
+    if (port == null) {
+      return List.of();
+    }
+    String host = given.get("--%s-host".formatted(what), String.class);
+    return List.of(
+        PortCheck.of(
+            role,
+            what + "-port",
+            host == null ? given.require("--host", String.class) : host,
+            port));
   }
 
   private List<Finding> cluster(List<String> addresses, RoleOptions given) {

@@ -138,12 +138,14 @@ final class DoctorTest {
           doctor(
               join(
                   new String[] {"--role", "coordinator", "--"},
-                  join(options, "--port", port, "--data", "/proc/longtake")));
+                  join(
+                      options, "--port", port, "--http-port", port, "--data", "/proc/longtake")));
 
       assertThat(result.of("port"))
           .contains(
               "%s of 127.0.0.1 is used by process %d"
                   .formatted(port, ProcessHandle.current().pid()));
+      assertThat(result.of("http-port")).contains("%s of 127.0.0.1 is used by".formatted(port));
       result.assertFailed("data folder", "/proc can't be written");
       result.assertFailed("certificate", "is good for node1", "others call this process 'node2'");
     }

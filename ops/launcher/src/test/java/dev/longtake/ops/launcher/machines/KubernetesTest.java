@@ -181,6 +181,9 @@ final class KubernetesTest {
       assertThat(ports)
           .containsEntry("grpc", command.findOption("--port").getValue())
           .containsEntry("metrics", command.findOption("--metrics-port").getValue());
+      if (command.findOption("--http-port") != null) {
+        assertThat(ports).containsEntry("http", command.findOption("--http-port").getValue());
+      }
       // Else nobody outside of the pod could call it.
       assertThat(command.findOption("--host").<String>getValue()).isEqualTo("0.0.0.0");
       assertThat(command.findOption("--metrics-host").<String>getValue()).isEqualTo("0.0.0.0");

@@ -138,8 +138,7 @@ final class DoctorTest {
           doctor(
               join(
                   new String[] {"--role", "coordinator", "--"},
-                  join(
-                      options, "--port", port, "--http-port", port, "--data", "/proc/longtake")));
+                  join(options, "--port", port, "--http-port", port, "--data", "/proc/longtake")));
 
       assertThat(result.of("port"))
           .contains(

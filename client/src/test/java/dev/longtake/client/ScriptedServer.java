@@ -52,6 +52,7 @@ import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.StatusProto;
+import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -63,8 +64,10 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /** A coordinator that has one finished job, and breaks as the test asks. */
 public final class ScriptedServer implements AutoCloseable {
@@ -94,6 +97,17 @@ public final class ScriptedServer implements AutoCloseable {
 
   /** Whether every call is refused, as by a coordinator that does not lead. */
   public volatile boolean isStandby;
+
+  /** How often the cluster's status was asked for. */
+  public final AtomicInteger statuses = new AtomicInteger();
+
+  /** Of the model's width, height and frames. */
+  public volatile int largest = 128;
+
+  public volatile int previewEvery;
+
+  /** Counted down when a watch that stays open was cancelled; null: watches end with their job. */
+  public volatile @Nullable CountDownLatch openWatchCancelled;
 
   /** Run before a watch breaks. */
   public volatile Runnable onWatchBreaks = () -> {};
@@ -136,7 +150,11 @@ public final class ScriptedServer implements AutoCloseable {
             .setPlan(plan())
             .addWorkerIds("w1")
             .addWorkerIds("w2");
-    job.getRequestBuilder().setPrompt("a cat").setSeed(-1).setSteps(STEPS);
+    job.getRequestBuilder()
+        .setPrompt("a cat")
+        .setSeed(-1)
+        .setSteps(STEPS)
+        .setPreviewEvery(previewEvery);
     switch (endState) {
       case JOB_STATE_DONE ->
           job.setVideo(
@@ -317,6 +335,16 @@ public final class ScriptedServer implements AutoCloseable {
     @Override
     public void watch(WatchRequest request, StreamObserver<JobEvent> reply) {
       watchSequences.add(request.getAfterSequence());
+      CountDownLatch cancelled = openWatchCancelled;
+      if (cancelled != null) {
+        ((ServerCallStreamObserver<JobEvent>) reply).setOnCancelHandler(cancelled::countDown);
+        reply.onNext(
+            JobEvent.newBuilder()
+                .setSequence(1)
+                .setQueued(JobEvent.Queued.getDefaultInstance())
+                .build());
+        return;
+      }
       boolean isToBreak = watchesToBreak.getAndDecrement() > 0;
       int sent = 0;
       try {
@@ -439,10 +467,11 @@ public final class ScriptedServer implements AutoCloseable {
 
     @Override
     public void status(StatusRequest request, StreamObserver<ClusterStatus> reply) {
+      statuses.incrementAndGet();
       IntRange range =
           IntRange.newBuilder()
               .setMin(16)
-              .setMax(128)
+              .setMax(largest)
               .setMultipleOf(16)
               .setDefaultValue(64)
               .build();

@@ -9,7 +9,7 @@ import dev.longtake.v1.VideoPreview;
  * overridden.
  */
 public interface JobListener {
-  /** It waits for workers. */
+  /** It waits for workers; its place is told, and when it may start. */
   default void queued(JobEvent.Queued queued) {}
 
   /** It has workers, and a plan. */

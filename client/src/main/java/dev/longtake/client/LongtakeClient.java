@@ -16,6 +16,7 @@ import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.ListJobsRequest;
 import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.ModelRequest;
 import dev.longtake.v1.PreviewsRequest;
 import dev.longtake.v1.StatusRequest;
 import dev.longtake.v1.StreamRequest;
@@ -69,7 +70,7 @@ public final class LongtakeClient implements AutoCloseable {
   private final Duration downloadTimeout;
   private final Duration reconnectTimeout;
   private final Coordinators coordinators;
-  private final ServedModel model = new ServedModel(this::clusterStatus);
+  private final ServedModel model = new ServedModel(this::askForModel);
   private final Executor executor;
 
   /** Where the executor is this client's own. */
@@ -234,9 +235,22 @@ public final class LongtakeClient implements AutoCloseable {
     return new AsyncLongtakeClient(this, executor);
   }
 
-  /** The model that the cluster serves, with its limits and defaults, asked for once; empty until a worker has joined. */
-  public Optional<ModelCard> model() {
+  /**
+   * The model that the cluster serves, with its limits and defaults; asked for once.
+   *
+   * @throws LongtakeClientException NO_WORKERS until a worker has joined
+   */
+  public ModelCard model() {
     return model.card();
+  }
+
+  private ModelCard askForModel() {
+    return call(
+        /* isPatient= */ true,
+        channel ->
+            ClusterGrpc.newBlockingStub(channel)
+                .withDeadlineAfter(callTimeout.toNanos(), TimeUnit.NANOSECONDS)
+                .model(ModelRequest.getDefaultInstance()));
   }
 
   /**

@@ -26,6 +26,7 @@ import dev.longtake.v1.LinkTimes;
 import dev.longtake.v1.ListJobsRequest;
 import dev.longtake.v1.ListJobsResponse;
 import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.ModelRequest;
 import dev.longtake.v1.Plan;
 import dev.longtake.v1.PlanPrediction;
 import dev.longtake.v1.PreviewsRequest;
@@ -98,8 +99,8 @@ public final class ScriptedServer implements AutoCloseable {
   /** Whether every call is refused, as by a coordinator that does not lead. */
   public volatile boolean isStandby;
 
-  /** How often the cluster's status was asked for. */
-  public final AtomicInteger statuses = new AtomicInteger();
+  /** How often the model was asked for. */
+  public final AtomicInteger modelCalls = new AtomicInteger();
 
   /** Of the model's width, height and frames. */
   public volatile int largest = 128;
@@ -457,6 +458,29 @@ public final class ScriptedServer implements AutoCloseable {
     }
   }
 
+  private ModelCard model() {
+    IntRange range =
+        IntRange.newBuilder()
+            .setMin(16)
+            .setMax(largest)
+            .setMultipleOf(16)
+            .setDefaultValue(64)
+            .build();
+    return ModelCard.newBuilder()
+          .setName("demo")
+          .setArchitecture("STDiT3")
+          .setBlocks(8)
+          .setParameters(1_234_567)
+          .setWidth(range)
+          .setHeight(range)
+          .setFrames(range)
+          .setDefaultSteps(30)
+          .setDefaultGuidance(7)
+          .setFps(8)
+          .setMaxTextTokens(32)
+        .build();
+  }
+
   private final class Cluster extends ClusterGrpc.ClusterImplBase {
     @Override
     public void explain(ExplainRequest request, StreamObserver<ExplainResponse> reply) {
@@ -466,31 +490,18 @@ public final class ScriptedServer implements AutoCloseable {
     }
 
     @Override
+    public void model(ModelRequest request, StreamObserver<ModelCard> reply) {
+      modelCalls.incrementAndGet();
+      reply.onNext(ScriptedServer.this.model());
+      reply.onCompleted();
+    }
+
+    @Override
     public void status(StatusRequest request, StreamObserver<ClusterStatus> reply) {
-      statuses.incrementAndGet();
-      IntRange range =
-          IntRange.newBuilder()
-              .setMin(16)
-              .setMax(largest)
-              .setMultipleOf(16)
-              .setDefaultValue(64)
-              .build();
       reply.onNext(
           ClusterStatus.newBuilder()
               .setVersion("0.1.0")
-              .setModel(
-                  ModelCard.newBuilder()
-                      .setName("demo")
-                      .setArchitecture("STDiT3")
-                      .setBlocks(8)
-                      .setParameters(1_234_567)
-                      .setWidth(range)
-                      .setHeight(range)
-                      .setFrames(range)
-                      .setDefaultSteps(30)
-                      .setDefaultGuidance(7)
-                      .setFps(8)
-                      .setMaxTextTokens(32))
+              .setModel(ScriptedServer.this.model())
               .addWorkers(
                   WorkerStatus.newBuilder()
                       .setJobId("j1")

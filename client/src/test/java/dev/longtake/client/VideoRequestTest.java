@@ -138,7 +138,7 @@ class VideoRequestTest {
         VideoRequest.of("a cat").segments(2).overlap(64),
         "long_video.overlap",
         "Expected an overlap of 1 to 63 frames, since segments have 64, but got 64");
-    assertThat(server.statuses).hasValue(5); // once, and again before each later refusal
+    assertThat(server.modelCalls).hasValue(5); // once, and again before each later refusal
   }
 
   @Test
@@ -146,8 +146,8 @@ class VideoRequestTest {
     client.submit(VideoRequest.of("a cat").size(128, 16).build());
     client.submit(VideoRequest.of("a dog").frames(32).build());
     assertThat(server.submitted).hasSize(2);
-    assertThat(server.statuses).hasValue(1);
-    assertThat(client.model().orElseThrow().getName()).isEqualTo("demo");
+    assertThat(server.modelCalls).hasValue(1);
+    assertThat(client.model().getName()).isEqualTo("demo");
   }
 
   @Test
@@ -163,7 +163,7 @@ class VideoRequestTest {
     var token = ContinuationToken.newBuilder().setToken(ByteString.copyFromUtf8("t")).build();
     client.submit(VideoRequest.after(token).segments(2).build());
     assertThat(server.submitted.get(0).getContinuation()).isEqualTo(token.getToken());
-    assertThat(server.statuses).hasValue(0);
+    assertThat(server.modelCalls).hasValue(0);
   }
 
   @Test

@@ -245,12 +245,6 @@ final class SchedulingTest {
                 .filter(JobEvent::hasQueued)
                 .map(event -> event.getQueued().getPosition()))
         .containsExactly(1, 0);
-    assertThat(
-            cluster.watch(asked).stream()
-                .filter(JobEvent::hasQueued)
-                .map(event -> event.getQueued().hasStartsIn()))
-        .as("known once a job is done")
-        .containsExactly(false, true);
   }
 
   @Test

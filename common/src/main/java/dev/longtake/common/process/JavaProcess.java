@@ -19,6 +19,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A Longtake server running as a child process on this JVM's class path.
@@ -34,6 +35,9 @@ public final class JavaProcess implements AutoCloseable {
           "--enable-native-access=ALL-UNNAMED",
           "--add-modules=jdk.incubator.vector",
           "--sun-misc-unsafe-memory-access=allow");
+
+  /** What names the class path among flags. */
+  private static final String CLASS_PATH = "-cp";
 
   /**
    * A terminal sends Ctrl-C to every process in the foreground. The child ignores it, as the JVM keeps an ignored signal
@@ -58,17 +62,24 @@ public final class JavaProcess implements AutoCloseable {
   private final Process process;
   private final Path logFile;
   private final Path argumentFile;
+  private final @Nullable ClassArchive archive;
   private final Thread shutdownHook;
   private final CompletableFuture<ReadyLine> ready = new CompletableFuture<>();
   private String address = "";
   private String metricsAddress = "";
   private String httpUrl = "";
 
-  private JavaProcess(String name, Process process, Path logFile, Path argumentFile) {
+  private JavaProcess(
+      String name,
+      Process process,
+      Path logFile,
+      Path argumentFile,
+      @Nullable ClassArchive archive) {
     this.name = name;
     this.process = process;
     this.logFile = logFile;
     this.argumentFile = argumentFile;
+    this.archive = archive;
     this.shutdownHook = Thread.ofPlatform().name("end-" + name).unstarted(this::end);
   }
 
@@ -77,7 +88,7 @@ public final class JavaProcess implements AutoCloseable {
    *
    * @param name for messages, for example {@code "worker 1"}
    * @param arguments of the main class, without {@code --exit-with-parent}
-   * @param jvmFlags besides {@link #BASE_JVM_FLAGS}
+   * @param jvmFlags besides {@link #BASE_JVM_FLAGS}; {@code -cp} and a class path replace that of this JVM
    * @param logFile where the child's standard error is appended; its folder must exist
    * @param readyTimeout from the start of the process to its READY line
    * @throws LongtakeException PROCESS_DIED when the child ends first, its last log lines in the message
@@ -148,23 +159,27 @@ public final class JavaProcess implements AutoCloseable {
     // glibc's arena for each thread, 64 MiB of address space apiece, would count as resident
     // memory.
     builder.environment().put("MALLOC_ARENA_MAX", "2");
+    var flags = new ArrayList<String>(BASE_JVM_FLAGS);
+    flags.addAll(List.of(CLASS_PATH, System.getProperty("java.class.path")));
+    flags.addAll(jvmFlags);
+    ClassArchive archive =
+        ClassArchive.of(mainClass, flags.get(flags.lastIndexOf(CLASS_PATH) + 1));
+    if (archive != null) {
+      flags.addAll(archive.flags());
+    }
     try {
-      Files.write(argumentFile, argumentLines(jvmFlags), StandardCharsets.UTF_8);
-      return new JavaProcess(name, builder.start(), logFile, argumentFile);
+      Files.write(argumentFile, quoted(flags), StandardCharsets.UTF_8);
+      return new JavaProcess(name, builder.start(), logFile, argumentFile, archive);
     } catch (IOException e) {
       throw new LongtakeException(
           ErrorCode.PROCESS_DIED, "Cannot start %s: %s".formatted(name, e.getMessage()), e);
     }
   }
 
-  /** JVM flags and class path as the launcher's argument files want them: one a line, quoted, backslashes doubled. */
-  private static List<String> argumentLines(List<String> jvmFlags) {
-    var lines = new ArrayList<String>(BASE_JVM_FLAGS);
-    lines.addAll(jvmFlags);
-    lines.add("-cp");
-    lines.add(System.getProperty("java.class.path"));
-    return lines.stream()
-        .map(line -> '"' + line.replace("\\", "\\\\").replace("\"", "\\\"") + '"')
+  /** As the JVM's argument files want it: one flag a line, quoted, backslashes doubled. */
+  private static List<String> quoted(List<String> flags) {
+    return flags.stream()
+        .map(flag -> '"' + flag.replace("\\", "\\\\").replace("\"", "\\\"") + '"')
         .toList();
   }
 
@@ -314,6 +329,9 @@ public final class JavaProcess implements AutoCloseable {
       Runtime.getRuntime().removeShutdownHook(shutdownHook);
     } catch (IllegalStateException e) {
       // Shutting down: the hook runs or ran, and finds the child gone.
+    }
+    if (archive != null) {
+      archive.close(!process.isAlive() && process.exitValue() == 0);
     }
     try {
       Files.deleteIfExists(argumentFile);

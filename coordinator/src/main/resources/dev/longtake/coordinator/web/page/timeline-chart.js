@@ -7,6 +7,7 @@ import { span as duration } from './format.js';
 const WHOLE_PX = 16;
 const PART_PX = 9;
 const GAP_PX = 2;
+const LABEL_PX = 72;
 /** Drawn in this order, so that what is short and matters is on top. */
 const KINDS = ['idle', 'wait', 'other', 'compute', 'exchange'];
 
@@ -180,6 +181,8 @@ function ticks(step, widthPx) {
   for (let at = 0; at <= all * 0.95; at += each) {
     const mark = h('span', { text: at === 0 ? '0' : duration(at) });
     mark.style.left = `${(100 * at) / all}%`;
+    // A label that would stick out stands before its mark.
+    mark.classList.toggle('before', (1 - at / all) * widthPx < LABEL_PX);
     marks.push(mark);
   }
   return marks;

@@ -20,7 +20,6 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 
 /**
  * Two coordinators on one database and one folder, and two workers and a client that know both, as processes of their own. The first
@@ -88,7 +87,7 @@ final class FailoverCluster implements AutoCloseable {
             databaseUrl,
             "--lease",
             LEASE),
-        withTemporaryFiles(LocalCluster.COORDINATOR_FLAGS),
+        ServerFlags.coordinator(folder),
         log(name),
         START_TIMEOUT);
   }
@@ -106,13 +105,9 @@ final class FailoverCluster implements AutoCloseable {
             id,
             "--threads",
             "1"),
-        withTemporaryFiles(LocalCluster.WORKER_FLAGS),
+        ServerFlags.worker(folder),
         log(id),
         START_TIMEOUT);
-  }
-
-  private List<String> withTemporaryFiles(List<String> flags) {
-    return Stream.concat(flags.stream(), Stream.of("-Djava.io.tmpdir=" + folder)).toList();
   }
 
   private Path log(String name) {

@@ -90,7 +90,7 @@ final class TestCluster implements AutoCloseable {
             both(
                 List.of("--port", "0", "--data", folder.resolve("data").toString()),
                 coordinatorOptions),
-            withTemporaryFiles(folder, LocalCluster.COORDINATOR_FLAGS),
+            ServerFlags.coordinator(folder),
             folder.resolve("coordinator.log"),
             START_TIMEOUT);
     var cluster =
@@ -150,13 +150,9 @@ final class TestCluster implements AutoCloseable {
                 "--threads",
                 "1"),
             both(workerOptions, more)),
-        withTemporaryFiles(folder, LocalCluster.WORKER_FLAGS),
+        ServerFlags.worker(folder),
         folder.resolve(id + ".log"),
         START_TIMEOUT);
-  }
-
-  private static List<String> withTemporaryFiles(Path folder, List<String> flags) {
-    return both(flags, List.of("-Djava.io.tmpdir=" + folder));
   }
 
   private static List<String> both(List<String> first, List<String> second) {

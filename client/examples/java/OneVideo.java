@@ -1,5 +1,5 @@
 import dev.longtake.client.LongtakeClient;
-import dev.longtake.v1.GenerationRequest;
+import dev.longtake.client.VideoRequest;
 import dev.longtake.v1.Job;
 import java.nio.file.Path;
 
@@ -7,7 +7,7 @@ import java.nio.file.Path;
 public class OneVideo {
   public static void main(String[] arguments) {
     try (var client = LongtakeClient.builder().address(arguments[0]).build()) {
-      Job job = client.submit(GenerationRequest.newBuilder().setPrompt(arguments[1]).build());
+      Job job = client.submit(VideoRequest.of(arguments[1]).build());
       job = client.watch(job.getId(), event -> System.out.println(event.getEventCase()));
       client.download(job.getId(), Path.of(arguments[2]));
       System.out.println("SHA-256 " + job.getVideo().getSha256());

@@ -1,6 +1,8 @@
 package dev.longtake.client;
 
 import io.grpc.Channel;
+import io.grpc.ClientInterceptor;
+import io.grpc.ClientInterceptors;
 import io.grpc.ManagedChannel;
 import io.grpc.netty.NettyChannelBuilder;
 import io.netty.handler.ssl.SslContext;
@@ -28,13 +30,23 @@ final class Coordinators implements AutoCloseable {
    * @param addresses {@code host:port} each, at least one
    * @param tls null for plain text
    * @param apiKey shown with every call; empty for none
+   * @param interceptors of every call, the first one first
    * @throws LongtakeClientException INVALID_REQUEST when one of them is none
    */
-  Coordinators(List<String> addresses, @Nullable SslContext tls, String apiKey) {
+  Coordinators(
+      List<String> addresses,
+      @Nullable SslContext tls,
+      String apiKey,
+      List<ClientInterceptor> interceptors) {
     addresses.forEach(Coordinators::requireAddress);
     this.addresses = List.copyOf(addresses);
     this.channels = addresses.stream().map(address -> connect(address, tls)).toList();
-    this.calls = channels.stream().map(channel -> ApiKey.with(apiKey, channel)).toList();
+    this.calls =
+        channels.stream()
+            .map(channel ->
+                ClientInterceptors.interceptForward(
+                    ApiKey.with(apiKey, channel), interceptors))
+            .toList();
   }
 
   private static int port(String address) {

@@ -15,6 +15,8 @@ import dev.longtake.v1.GetJobRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.ListJobsRequest;
+import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.ModelRequest;
 import dev.longtake.v1.PreviewsRequest;
 import dev.longtake.v1.StatusRequest;
 import dev.longtake.v1.StreamRequest;
@@ -26,16 +28,22 @@ import dev.longtake.v1.VideoPreview;
 import dev.longtake.v1.WatchRequest;
 import dev.longtake.v1.WorkerStatus;
 import io.grpc.Channel;
+import io.grpc.ClientInterceptor;
 import io.grpc.Context;
 import io.grpc.StatusRuntimeException;
 import io.netty.handler.ssl.SslContext;
 import java.io.OutputStream;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -47,14 +55,14 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>{@code
  * try (var client = LongtakeClient.builder().address("127.0.0.1:7400").build()) {
- *   Job job = client.submit(GenerationRequest.newBuilder().setPrompt("a red circle moving right").build());
+ *   Job job = client.submit(VideoRequest.of("a red circle moving right").build());
  *   client.watch(job.getId(), event -> System.out.println(event.getEventCase()));
  *   client.download(job.getId(), Path.of("circle.mp4"));
  * }
  * }</pre>
  *
  * <p>All methods may be called from any thread and block it until they are done; each has a deadline. They throw {@link
- * LongtakeClientException} and nothing else.
+ * LongtakeClientException} and nothing else. {@link #async()} has the same calls without waiting.
  */
 public final class LongtakeClient implements AutoCloseable {
   private final Duration callTimeout;
@@ -62,6 +70,11 @@ public final class LongtakeClient implements AutoCloseable {
   private final Duration downloadTimeout;
   private final Duration reconnectTimeout;
   private final Coordinators coordinators;
+  private final ServedModel model = new ServedModel(this::askForModel);
+  private final Executor executor;
+
+  /** Where the executor is this client's own. */
+  private final Optional<ExecutorService> ownThreads;
 
   /** Counted down by {@link #close()}, so that nobody goes on waiting to reconnect. */
   private final CountDownLatch closed = new CountDownLatch(1);
@@ -76,7 +89,21 @@ public final class LongtakeClient implements AutoCloseable {
     this.watchTimeout = builder.watchTimeout;
     this.downloadTimeout = builder.downloadTimeout;
     this.reconnectTimeout = builder.reconnectTimeout;
-    this.coordinators = new Coordinators(builder.addresses, builder.tls, builder.apiKey);
+    this.coordinators =
+        new Coordinators(builder.addresses, builder.tls, builder.apiKey, builder.interceptors);
+    Executor given = builder.executor;
+    this.ownThreads =
+        given == null
+            ? Optional.of(Executors.newCachedThreadPool(LongtakeClient::thread))
+            : Optional.empty();
+    this.executor = given == null ? ownThreads.orElseThrow() : given;
+  }
+
+  /** A daemon: a call that is forgotten does not keep the application from ending. */
+  private static Thread thread(Runnable task) {
+    Thread thread = new Thread(task, "longtake-client");
+    thread.setDaemon(true);
+    return thread;
   }
 
   public static Builder builder() {
@@ -92,6 +119,8 @@ public final class LongtakeClient implements AutoCloseable {
     private Duration reconnectTimeout = Duration.ofMinutes(2);
     private @Nullable SslContext tls;
     private String apiKey = "";
+    private final List<ClientInterceptor> interceptors = new ArrayList<>();
+    private @Nullable Executor executor;
 
     private Builder() {}
 
@@ -144,6 +173,21 @@ public final class LongtakeClient implements AutoCloseable {
       return this;
     }
 
+    /** Sees every call to every coordinator, for example to trace or to count it; the first one added sees a call first. */
+    public Builder interceptor(ClientInterceptor interceptor) {
+      interceptors.add(interceptor);
+      return this;
+    }
+
+    /**
+     * Runs the calls of {@link #async()}, one thread for each until it is done; the caller's to shut down. Default: a thread of the client's
+     * own for each. On a JVM that has them, virtual threads serve well.
+     */
+    public Builder executor(Executor executor) {
+      this.executor = executor;
+      return this;
+    }
+
     /** For each call that answers at once; default 30 s. */
     public Builder callTimeout(Duration callTimeout) {
       this.callTimeout = callTimeout;
@@ -184,6 +228,41 @@ public final class LongtakeClient implements AutoCloseable {
   /** The coordinator's {@code host:port}; of several, with commas. */
   public String address() {
     return coordinators.addresses();
+  }
+
+  /** The same calls without waiting. */
+  public AsyncLongtakeClient async() {
+    return new AsyncLongtakeClient(this, executor);
+  }
+
+  /**
+   * The model that the cluster serves, with its limits and defaults; asked for once.
+   *
+   * @throws LongtakeClientException NO_WORKERS until a worker has joined
+   */
+  public ModelCard model() {
+    return model.card();
+  }
+
+  private ModelCard askForModel() {
+    return call(
+        /* isPatient= */ true,
+        channel ->
+            ClusterGrpc.newBlockingStub(channel)
+                .withDeadlineAfter(callTimeout.toNanos(), TimeUnit.NANOSECONDS)
+                .model(ModelRequest.getDefaultInstance()));
+  }
+
+  /**
+   * Checks a request against the model's limits, and queues a job. A submission whose answer was lost is made again, and still makes one
+   * job.
+   *
+   * @throws LongtakeClientException INVALID_REQUEST, with the field, when it is outside the limits; nothing was sent then, unless only the
+   *     coordinator could know
+   */
+  public Job submit(VideoRequest request) {
+    model.check(request.message());
+    return submit(request.message());
   }
 
   /**
@@ -365,6 +444,7 @@ public final class LongtakeClient implements AutoCloseable {
   public void close() {
     closed.countDown();
     coordinators.close();
+    ownThreads.ifPresent(ExecutorService::shutdown);
   }
 
   /** One stream of events, ended by cancelling {@code context}. */

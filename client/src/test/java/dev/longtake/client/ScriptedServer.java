@@ -26,6 +26,7 @@ import dev.longtake.v1.LinkTimes;
 import dev.longtake.v1.ListJobsRequest;
 import dev.longtake.v1.ListJobsResponse;
 import dev.longtake.v1.ModelCard;
+import dev.longtake.v1.ModelRequest;
 import dev.longtake.v1.Plan;
 import dev.longtake.v1.PlanPrediction;
 import dev.longtake.v1.PreviewsRequest;
@@ -52,6 +53,7 @@ import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.StatusProto;
+import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -63,8 +65,10 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /** A coordinator that has one finished job, and breaks as the test asks. */
 public final class ScriptedServer implements AutoCloseable {
@@ -94,6 +98,17 @@ public final class ScriptedServer implements AutoCloseable {
 
   /** Whether every call is refused, as by a coordinator that does not lead. */
   public volatile boolean isStandby;
+
+  /** How often the model was asked for. */
+  public final AtomicInteger modelCalls = new AtomicInteger();
+
+  /** Of the model's width, height and frames. */
+  public volatile int largest = 128;
+
+  public volatile int previewEvery;
+
+  /** Counted down when a watch that stays open was cancelled; null: watches end with their job. */
+  public volatile @Nullable CountDownLatch openWatchCancelled;
 
   /** Run before a watch breaks. */
   public volatile Runnable onWatchBreaks = () -> {};
@@ -136,7 +151,11 @@ public final class ScriptedServer implements AutoCloseable {
             .setPlan(plan())
             .addWorkerIds("w1")
             .addWorkerIds("w2");
-    job.getRequestBuilder().setPrompt("a cat").setSeed(-1).setSteps(STEPS);
+    job.getRequestBuilder()
+        .setPrompt("a cat")
+        .setSeed(-1)
+        .setSteps(STEPS)
+        .setPreviewEvery(previewEvery);
     switch (endState) {
       case JOB_STATE_DONE ->
           job.setVideo(
@@ -317,6 +336,16 @@ public final class ScriptedServer implements AutoCloseable {
     @Override
     public void watch(WatchRequest request, StreamObserver<JobEvent> reply) {
       watchSequences.add(request.getAfterSequence());
+      CountDownLatch cancelled = openWatchCancelled;
+      if (cancelled != null) {
+        ((ServerCallStreamObserver<JobEvent>) reply).setOnCancelHandler(cancelled::countDown);
+        reply.onNext(
+            JobEvent.newBuilder()
+                .setSequence(1)
+                .setQueued(JobEvent.Queued.getDefaultInstance())
+                .build());
+        return;
+      }
       boolean isToBreak = watchesToBreak.getAndDecrement() > 0;
       int sent = 0;
       try {
@@ -429,6 +458,29 @@ public final class ScriptedServer implements AutoCloseable {
     }
   }
 
+  private ModelCard model() {
+    IntRange range =
+        IntRange.newBuilder()
+            .setMin(16)
+            .setMax(largest)
+            .setMultipleOf(16)
+            .setDefaultValue(64)
+            .build();
+    return ModelCard.newBuilder()
+          .setName("demo")
+          .setArchitecture("STDiT3")
+          .setBlocks(8)
+          .setParameters(1_234_567)
+          .setWidth(range)
+          .setHeight(range)
+          .setFrames(range)
+          .setDefaultSteps(30)
+          .setDefaultGuidance(7)
+          .setFps(8)
+          .setMaxTextTokens(32)
+        .build();
+  }
+
   private final class Cluster extends ClusterGrpc.ClusterImplBase {
     @Override
     public void explain(ExplainRequest request, StreamObserver<ExplainResponse> reply) {
@@ -438,30 +490,18 @@ public final class ScriptedServer implements AutoCloseable {
     }
 
     @Override
+    public void model(ModelRequest request, StreamObserver<ModelCard> reply) {
+      modelCalls.incrementAndGet();
+      reply.onNext(ScriptedServer.this.model());
+      reply.onCompleted();
+    }
+
+    @Override
     public void status(StatusRequest request, StreamObserver<ClusterStatus> reply) {
-      IntRange range =
-          IntRange.newBuilder()
-              .setMin(16)
-              .setMax(128)
-              .setMultipleOf(16)
-              .setDefaultValue(64)
-              .build();
       reply.onNext(
           ClusterStatus.newBuilder()
               .setVersion("0.1.0")
-              .setModel(
-                  ModelCard.newBuilder()
-                      .setName("demo")
-                      .setArchitecture("STDiT3")
-                      .setBlocks(8)
-                      .setParameters(1_234_567)
-                      .setWidth(range)
-                      .setHeight(range)
-                      .setFrames(range)
-                      .setDefaultSteps(30)
-                      .setDefaultGuidance(7)
-                      .setFps(8)
-                      .setMaxTextTokens(32))
+              .setModel(ScriptedServer.this.model())
               .addWorkers(
                   WorkerStatus.newBuilder()
                       .setJobId("j1")

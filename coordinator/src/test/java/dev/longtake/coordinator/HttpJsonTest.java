@@ -201,6 +201,15 @@ final class HttpJsonTest {
   }
 
   @Test
+  void shouldRefuseAParameterWhenItsNameIsTooDeep() {
+    HttpApi.Answer answer = http.get("/api/Cluster/Status?a" + ".a".repeat(3000) + "=1");
+    assertThat(answer.status()).isEqualTo(400);
+    assertThat(answer.error().get("message").getAsString())
+        .endsWith("a parameter's name has 3001 parts, and at most 100 are allowed");
+    assertThat(http.get("/api/Cluster/Status").status()).isEqualTo(200);
+  }
+
+  @Test
   void shouldGoOnWhereAWatcherWasWhenItSaysTheLastEvent() throws Exception {
     String watch = "/api/Generation/Watch?jobId=" + done().getId();
     Answer all = http.get(watch);

@@ -28,9 +28,13 @@ final class Aside {
    *
    * @throws LongtakeClientException what went wrong
    */
-  void await() throws InterruptedException {
+  void await() {
     try {
       done.get();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new LongtakeClientException(
+          LongtakeClientException.CANCELED, "Interrupted while the job was watched");
     } catch (ExecutionException e) {
       if (e.getCause() instanceof LongtakeClientException failure) {
         throw failure;

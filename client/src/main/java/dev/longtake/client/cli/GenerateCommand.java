@@ -69,7 +69,8 @@ public final class GenerateCommand implements Callable<Integer> {
     String text = prompt == null ? "" : prompt;
     Path file = out == null ? OutputFile.forPrompt(text) : out;
     try (LongtakeClient client = coordinator.connect()) {
-      var run = new GenerationRun(client, ProgressBar.onStandardError());
+      ProgressBar progress = ProgressBar.onStandardError();
+      var run = new GenerationRun(client, progress);
       Thread cancelOnInterrupt = new Thread(() -> cancel(run), "cancel-job");
       Runtime.getRuntime().addShutdownHook(cancelOnInterrupt);
       GenerationReport report;
@@ -81,7 +82,7 @@ public final class GenerateCommand implements Callable<Integer> {
             run.run(
                 beginning.apply(submit.toSubmit(request)),
                 file,
-                jobId -> whileMade.start(client, jobId),
+                jobId -> whileMade.start(client, jobId, progress),
                 List.of());
       } finally {
         removeHook(cancelOnInterrupt);

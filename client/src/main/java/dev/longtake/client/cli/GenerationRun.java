@@ -56,10 +56,6 @@ public final class GenerationRun {
       for (Aside aside : asides) {
         aside.await();
       }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new LongtakeClientException(
-          LongtakeClientException.CANCELED, "Interrupted while the video was streamed");
     } finally {
       runningJobId.set("");
       progress.finish();

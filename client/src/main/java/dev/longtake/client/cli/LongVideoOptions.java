@@ -104,7 +104,7 @@ public final class LongVideoOptions {
     if (!(seconds > 0 && seconds < 1e6)) {
       throw invalid("Expected --seconds of more than 0, but got " + seconds);
     }
-    ModelCard model = client.clusterStatus().getModel();
+    ModelCard model = client.model();
     int frames = request.hasFrames() ? request.getFrames() : model.getFrames().getDefaultValue();
     int shown = Math.max(1, frames - (overlap == null ? frames / 2 : overlap));
     double later = Math.ceil((seconds * model.getFps() - frames) / shown);

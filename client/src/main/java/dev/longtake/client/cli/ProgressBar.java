@@ -7,11 +7,14 @@ import java.util.function.LongSupplier;
 
 /**
  * A job's progress on one line: a bar, the step, the time passed and left, the plan in use. On a terminal the line is
- * redrawn in place; elsewhere (a file, a pipe) a line is printed each tenth of the way. Not thread-safe.
+ * redrawn in place; elsewhere (a file, a pipe) a line is printed each tenth of the way. Thread-safe.
  */
 public final class ProgressBar {
   private static final int BAR_CHARACTERS = 24;
   private static final int LINES_WITHOUT_TERMINAL = 10;
+
+  /** Begins what a terminal does (ECMA-48). */
+  private static final char ESCAPE = '\u001b';
 
   private final PrintWriter out;
   private final boolean isTerminal;
@@ -23,6 +26,8 @@ public final class ProgressBar {
   private int lastTenth;
   private int segments = 1;
   private int drawnCharacters;
+  private String drawn = "";
+  private int pictureRows;
 
   /**
    * A bar that shows nothing yet; time counts from now.
@@ -52,7 +57,7 @@ public final class ProgressBar {
   }
 
   /** Shows what happens before or after the steps, for example {@code "starting 2 workers"}. */
-  public void phase(String what) {
+  public synchronized void phase(String what) {
     if (!what.equals(lastPhase)) {
       lastPhase = what;
       if (isTerminal) {
@@ -64,11 +69,10 @@ public final class ProgressBar {
   }
 
   /** Shows what the event tells. */
-  public void update(JobEvent event) {
+  public synchronized void update(JobEvent event) {
     switch (event.getEventCase()) {
       case QUEUED -> {
-        int position = event.getQueued().getPosition();
-        phase(position == 0 ? "queued" : "queued behind %d jobs".formatted(position));
+        phase(queued(event.getQueued()));
       }
       case PLANNED -> {
         plan = Texts.plan(event.getPlanned().getPlan());
@@ -104,6 +108,15 @@ public final class ProgressBar {
     }
   }
 
+  private static String queued(JobEvent.Queued queued) {
+    String place =
+        queued.getPosition() == 0
+            ? "queued"
+            : "queued behind %d jobs".formatted(queued.getPosition());
+    double seconds = Texts.seconds(queued.getStartsIn());
+    return seconds > 0 ? "%s, starts in about %s".formatted(place, Texts.clock(seconds)) : place;
+  }
+
   private void advance(String unit, int done, int all, String left) {
     int total = Math.max(1, all);
     int tenth = (int) ((long) done * LINES_WITHOUT_TERMINAL / total);
@@ -135,6 +148,7 @@ public final class ProgressBar {
     out.print("\r" + shown + " ".repeat(Math.max(0, drawnCharacters - shown.length())));
     out.flush();
     drawnCharacters = shown.length();
+    drawn = line;
   }
 
   private void printLine(String line) {
@@ -142,8 +156,28 @@ public final class ProgressBar {
     out.flush();
   }
 
+  /**
+   * Shows a picture above the bar, in place of the last one; for a terminal.
+   *
+   * @param sequence draws it from the cursor to the right and below, and may leave the cursor anywhere
+   * @param rows its height in lines, the same for each picture
+   */
+  synchronized void picture(String sequence, int rows) {
+    StringBuilder text = new StringBuilder("\r").append(ESCAPE).append("[K");
+    if (pictureRows == 0) {
+      // Scrolls, where the picture would end below the last line.
+      text.append("\n".repeat(rows));
+    }
+    text.append("%s[%dA%s7".formatted(ESCAPE, rows, ESCAPE)).append(sequence);
+    text.append("%s8%s[%dB\r".formatted(ESCAPE, ESCAPE, rows));
+    out.print(text);
+    pictureRows = rows;
+    drawnCharacters = 0;
+    redraw(drawn);
+  }
+
   /** Ends the line, so that what is printed next starts on its own; harmless when called again. */
-  public void finish() {
+  public synchronized void finish() {
     if (drawnCharacters > 0) {
       out.println();
       out.flush();

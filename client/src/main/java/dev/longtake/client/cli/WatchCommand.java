@@ -6,6 +6,7 @@ import dev.longtake.client.LongtakeClient;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -41,6 +42,13 @@ public final class WatchCommand implements Callable<Integer> {
       description = "Print every event as a line of JSON, with the names of longtake.v1.JobEvent.")
   boolean isJson;
 
+  @Option(
+      names = "--show",
+      description =
+          "Show the job's previews in the terminal, if its request asked for some (see 'generate"
+              + " --preview-every').")
+  boolean isShown;
+
   @Override
   public Integer call() {
     try (LongtakeClient client = coordinator.connect()) {
@@ -55,10 +63,22 @@ public final class WatchCommand implements Callable<Integer> {
   private Job watch(LongtakeClient client) {
     ProgressBar progress = ProgressBar.onStandardError();
     try {
-      return client.watch(jobId, progress::update);
+      List<Aside> asides = isShown ? List.of(show(client, progress)) : List.of();
+      Job ended = client.watch(jobId, progress::update);
+      asides.forEach(Aside::await);
+      return ended;
     } finally {
       progress.finish();
     }
+  }
+
+  private Aside show(LongtakeClient client, ProgressBar progress) {
+    TerminalPictures pictures = TerminalPictures.onStandardError();
+    return Aside.start(
+        "previews",
+        () ->
+            client.previews(
+                jobId, newest -> pictures.show(newest.getPng().toByteArray(), progress)));
   }
 
   private void print(JobEvent event) {

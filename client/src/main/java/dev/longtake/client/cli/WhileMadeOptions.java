@@ -32,17 +32,29 @@ final class WhileMadeOptions {
   @Nullable Path preview;
 
   @Option(
+      names = "--show",
+      description = {
+        "Show the previews in the terminal: one with kitty's or iTerm2's pictures, or with 24-bit",
+        "colours."
+      })
+  boolean isShown;
+
+  @Option(
       names = "--preview-every",
       paramLabel = "N",
       defaultValue = "5",
       description = "Steps from one preview to the next (default: ${DEFAULT-VALUE}).")
   int previewEvery = 5;
 
+  private @Nullable TerminalPictures pictures;
+
   GenerationRequest apply(GenerationRequest request) {
-    return preview == null ? request : request.toBuilder().setPreviewEvery(previewEvery).build();
+    return preview == null && !isShown
+        ? request
+        : request.toBuilder().setPreviewEvery(previewEvery).build();
   }
 
-  /** Checks the files, before a job is submitted for nothing. */
+  /** Checks the files and the terminal, before a job is submitted for nothing. */
   void prepare() {
     if (stream != null && !isStandardOutput(stream)) {
       OutputFile.prepare(stream);
@@ -50,25 +62,35 @@ final class WhileMadeOptions {
     if (preview != null) {
       OutputFile.prepare(preview);
     }
+    if (isShown) {
+      pictures = TerminalPictures.onStandardError();
+    }
   }
 
-  /** Begins to write what comes of the job; each ends with it. */
-  List<Aside> start(LongtakeClient client, String jobId) {
+  /** Begins to write and show what comes of the job; each ends with it. */
+  List<Aside> start(LongtakeClient client, String jobId, ProgressBar progress) {
     List<Aside> started = new ArrayList<>();
     Path streamed = stream;
     if (streamed != null) {
       started.add(Aside.start("stream", () -> stream(client, jobId, streamed)));
     }
-    Path picture = preview;
-    if (picture != null) {
+    if (preview != null || pictures != null) {
       started.add(
           Aside.start(
               "previews",
               () ->
-                  client.previews(
-                      jobId, newest -> replace(picture, newest.getPng().toByteArray()))));
+                  client.previews(jobId, newest -> show(newest.getPng().toByteArray(), progress))));
     }
     return started;
+  }
+
+  private void show(byte[] png, ProgressBar progress) {
+    if (preview != null) {
+      replace(preview, png);
+    }
+    if (pictures != null) {
+      pictures.show(png, progress);
+    }
   }
 
   private static boolean isStandardOutput(Path file) {

@@ -95,6 +95,25 @@ class ProgressBarTest {
   }
 
   @Test
+  void shouldTellThePlaceAndTheStartWhenTheJobWaits() {
+    ProgressBar bar = bar(true, 100);
+    bar.update(queued(JobEvent.Queued.newBuilder().setPosition(3)));
+    assertThat(lastDrawn()).isEqualTo("queued behind 3 jobs ...");
+    bar.update(
+        queued(
+            JobEvent.Queued.newBuilder()
+                .setPosition(2)
+                .setStartsIn(Duration.newBuilder().setSeconds(75))));
+    assertThat(lastDrawn()).isEqualTo("queued behind 2 jobs, starts in about 1:15 ...");
+    bar.update(queued(JobEvent.Queued.newBuilder()));
+    assertThat(lastDrawn()).startsWith("queued ... ");
+  }
+
+  private static JobEvent queued(JobEvent.Queued.Builder queued) {
+    return JobEvent.newBuilder().setQueued(queued).build();
+  }
+
+  @Test
   void shouldStayOnOneLineWhenTheTerminalIsNarrow() {
     ProgressBar bar = bar(true, 20);
     bar.update(step(1, 2, 3));

@@ -12,6 +12,8 @@ import dev.longtake.coordinator.jobs.NewJob.GivenBeginning;
 import dev.longtake.coordinator.jobs.Segments;
 import dev.longtake.coordinator.planner.Clips;
 import dev.longtake.coordinator.video.MediaReader;
+import dev.longtake.limits.LongVideoLimits;
+import dev.longtake.limits.RequestLimits;
 import dev.longtake.v1.Beginning;
 import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.Continuation;
@@ -28,7 +30,6 @@ import java.util.Optional;
 
 /** What videos begin with: nothing, a picture, another video, or the end of another job's. */
 final class Beginnings {
-  private static final int MAX_MEDIA_BYTES = 32 << 20;
   private static final int FRAME_AXIS = 2;
 
   private final Fleet fleet;
@@ -97,14 +98,9 @@ final class Beginnings {
   }
 
   private GivenBeginning ofMedia(ByteString bytes, GenerationRequest request, ModelCard card) {
-    if (bytes.size() > MAX_MEDIA_BYTES) {
-      throw invalidField(
-          "media",
-          "Expected a picture or video of at most %d MiB, but got %d bytes; cut the video to its last seconds"
-              .formatted(MAX_MEDIA_BYTES >> 20, bytes.size()));
-    }
+    RequestValidator.require(() -> RequestLimits.checkMedia(bytes.size()));
     Segments segments = new Segments(request, Beginning.getDefaultInstance());
-    if (!Segments.areFor(card) || segments.overlap() < 1) {
+    if (!LongVideoLimits.canBeginWithFrames(card) || segments.overlap() < 1) {
       throw invalidField(
           "media",
           "Expected a clip of at least 2 frames and a model whose sampler can keep given frames (rectified flow, ancestral), but got %d frames and %s; leave media out"

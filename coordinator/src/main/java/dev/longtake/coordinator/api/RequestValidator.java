@@ -7,24 +7,19 @@ import dev.longtake.common.plan.Plans;
 import dev.longtake.common.plan.WireFormat;
 import dev.longtake.coordinator.planner.Clips;
 import dev.longtake.coordinator.video.VideoFormat;
+import dev.longtake.limits.InvalidFieldException;
+import dev.longtake.limits.LongVideoLimits;
+import dev.longtake.limits.RequestLimits;
 import dev.longtake.v1.GenerationRequest;
-import dev.longtake.v1.IntRange;
+import dev.longtake.v1.Handover;
+import dev.longtake.v1.LongVideo;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Precision;
 import java.util.random.RandomGenerator;
 
 /** Checks a request against the model and fills in every default, so that the result can be sent again as it is. */
 final class RequestValidator {
-  private static final int MAX_STEPS = 1000;
-  private static final double MAX_GUIDANCE = 100;
-  private static final int MAX_UPSCALE = 16;
   private static final int DEFAULT_UPSCALE = 1;
-
-  /** No tokenizer makes so few tokens of so much text; it keeps absurd prompts away from the workers. */
-  private static final int MAX_PROMPT_CHARS = 32_768;
-
-  /** Open-Sora's timestep transform counts blocks of 17 frames: below that it divides zero by zero. */
-  private static final int TRANSFORM_BLOCK_FRAMES = 17;
 
   private final RandomGenerator seeds;
 
@@ -40,8 +35,8 @@ final class RequestValidator {
    */
   GenerationRequest complete(GenerationRequest request, ModelCard card) {
     Clips.requirePlannable(card);
-    requirePrompt("prompt", request.getPrompt(), card);
-    return completeWithoutPrompt(request, card);
+    require(() -> RequestLimits.check(request, card));
+    return withDefaults(request, card);
   }
 
   /**
@@ -51,36 +46,42 @@ final class RequestValidator {
    */
   GenerationRequest completeWithoutPrompt(GenerationRequest request, ModelCard card) {
     Clips.requirePlannable(card);
-    GenerationRequest.Builder full = request.toBuilder();
-    full.setWidth(within("width", request.hasWidth(), request.getWidth(), card.getWidth(), card));
-    full.setHeight(
-        within("height", request.hasHeight(), request.getHeight(), card.getHeight(), card));
-    full.setFrames(
-        within("frames", request.hasFrames(), request.getFrames(), card.getFrames(), card));
-    requireTransformable(full.getFrames(), card);
-    if (request.hasLongVideo()) {
-      full.setLongVideo(LongVideos.complete(request.getLongVideo(), full.getFrames(), card));
+    require(() -> RequestLimits.checkWithoutPrompt(request, card));
+    return withDefaults(request, card);
+  }
+
+  /**
+   * Runs a check of the limits that clients know, too.
+   *
+   * @throws LongtakeException INVALID_REQUEST naming the field
+   */
+  static void require(Runnable check) {
+    try {
+      check.run();
+    } catch (InvalidFieldException e) {
+      throw invalidField(e.field(), e.getMessage());
     }
-    full.setSteps(
-        between(
-            "steps", request.hasSteps() ? request.getSteps() : card.getDefaultSteps(), MAX_STEPS));
-    full.setGuidance(
-        guidance(request.hasGuidance() ? request.getGuidance() : card.getDefaultGuidance()));
-    full.setUpscale(
-        between(
-            "upscale", request.hasUpscale() ? request.getUpscale() : DEFAULT_UPSCALE, MAX_UPSCALE));
+  }
+
+  private GenerationRequest withDefaults(GenerationRequest request, ModelCard card) {
+    GenerationRequest.Builder full = request.toBuilder();
+    full.setWidth(request.hasWidth() ? request.getWidth() : card.getWidth().getDefaultValue());
+    full.setHeight(request.hasHeight() ? request.getHeight() : card.getHeight().getDefaultValue());
+    full.setFrames(request.hasFrames() ? request.getFrames() : card.getFrames().getDefaultValue());
+    if (request.hasLongVideo()) {
+      full.setLongVideo(withDefaults(request.getLongVideo(), full.getFrames()));
+    }
+    full.setSteps(request.hasSteps() ? request.getSteps() : card.getDefaultSteps());
+    full.setGuidance(request.hasGuidance() ? request.getGuidance() : card.getDefaultGuidance());
+    full.setUpscale(request.hasUpscale() ? request.getUpscale() : DEFAULT_UPSCALE);
     new VideoFormat(full.getWidth(), full.getHeight(), full.getUpscale(), card.getFps())
         .problem()
         .ifPresent(problem -> {
           throw invalidField("upscale", problem);
         });
-    if (request.getPreviewEvery() < 0) {
-      throw invalidField(
-          "preview_every",
-          "Expected preview_every of 0 (none) or a number of steps, but got %d"
-              .formatted(request.getPreviewEvery()));
+    if (request.getPrecision() == Precision.PRECISION_UNSPECIFIED) {
+      full.setPrecision(Precision.PRECISION_F32);
     }
-    full.setPrecision(precision(request));
     full.setWireFormat(Plans.message(wireFormat(request)));
     if (request.hasPlan()) {
       full.setPlan(
@@ -94,67 +95,15 @@ final class RequestValidator {
     return full.build();
   }
 
-  static void requirePrompt(String field, String prompt, ModelCard card) {
-    if (prompt.isBlank()) {
-      throw invalidField(
-          field,
-          "Expected a prompt of 1 to %d tokens, but it is empty; say what the video shows"
-              .formatted(card.getMaxTextTokens()));
+  private static LongVideo withDefaults(LongVideo video, int frames) {
+    LongVideo.Builder full = video.toBuilder();
+    if (!video.hasOverlap()) {
+      full.setOverlap(LongVideoLimits.defaultOverlap(frames));
     }
-    if (prompt.length() > MAX_PROMPT_CHARS) {
-      throw invalidField(
-          field,
-          "Expected a prompt of 1 to %d tokens, but it has %d characters; shorten it"
-              .formatted(card.getMaxTextTokens(), prompt.length()));
+    if (video.getHandover() == Handover.HANDOVER_UNSPECIFIED) {
+      full.setHandover(Handover.HANDOVER_LATENTS);
     }
-  }
-
-  private static int within(
-      String field, boolean present, int value, IntRange range, ModelCard card) {
-    if (!present) {
-      return range.getDefaultValue();
-    }
-    int multiple = Math.max(1, range.getMultipleOf());
-    if (value < range.getMin() || value > range.getMax() || value % multiple != 0) {
-      throw invalidField(
-          field,
-          "Expected a %s of %d to %d%s for the model %s, but got %d"
-              .formatted(
-                  field,
-                  range.getMin(),
-                  range.getMax(),
-                  multiple == 1 ? "" : " in multiples of " + multiple,
-                  card.getName(),
-                  value));
-    }
-    return value;
-  }
-
-  private static void requireTransformable(int frames, ModelCard card) {
-    if (card.getTimestepTransform() && frames > 1 && frames < TRANSFORM_BLOCK_FRAMES) {
-      throw invalidField(
-          "frames",
-          "Expected 1 frame or at least %d for the model %s, whose timestep transform is undefined between, but got %d"
-              .formatted(TRANSFORM_BLOCK_FRAMES, card.getName(), frames));
-    }
-  }
-
-  private static int between(String field, int value, int max) {
-    if (value < 1 || value > max) {
-      throw invalidField(field, "Expected %s of 1 to %d, but got %d".formatted(field, max, value));
-    }
-    return value;
-  }
-
-  private static double guidance(double value) {
-    // NaN fails every comparison, so it is refused as well.
-    if (!(Math.abs(value) <= MAX_GUIDANCE)) {
-      throw invalidField(
-          "guidance",
-          "Expected a guidance of %s to %s, but got %s"
-              .formatted(-MAX_GUIDANCE, MAX_GUIDANCE, value));
-    }
-    return value;
+    return full.setEditRatio(video.getEditRatio()).build();
   }
 
   /** A plan that was asked for may name it as well. */
@@ -174,17 +123,5 @@ final class RequestValidator {
               .formatted(asked, ofPlan));
     }
     return isInPlan ? ofPlan : asked;
-  }
-
-  private static Precision precision(GenerationRequest request) {
-    return switch (request.getPrecision()) {
-      case PRECISION_UNSPECIFIED, PRECISION_F32 -> Precision.PRECISION_F32;
-      case PRECISION_BF16 -> Precision.PRECISION_BF16;
-      case UNRECOGNIZED ->
-          throw invalidField(
-              "precision",
-              "Expected PRECISION_F32 or PRECISION_BF16, but got the unknown value %d"
-                  .formatted(request.getPrecisionValue()));
-    };
   }
 }

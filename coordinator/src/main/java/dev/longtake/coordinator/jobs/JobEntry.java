@@ -293,13 +293,15 @@ public final class JobEntry {
     return job.getState() == JobState.JOB_STATE_RUNNING && job.getAttempt() == attempt;
   }
 
-  /** Tells its place in the queue; false when it is known already. */
-  synchronized boolean queuedAt(int position) {
+  /** Tells its place in the queue, and when it may start; false when its place is known already. */
+  synchronized boolean queuedAt(int position, Optional<Duration> untilStart) {
     if (position == queuePosition) {
       return false;
     }
     queuePosition = position;
-    append(JobEvent.newBuilder().setQueued(JobEvent.Queued.newBuilder().setPosition(position)));
+    JobEvent.Queued.Builder queued = JobEvent.Queued.newBuilder().setPosition(position);
+    untilStart.ifPresent(time -> queued.setStartsIn(Durations.fromNanos(time.toNanos())));
+    append(JobEvent.newBuilder().setQueued(queued));
     return true;
   }
 

@@ -205,7 +205,8 @@ public final class JobStore implements AutoCloseable {
       keys.add(entry);
       queue.add(entry);
       deadlines.add(entry);
-      entry.queuedAt(queue.size() - 1);
+      int last = queue.size() - 1;
+      entry.queuedAt(last, runTimes.untilStart(last, running));
       tellPlaces();
       journal.changed(entry);
       queued.signalAll();
@@ -382,9 +383,7 @@ public final class JobStore implements AutoCloseable {
     }
   }
 
-  /**
-   * A step is done, or frames are decoded. No effect when the attempt is not the running one.
-   */
+  /** A step is done, or frames are decoded. No effect when the attempt is not the running one. */
   void progress(JobEntry entry, long attempt, JobEvent.Builder event) {
     entry.progress(attempt, event).ifPresent(meters::recovered);
     journal.changed(entry);
@@ -506,10 +505,10 @@ public final class JobStore implements AutoCloseable {
   }
 
   private void tellPlaces() {
-    int position = 0;
-    for (JobEntry waiting : queue.first(FRONT)) {
-      if (waiting.queuedAt(position++)) {
-        journal.changed(waiting);
+    List<JobEntry> front = queue.first(FRONT);
+    for (int place = 0; place < front.size(); place++) {
+      if (front.get(place).queuedAt(place, runTimes.untilStart(place, running))) {
+        journal.changed(front.get(place));
       }
     }
   }

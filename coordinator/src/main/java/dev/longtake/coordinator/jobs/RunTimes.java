@@ -3,6 +3,7 @@ package dev.longtake.coordinator.jobs;
 import com.google.protobuf.util.Timestamps;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobState;
+import java.time.Duration;
 import java.util.Optional;
 
 /** How long jobs take that are done, recent ones counting more; for estimates. Not thread-safe: {@link JobStore} guards it. */
@@ -25,6 +26,17 @@ final class RunTimes {
             Timestamps.toMillis(job.getHistory(last).getTime())
                 - Timestamps.toMillis(job.getHistory(last - 1).getTime()));
     meanMillis = Double.isNaN(meanMillis) ? millis : meanMillis + WEIGHT * (millis - meanMillis);
+  }
+
+  /**
+   * Until a queued job starts.
+   *
+   * @param position 0 for the next one
+   * @param running jobs that run; where none does, the next one starts at once
+   * @return empty when no job is done yet
+   */
+  Optional<Duration> untilStart(int position, int running) {
+    return estimate(running == 0 ? position : position + 1, running).map(Duration::ofSeconds);
   }
 
   /**

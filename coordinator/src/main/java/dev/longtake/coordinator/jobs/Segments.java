@@ -4,7 +4,6 @@ import dev.longtake.v1.Beginning;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Handover;
 import dev.longtake.v1.LongVideo;
-import dev.longtake.v1.ModelCard;
 
 /**
  * How a video is divided into segments, which are counted from 1: the loop of Open-Sora 1.2 (scripts/inference.py). A segment is a clip
@@ -14,18 +13,6 @@ import dev.longtake.v1.ModelCard;
  * @param beginning what the first segment is given; the default instance: nothing
  */
 public record Segments(GenerationRequest request, Beginning beginning) {
-  /** Whether the model's sampler can begin with given frames. */
-  public static boolean areFor(ModelCard card) {
-    return switch (card.getSampler()) {
-      case SAMPLER_UNSPECIFIED,
-          SAMPLER_RECTIFIED_FLOW,
-          SAMPLER_ANCESTRAL,
-          SAMPLER_ANCESTRAL_FLOAT32 ->
-          true;
-      case SAMPLER_GUIDED_FLOW, SAMPLER_DDIM, SAMPLER_DPM_SOLVER, UNRECOGNIZED -> false;
-    };
-  }
-
   public int count() {
     return Math.max(1, request.getLongVideo().getSegments());
   }

@@ -87,6 +87,26 @@ final class JobStoreTest {
   }
 
   @Test
+  void shouldTellWhenAJobMayStartWhenItIsKnownHowLongJobsTake() {
+    JobEntry first = running();
+    assertThat(startsIn(submit())).as("no job is done yet").isEmpty();
+    now = now.plusSeconds(60);
+    store.end(
+        first,
+        new Outcome.Done(
+            Video.getDefaultInstance(), List.of(), List.of(), Reuse.getDefaultInstance()));
+    assertThat(startsIn(submit())).as("none runs, one is before it").contains(60L);
+    running();
+    assertThat(startsIn(submit())).as("one runs, two are before it").contains(180L);
+  }
+
+  /** Seconds, as the job was told when it was queued. */
+  private static Optional<Long> startsIn(JobEntry entry) {
+    JobEvent.Queued told = entry.eventAfter(0).orElseThrow().getQueued();
+    return told.hasStartsIn() ? Optional.of(told.getStartsIn().getSeconds()) : Optional.empty();
+  }
+
+  @Test
   void shouldKeepTheFirstEndWhenAnotherComes() {
     JobEntry entry = running();
     store.cancel(entry.id());

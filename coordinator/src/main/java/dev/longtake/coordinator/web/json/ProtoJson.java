@@ -22,6 +22,9 @@ public final class ProtoJson {
 
   private static final JsonFormat.Parser PARSER = JsonFormat.parser();
 
+  /** Messages in one another, as deep as protobuf reads them. */
+  private static final int MAX_DEPTH = 100;
+
   private ProtoJson() {}
 
   /** One line. */
@@ -53,6 +56,12 @@ public final class ProtoJson {
     JsonObject json = new JsonObject();
     for (Fields.Field parameter : parameters) {
       String[] path = parameter.getName().split("\\.", -1);
+      if (path.length > MAX_DEPTH) {
+        throw invalid(
+            into,
+            "a parameter's name has %d parts, and at most %d are allowed"
+                .formatted(path.length, MAX_DEPTH));
+      }
       JsonObject owner = json;
       for (int i = 0; i < path.length - 1; i++) {
         if (!owner.has(path[i])) {

@@ -2,6 +2,7 @@
 // six connections to a server; the others' progress comes with the list.
 
 import { ApiError, events } from './api.js';
+import { seconds } from './format.js';
 import { isTerminal } from './store.js';
 
 const RETRY_MS = 2_000;
@@ -17,7 +18,7 @@ export class Follow extends EventTarget {
 
   #stop = new AbortController();
 
-  /** What events have told of the job: {step, segment, remaining, decoded, frames, position}. */
+  /** What events have told of the job: {step, segment, remaining, decoded, frames, position, startsIn in seconds}. */
   progress = {};
 
   /** The newest preview: {segment, step, steps, png}; null: none. */
@@ -90,7 +91,7 @@ export class Follow extends EventTarget {
     } else if (event.framesDecoded) {
       this.progress = { ...now, ...event.framesDecoded, remaining: undefined };
     } else if (event.queued) {
-      this.progress = { position: event.queued.position ?? 0 };
+      this.progress = { position: event.queued.position ?? 0, startsIn: seconds(event.queued.startsIn) };
     } else if (event.ended) {
       this.#store.put(event.ended);
     } else {

@@ -45,5 +45,6 @@ export function waitText(job, live = {}) {
   if (live.position === undefined) {
     return 'waits for workers';
   }
-  return live.position === 0 ? 'is next' : `waits behind ${whole(live.position)} ${live.position === 1 ? 'job' : 'jobs'}`;
+  const place = live.position === 0 ? 'is next' : `waits behind ${whole(live.position)} ${live.position === 1 ? 'job' : 'jobs'}`;
+  return live.startsIn > 0 ? `${place}, starts in about ${clock(live.startsIn)}` : place;
 }

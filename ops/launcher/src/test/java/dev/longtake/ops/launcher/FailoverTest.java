@@ -115,12 +115,20 @@ class FailoverTest {
       Job undisturbed = cluster.generate(request(STEPS));
       String jobId = cluster.client().submit(request(STEPS)).getId();
       var seen = new ArrayList<JobEvent>();
-      try (JobEvents events = cluster.client().events(jobId, 0)) {
+      try (JobEvents events = cluster.client().events(jobId, 0);
+          Program watch =
+              Program.start(
+                  folder, List.of("watch", jobId, "--coordinator", cluster.client().address()))) {
         untilStep(events, STEPS / 4, seen);
+        watch.awaitErr("step ");
 
         cluster.signal(0, "KILL");
 
         Job done = untilEnd(events, seen, undisturbed);
+        Program.Result watched = watch.await();
+        assertThat(watched.status()).as("%s", watched).isZero();
+        assertThat(watched.out()).contains(done.getVideo().getSha256());
+        assertThat(watched.err()).contains("another one leads", "frame ");
         assertThat(done.getAttempt()).isEqualTo(2);
         assertThat(done.getHistoryList())
             .extracting(JobTransition::getReason)

@@ -5,6 +5,8 @@ import static dev.longtake.common.error.LongtakeException.invalidField;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.plan.Plans;
 import dev.longtake.common.plan.WireFormat;
+import dev.longtake.common.stepcache.StepCacheMode;
+import dev.longtake.common.stepcache.StepCaches;
 import dev.longtake.coordinator.planner.Clips;
 import dev.longtake.coordinator.video.VideoFormat;
 import dev.longtake.v1.GenerationRequest;
@@ -81,6 +83,11 @@ final class RequestValidator {
               .formatted(request.getPreviewEvery()));
     }
     full.setPrecision(precision(request));
+    full.clearStepCache();
+    StepCacheMode stepCache = StepCaches.of(request.getStepCache(), card.getProfile());
+    if (!stepCache.equals(StepCaches.EXACT)) {
+      full.setStepCache(StepCaches.message(stepCache));
+    }
     full.setWireFormat(Plans.message(wireFormat(request)));
     if (request.hasPlan()) {
       full.setPlan(

@@ -18,9 +18,6 @@ import picocli.CommandLine.TypeConversionException;
 final class StepCacheText {
   private static final String BROADCAST = "broadcast";
   private static final String FIRST_BLOCK = "first-block";
-  private static final String SHAPE =
-      "Expected 'broadcast spatial=2 temporal=4 cross=6 mlp=2 window=450-930' (with at least one"
-          + " range) or 'first-block threshold=0.1 refresh-every=8', but got '%s'";
 
   private StepCacheText() {}
 
@@ -109,13 +106,17 @@ final class StepCacheText {
     List<String> words = List.of(text.strip().split("\\s+"));
     List<String> parameters = words.subList(1, words.size());
     try {
-      return switch (words.getFirst()) {
+      return switch (words.get(0)) {
         case BROADCAST -> StepCache.newBuilder().setBroadcast(broadcast(parameters)).build();
         case FIRST_BLOCK -> StepCache.newBuilder().setFirstBlock(firstBlock(parameters)).build();
-        default -> throw new IllegalArgumentException(words.getFirst());
+        default -> throw new IllegalArgumentException(words.get(0));
       };
     } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException(SHAPE.formatted(text), e);
+      throw new IllegalArgumentException(
+          "Expected 'broadcast spatial=2 temporal=4 cross=6 mlp=2 window=450-930' (with at least one"
+              + " range) or 'first-block threshold=0.1 refresh-every=8', but got '%s'"
+                  .formatted(text),
+          e);
     }
   }
 

@@ -220,7 +220,7 @@ class StepCacheTest {
   @Test
   void shouldGiveTheBitsOfAnExactRunWhenNothingIsTakenOver() {
     Path folder = GoldenFolders.golden(MODEL);
-    List<ExecutionPlan> plans = plans(folder, 3);
+    List<ExecutionPlan> plans = plans(folder, 2);
     StepCache ones = broadcast(b -> b.setSpatial(1).setTemporal(1).setCross(1).setMlp(1));
     StepCache outside =
         broadcast(b -> b.setTemporal(3).setMlp(2).setWindowFrom(100).setWindowTo(101));

@@ -22,7 +22,9 @@ public record ChangeSums(long difference, long before) {
   }
 
   private static long units(double mean) {
-    return (long) Math.min(Math.rint(mean * UNITS), MAX_UNITS);
+    double units = Math.rint(mean * UNITS);
+    // NaN counts as much.
+    return (long) (units < MAX_UNITS ? units : MAX_UNITS);
   }
 
   /** Of the tokens of both. */

@@ -12,6 +12,7 @@ import dev.longtake.v1.Plan;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.Priority;
 import dev.longtake.v1.SegmentPrompt;
+import dev.longtake.v1.StepCache;
 import dev.longtake.v1.SubmitRequest;
 import dev.longtake.v1.WireFormat;
 import java.io.IOException;
@@ -120,6 +121,12 @@ public final class VideoRequest {
     /** How activations travel among workers; lossy formats make the video depend on the plan. */
     public Builder wireFormat(WireFormat format) {
       video.setWireFormat(format);
+      return this;
+    }
+
+    /** Take over what earlier steps computed: faster, and another video. */
+    public Builder stepCache(StepCache mode) {
+      video.setStepCache(mode);
       return this;
     }
 

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.google.protobuf.ByteString;
 import dev.longtake.limits.RequestLimits;
 import dev.longtake.v1.ContinuationToken;
+import dev.longtake.v1.FirstBlock;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Handover;
 import dev.longtake.v1.LongVideo;
@@ -13,6 +14,7 @@ import dev.longtake.v1.Plan;
 import dev.longtake.v1.Precision;
 import dev.longtake.v1.Priority;
 import dev.longtake.v1.SegmentPrompt;
+import dev.longtake.v1.StepCache;
 import dev.longtake.v1.SubmitRequest;
 import dev.longtake.v1.WireFormat;
 import java.io.IOException;
@@ -26,6 +28,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class VideoRequestTest {
+  private static final StepCache MODE =
+      StepCache.newBuilder().setFirstBlock(FirstBlock.newBuilder().setThreshold(0.1)).build();
+
   @TempDir Path folder;
 
   private ScriptedServer server;
@@ -67,6 +72,7 @@ class VideoRequestTest {
             .upscale(2)
             .precision(Precision.PRECISION_BF16)
             .wireFormat(WireFormat.WIRE_FORMAT_BF16)
+            .stepCache(MODE)
             .plan(Plan.newBuilder().setSequenceRanks(2).build())
             .previewEvery(4)
             .segments(3)
@@ -95,6 +101,7 @@ class VideoRequestTest {
                         .setUpscale(2)
                         .setPrecision(Precision.PRECISION_BF16)
                         .setWireFormat(WireFormat.WIRE_FORMAT_BF16)
+                        .setStepCache(MODE)
                         .setPlan(Plan.newBuilder().setSequenceRanks(2))
                         .setPreviewEvery(4)
                         .setLongVideo(

@@ -79,6 +79,9 @@ final class GenerationJson {
     }
     json.addProperty(
         "precision", request.getPrecision() == Precision.PRECISION_BF16 ? "bf16" : "f32");
+    if (request.hasStepCache()) {
+      json.addProperty("step_cache", StepCacheText.format(request.getStepCache()));
+    }
     return json;
   }
 
@@ -165,6 +168,10 @@ final class GenerationJson {
     json.addProperty("fps", video.getFps());
     json.addProperty("size_bytes", video.getSizeBytes());
     json.addProperty("sha256", video.getSha256());
+    if (video.hasStepCache()) {
+      json.addProperty("step_cache", StepCacheText.format(video.getStepCache()));
+      json.add("step_cache_use", StepCacheText.json(video.getStepCacheUse()));
+    }
     return json;
   }
 }

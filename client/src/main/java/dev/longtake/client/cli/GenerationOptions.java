@@ -3,6 +3,7 @@ package dev.longtake.client.cli;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Plan;
 import dev.longtake.v1.Precision;
+import dev.longtake.v1.StepCache;
 import dev.longtake.v1.WireFormat;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -86,6 +87,17 @@ public final class GenerationOptions {
       })
   @Nullable Plan plan;
 
+  @Option(
+      names = "--step-cache",
+      paramLabel = "MODE",
+      converter = StepCacheText.Converter.class,
+      description = {
+        "Take over what earlier steps computed: faster, and another video; see"
+            + " docs/step-caches.md.",
+        "'broadcast spatial=2 temporal=4 cross=6' or 'first-block threshold=0.1' (default: none)."
+      })
+  @Nullable StepCache stepCache;
+
   /** The request, with only what was given. */
   public GenerationRequest toRequest(String prompt) {
     var request = GenerationRequest.newBuilder().setPrompt(prompt);
@@ -118,6 +130,9 @@ public final class GenerationOptions {
     }
     if (plan != null) {
       request.setPlan(plan);
+    }
+    if (stepCache != null) {
+      request.setStepCache(stepCache);
     }
     return request.build();
   }

@@ -79,6 +79,13 @@ public record GenerationReport(Path file, Job job, List<Stage> stages) {
     text.append(
         "plan   %s%s%n"
             .formatted(Texts.plan(job.getPlan()), reason.isEmpty() ? "" : " (" + reason + ")"));
+    if (video.hasStepCache()) {
+      text.append(
+          "cache  %s: %s%n"
+              .formatted(
+                  StepCacheText.format(video.getStepCache()),
+                  StepCacheText.use(video.getStepCacheUse())));
+    }
     if (job.hasReuse()) {
       text.append("reused %s%n".formatted(CacheText.reuse(job.getReuse())));
     }

@@ -84,6 +84,12 @@ final class JobText {
                   Texts.bytes(job.getStreamBytes()),
                   Texts.handover(job.getRequest().getLongVideo().getHandover())));
     }
+    if (job.getRequest().hasStepCache()) {
+      line(text, "cache", StepCacheText.format(job.getRequest().getStepCache()));
+    }
+    if (job.getVideo().hasStepCacheUse()) {
+      line(text, "", StepCacheText.use(job.getVideo().getStepCacheUse()));
+    }
     if (job.hasVideo()) {
       line(
           text,

@@ -6,6 +6,8 @@ import com.google.protobuf.ByteString;
 import dev.longtake.common.digest.Sha256;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.error.Quoted;
+import dev.longtake.common.stepcache.StepCacheMode;
+import dev.longtake.common.stepcache.StepCaches;
 import dev.longtake.coordinator.fleet.Fleet;
 import dev.longtake.coordinator.jobs.FrameEncoder;
 import dev.longtake.coordinator.jobs.NewJob.GivenBeginning;
@@ -140,6 +142,14 @@ final class Beginnings {
     requireSame("height", before.getHeight(), request.getHeight());
     requireSame("frames", before.getFrames(), request.getFrames());
     requireSame("upscale", before.getUpscale(), request.getUpscale());
+    StepCacheMode cacheBefore = StepCaches.of(before.getStepCache(), card.getProfile());
+    StepCacheMode cache = StepCaches.of(request.getStepCache(), card.getProfile());
+    if (!cacheBefore.equals(cache)) {
+      throw invalidField(
+          "step_cache",
+          "Expected the step cache of the video that is continued, %s, but got %s; leave it out"
+              .formatted(StepCaches.words(cacheBefore), StepCaches.words(cache)));
+    }
     int overlap = overlap(continuation, request, card);
     requireSame(
         "long_video.overlap",

@@ -5,6 +5,8 @@ import static dev.longtake.common.error.LongtakeException.invalidField;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.plan.Plans;
 import dev.longtake.common.plan.WireFormat;
+import dev.longtake.common.stepcache.StepCacheMode;
+import dev.longtake.common.stepcache.StepCaches;
 import dev.longtake.coordinator.planner.Clips;
 import dev.longtake.coordinator.video.VideoFormat;
 import dev.longtake.limits.InvalidFieldException;
@@ -81,6 +83,11 @@ final class RequestValidator {
         });
     if (request.getPrecision() == Precision.PRECISION_UNSPECIFIED) {
       full.setPrecision(Precision.PRECISION_F32);
+    }
+    full.clearStepCache();
+    StepCacheMode stepCache = StepCaches.of(request.getStepCache(), card.getProfile());
+    if (!stepCache.equals(StepCaches.EXACT)) {
+      full.setStepCache(StepCaches.message(stepCache));
     }
     full.setWireFormat(Plans.message(wireFormat(request)));
     if (request.hasPlan()) {

@@ -4,6 +4,7 @@ import com.google.protobuf.ByteString;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.util.Durations;
 import com.google.protobuf.util.Timestamps;
+import dev.longtake.common.stepcache.StepCaches;
 import dev.longtake.coordinator.database.JobRow;
 import dev.longtake.coordinator.jobs.NewJob.IdempotencyKey;
 import dev.longtake.v1.GenerationRequest;
@@ -16,6 +17,7 @@ import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Plan;
 import dev.longtake.v1.Priority;
 import dev.longtake.v1.Reuse;
+import dev.longtake.v1.StepCacheUse;
 import dev.longtake.v1.StoredJob;
 import dev.longtake.v1.VideoPreview;
 import java.time.Duration;
@@ -269,6 +271,11 @@ public final class JobEntry {
     return record.getTextTokens();
   }
 
+  /** What its step cache saved, of all segments that are done. */
+  synchronized StepCacheUse stepCacheUse() {
+    return record.getStepCacheUse();
+  }
+
   /** What of the text encoder's work was done before; the rest is empty. */
   synchronized Reuse embeddingReuse() {
     return record.getEmbeddingReuse();
@@ -412,6 +419,10 @@ public final class JobEntry {
       return false;
     }
     record.setFruitlessAttempts(0);
+    if (segment.hasStepCacheUse()) {
+      record.setStepCacheUse(
+          StepCaches.sum(record.getStepCacheUse(), segment.getStepCacheUse()));
+    }
     Job.Builder next =
         job.toBuilder()
             .setSegmentsDone(segment.getSegment())

@@ -160,7 +160,7 @@ final class JobRun {
       compareWithPrediction(made.reports());
       writeTrace(made.traces());
       reports = Reports.sum(reports, made.reports());
-      keep(segment, spool, made.latents());
+      keep(segment, spool, made);
     }
   }
 
@@ -187,7 +187,8 @@ final class JobRun {
   }
 
   /** What is needed to go on from here is on the disk before the database says that the segment is done. */
-  private void keep(int segment, FrameSpool spool, Tensor latents) {
+  private void keep(int segment, FrameSpool spool, SegmentRun.Result made) {
+    Tensor latents = made.latents();
     long startNanos = services.nanoTime.getAsLong();
     VideoStream.Segment appended;
     try (SegmentWriter writer =
@@ -214,20 +215,21 @@ final class JobRun {
               .build());
     }
     writeNanos += services.nanoTime.getAsLong() - startNanos;
-    boolean isRunning =
-        services.store.segmentDone(
-            entry,
-            attempt,
-            JobEvent.SegmentDone.newBuilder()
-                .setSegment(segment)
-                .setSegments(segments.count())
-                .setFrames(segments.framesBefore(segment) + segments.shown(segment))
-                .setSizeBytes(appended.sizeBytes())
-                .setStreamBytes(appended.streamBytes())
-                .setSha256(appended.sha256())
-                .setLatentsSha256(Sha256.hex(latents.getData().toByteArray()))
-                .build());
-    if (!isRunning) {
+    JobEvent.SegmentDone.Builder done =
+        JobEvent.SegmentDone.newBuilder()
+            .setSegment(segment)
+            .setSegments(segments.count())
+            .setFrames(segments.framesBefore(segment) + segments.shown(segment))
+            .setSizeBytes(appended.sizeBytes())
+            .setStreamBytes(appended.streamBytes())
+            .setSha256(appended.sha256())
+            .setLatentsSha256(Sha256.hex(latents.getData().toByteArray()));
+    WorkFinished report = made.reports().getFirst();
+    if (report.hasStepCacheUse()) {
+      // Of the whole network, so every rank says the same.
+      done.setStepCacheUse(report.getStepCacheUse());
+    }
+    if (!services.store.segmentDone(entry, attempt, done.build())) {
       throw ended();
     }
     kept.segmentDone();
@@ -270,17 +272,19 @@ final class JobRun {
     VideoFile file =
         stream.toMp4(services.artifacts.video(entry.id()), () -> entry.isRunning(attempt));
     writeNanos += services.nanoTime.getAsLong() - startNanos;
-    Video video =
+    Video.Builder video =
         Video.newBuilder()
             .setWidth(format.outputWidth())
             .setHeight(format.outputHeight())
             .setFrames(file.frames())
             .setFps(format.fps())
             .setSizeBytes(file.sizeBytes())
-            .setSha256(file.sha256())
-            .build();
+            .setSha256(file.sha256());
+    if (entry.request().hasStepCache()) {
+      video.setStepCache(entry.request().getStepCache()).setStepCacheUse(entry.stepCacheUse());
+    }
     return new Outcome.Done(
-        video,
+        video.build(),
         Reports.stageTimes(entry.textEncoderTime(), reports, waitedNanos, writeNanos),
         Reports.rankTimes(gang.workerIds(), reports),
         Reports.reuse(entry.embeddingReuse(), reports));
@@ -291,7 +295,9 @@ final class JobRun {
     Plan plan = entry.snapshot().getPlan();
     var step = steps.medianStep();
     double predicted = Reports.seconds(plan.getPrediction().getStep());
-    if (gang.wasShared() || step.isEmpty() || predicted <= 0) {
+    // Predicted are steps that are computed whole.
+    boolean isComparable = !gang.wasShared() && !entry.request().hasStepCache();
+    if (!isComparable || step.isEmpty() || predicted <= 0) {
       return;
     }
     double measured = step.get().toNanos() / 1e9;

@@ -2,6 +2,7 @@ package dev.longtake.coordinator.jobs;
 
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.plan.Plans;
+import dev.longtake.common.stepcache.StepCaches;
 import dev.longtake.coordinator.fleet.LinkTable;
 import dev.longtake.coordinator.fleet.Member;
 import dev.longtake.coordinator.planner.Clips;
@@ -45,7 +46,8 @@ public final class PlanningInputs {
         textTokens,
         request.getPrecision(),
         learnsVariance(card),
-        Plans.wireFormat("wire_format", request.getWireFormat()));
+        Plans.wireFormat("wire_format", request.getWireFormat()),
+        StepCaches.of(request.getStepCache(), card.getProfile()));
   }
 
   /** Tokens of the longest row. */

@@ -111,7 +111,7 @@ final class SegmentRun {
             artifacts,
             entry.id(),
             start.segment(),
-            new StateCollector(latentShape(entry)),
+            new StateCollector(latentShape(entry), entry.request().getStepCache()),
             start.stepsKept(),
             meters);
     try (keeping) {

@@ -3,6 +3,7 @@ package dev.longtake.coordinator.jobs;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.SamplerState;
 import dev.longtake.v1.StatePart;
+import dev.longtake.v1.StepCache;
 import java.util.List;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -17,12 +18,15 @@ final class StateCollector {
   private static final int MAX_OPEN = 2;
 
   private final List<Long> shape;
+  private final StepCache stepCache;
   private final TreeMap<Integer, Open> open = new TreeMap<>();
 
   /**
    * @param shape of the latents, [samples, channels, frames, height, width]
+   * @param stepCache that the states are made with; the default instance for none
    */
-  StateCollector(List<Long> shape) {
+  StateCollector(List<Long> shape, StepCache stepCache) {
+    this.stepCache = stepCache;
     this.shape = List.copyOf(shape);
   }
 
@@ -57,7 +61,13 @@ final class StateCollector {
     }
     open.remove(step);
     SamplerState.Builder whole =
-        SamplerState.newBuilder().setStepsDone(step).setLatents(state.latents.tensor());
+        SamplerState.newBuilder()
+            .setStepsDone(step)
+            .setLatents(state.latents.tensor())
+            .setRestReused(part.getRestReused());
+    if (!stepCache.equals(StepCache.getDefaultInstance())) {
+      whole.setStepCache(stepCache);
+    }
     if (state.previous != null) {
       whole.setPrevious(state.previous.tensor());
     }

@@ -59,6 +59,9 @@ final class WorkOrders {
                     .setLatents(latents)
                     .setEditRatio(request.getLongVideo().getEditRatio())));
     start.state().ifPresent(task::setResume);
+    if (request.hasStepCache()) {
+      task.setStepCache(request.getStepCache());
+    }
     return WorkOrder.newBuilder()
         .setJobId(job.getId())
         .setAttempt(start.attempt())

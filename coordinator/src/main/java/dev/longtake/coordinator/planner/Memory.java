@@ -5,6 +5,7 @@ import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.common.plan.ExecutionPlan.Place;
 import dev.longtake.v1.BlockProfile;
 import dev.longtake.v1.ModelProfile;
+import java.util.stream.IntStream;
 
 /**
  * Bytes that a worker needs for its part of one job, as the engine allocates them; packing's padding, position tables and a device's
@@ -19,6 +20,7 @@ import dev.longtake.v1.ModelProfile;
  *   <li>Host memory that exchanges pass through.
  *   <li>The text: as encoded, projected, and as keys and values of every attention to it.
  *   <li>On the last stage six copies of the rank's latents.
+ *   <li>What a step cache keeps, see {@link KeptColumns}.
  * </ul>
  */
 final class Memory {
@@ -30,6 +32,7 @@ final class Memory {
   private final SplitWalk walk;
   private final RankShares shares;
   private final long channels;
+  private final KeptColumns kept;
 
   /** Of the blocks before each block. */
   private final long[] weightBytes;
@@ -45,6 +48,7 @@ final class Memory {
     this.shares = shares;
     profile = workload.profile();
     channels = profile.getChannels();
+    kept = new KeptColumns(workload);
     reduction =
         walk.forms().stream()
             .flatMap(form -> form.attends().stream())
@@ -65,10 +69,17 @@ final class Memory {
     }
   }
 
-  /** What grows with a stage's blocks: their weights, and the text's keys and values of these rows. */
+  /**
+   * What grows with a stage's blocks: their weights, the text's keys and values of these rows, and what a step cache keeps of them on the rank
+   * with the most tokens.
+   */
   long ofBlocks(Range blocks, int rows) {
     long text = profile.getTextChannels() > 0 ? (long) rows * workload.textTokens() : 0;
-    return weights(blocks) + FLOAT_BYTES * text * textAttentions(blocks) * 2 * channels;
+    long mostTokens =
+        IntStream.range(0, shares.ranks()).mapToLong(this::keptTokens).max().orElse(0);
+    return weights(blocks)
+        + FLOAT_BYTES * text * textAttentions(blocks) * 2 * channels
+        + rows * mostTokens * kept.bytes(blocks);
   }
 
   /**
@@ -103,8 +114,15 @@ final class Memory {
     boolean conflicts = walk.conflicts(blocks) > 0;
     for (int rows : lanes) {
       bytes += lane(rows, rank, staged, conflicts, textAttentions(blocks));
+      bytes += rows * keptTokens(rank) * kept.bytes(blocks);
     }
     return bytes;
+  }
+
+  /** Of one row, in the split that a step cache leaves the tokens in. */
+  private long keptTokens(int rank) {
+    boolean byPatch = shares.ranks() > 1 && walk.mode().splitsByPatch();
+    return shares.tokens(rank, byPatch ? SplitWalk.Split.PATCH : SplitWalk.Split.FRAME);
   }
 
   /** What all ranks of a stage hold, whatever their share. */

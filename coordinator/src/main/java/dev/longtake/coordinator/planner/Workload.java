@@ -3,6 +3,8 @@ package dev.longtake.coordinator.planner;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.plan.WireFormat;
+import dev.longtake.common.stepcache.StepCacheMode;
+import dev.longtake.common.stepcache.StepCaches;
 import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.ModelProfile;
 import dev.longtake.v1.Precision;
@@ -17,6 +19,7 @@ import dev.longtake.v1.Precision;
  * @param precision of the products; unspecified is float32
  * @param learnedVariance whether the sampler uses the variance that the prompts' rows predict
  * @param wireFormat how activations are to travel
+ * @param stepCache what steps take over from earlier ones, for which memory is needed; times and bytes are those of a step that is computed
  */
 public record Workload(
     ModelProfile profile,
@@ -26,7 +29,8 @@ public record Workload(
     int textTokens,
     Precision precision,
     boolean learnedVariance,
-    WireFormat wireFormat) {
+    WireFormat wireFormat,
+    StepCacheMode stepCache) {
   public Workload {
     if (profile.getBlocksCount() == 0 || profile.getChannels() < 1 || profile.getHeads() < 1) {
       throw new LongtakeException(
@@ -41,7 +45,7 @@ public record Workload(
     }
   }
 
-  /** Work whose activations travel as they are. */
+  /** Work whose activations travel as they are, and that computes everything. */
   public Workload(
       ModelProfile profile,
       ClipGeometry clip,
@@ -50,7 +54,16 @@ public record Workload(
       int textTokens,
       Precision precision,
       boolean learnedVariance) {
-    this(profile, clip, samples, rows, textTokens, precision, learnedVariance, WireFormat.STORED);
+    this(
+        profile,
+        clip,
+        samples,
+        rows,
+        textTokens,
+        precision,
+        learnedVariance,
+        WireFormat.STORED,
+        StepCaches.EXACT);
   }
 
   /** Bytes of so many rows of float32 on their way to another worker. */
@@ -67,7 +80,13 @@ public record Workload(
   /** The same work with another format. */
   public Workload withWireFormat(WireFormat format) {
     return new Workload(
-        profile, clip, samples, rows, textTokens, precision, learnedVariance, format);
+        profile, clip, samples, rows, textTokens, precision, learnedVariance, format, stepCache);
+  }
+
+  /** The same work with another step cache. */
+  public Workload withStepCache(StepCacheMode other) {
+    return new Workload(
+        profile, clip, samples, rows, textTokens, precision, learnedVariance, wireFormat, other);
   }
 
   /** Bytes of a value that a product makes for the next one. */
@@ -78,6 +97,14 @@ public record Workload(
   /** The same for another clip. */
   Workload withClip(ClipGeometry other) {
     return new Workload(
-        profile, other, samples, rows, textTokens, precision, learnedVariance, wireFormat);
+        profile,
+        other,
+        samples,
+        rows,
+        textTokens,
+        precision,
+        learnedVariance,
+        wireFormat,
+        stepCache);
   }
 }

@@ -71,8 +71,8 @@ final class MediaDecoder implements AutoCloseable {
   /** Pixels of a scaled frame before it is cropped, a side. */
   private static final int MAX_SCALED = 16_384;
 
-  private final int width;
-  private final int height;
+  private int width;
+  private int height;
   private @Nullable AVFormatContext container;
   private @Nullable AVCodecContext codec;
   private @Nullable AVPacket packet;
@@ -102,6 +102,26 @@ final class MediaDecoder implements AutoCloseable {
       decoder.close();
       throw e;
     }
+  }
+
+  /**
+   * Frames of the file's own size.
+   *
+   * @throws LongtakeException INVALID_REQUEST when the file has no frames that can be read
+   */
+  static MediaDecoder open(Path file) {
+    MediaDecoder decoder = open(file, 0, 0);
+    decoder.width = held(decoder.codec).width();
+    decoder.height = held(decoder.codec).height();
+    return decoder;
+  }
+
+  int width() {
+    return width;
+  }
+
+  int height() {
+    return height;
   }
 
   private void openContainer(Path file) {

@@ -8,10 +8,12 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.v1.Beginning;
 import dev.longtake.v1.Continuation;
 import dev.longtake.v1.DataType;
+import dev.longtake.v1.FirstBlock;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.LongVideo;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.SegmentPrompt;
+import dev.longtake.v1.StepCache;
 import dev.longtake.v1.SubmitRequest;
 import dev.longtake.v1.Tensor;
 import java.util.List;
@@ -109,6 +111,35 @@ final class BeginningsTest {
     assertRefused(token -> token.setFrames(-1));
     assertRefused(token -> token.setModelFingerprint("another"));
     assertRefused(token -> token.getRequestBuilder().setWidth(64));
+  }
+
+  @Test
+  void shouldRefuseAContinuationWithAnotherStepCache() {
+    Continuation.Builder cached = continuation();
+    cached.getRequestBuilder().setStepCache(firstBlock(0.1));
+
+    GenerationRequest leftOut = Beginnings.request(submit(cached.build()));
+    assertThat(leftOut.getStepCache()).isEqualTo(firstBlock(0.1));
+    assertThat(Beginnings.ofContinuation(ContinuationTokens.write(cached.build()), leftOut, CARD))
+        .isNotNull();
+    for (Continuation.Builder before : List.of(cached, continuation())) {
+      SubmitRequest other =
+          submit(before.build()).toBuilder()
+              .setRequest(GenerationRequest.newBuilder().setStepCache(firstBlock(0.2)))
+              .build();
+      assertThatThrownBy(() ->
+              Beginnings.ofContinuation(other.getContinuation(), Beginnings.request(other), CARD))
+          .isInstanceOfSatisfying(
+              LongtakeException.class, e -> assertThat(e.field()).hasValue("step_cache"))
+          .hasMessageContaining(
+              "but got first-block threshold=0.2 refresh-every=8; leave it out");
+    }
+  }
+
+  private static StepCache firstBlock(double threshold) {
+    return StepCache.newBuilder()
+        .setFirstBlock(FirstBlock.newBuilder().setThreshold(threshold))
+        .build();
   }
 
   @Test

@@ -5,10 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.v1.Broadcast;
+import dev.longtake.v1.FirstBlock;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.IntRange;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Plan;
+import dev.longtake.v1.StepCache;
 import dev.longtake.v1.WireFormat;
 import java.util.List;
 import java.util.Random;
@@ -68,6 +71,13 @@ final class RequestValidatorTest {
             new Bad("upscale", "but got 17", r -> r.setUpscale(17)),
             new Bad("upscale", "choose a smaller upscale", r -> r.setWidth(2048).setUpscale(4)),
             new Bad("precision", "unknown value 7", r -> r.setPrecisionValue(7)),
+            new Bad(
+                "step_cache.broadcast.spatial",
+                "1 (computes in every step) to 1000 steps, but got 0",
+                r ->
+                    r.setStepCache(
+                        StepCache.newBuilder()
+                            .setBroadcast(Broadcast.newBuilder().setSpatial(0)))),
             new Bad("wire_format", "this version knows", r -> r.setWireFormatValue(9)),
             new Bad(
                 "plan.wire_format",
@@ -119,6 +129,19 @@ final class RequestValidatorTest {
     }
     assertThat(validator.complete(request(r -> r), card().build()).getWireFormat())
         .isEqualTo(WireFormat.WIRE_FORMAT_STORED);
+  }
+
+  @Test
+  void shouldFillInTheStepCacheWhenThereIsOne() {
+    StepCache asked =
+        StepCache.newBuilder().setFirstBlock(FirstBlock.newBuilder().setThreshold(0.1)).build();
+
+    GenerationRequest full =
+        validator.complete(request(r -> r.setStepCache(asked)), card().build());
+
+    assertThat(full.getStepCache().getFirstBlock().getRefreshEvery()).isEqualTo(8);
+    assertThat(validator.complete(full, card().build())).isEqualTo(full);
+    assertThat(validator.complete(request(r -> r), card().build()).hasStepCache()).isFalse();
   }
 
   @Test

@@ -7,8 +7,10 @@ import com.google.protobuf.ByteString;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.partition.Partition;
 import dev.longtake.common.partition.Range;
+import dev.longtake.v1.FirstBlock;
 import dev.longtake.v1.SamplerState;
 import dev.longtake.v1.StatePart;
+import dev.longtake.v1.StepCache;
 import dev.longtake.v1.Tensor;
 import dev.longtake.v1.TensorSlice;
 import java.util.ArrayList;
@@ -25,7 +27,7 @@ final class StateCollectorTest {
   private static final int FRAME_BYTES = 2 * 5 * Float.BYTES;
   private static final List<Long> SHAPE = List.of(2L, 3L, 7L, 2L, 5L);
 
-  private final StateCollector collector = new StateCollector(SHAPE);
+  private final StateCollector collector = new StateCollector(SHAPE, StepCache.getDefaultInstance());
 
   private static byte[] whole(Random random) {
     byte[] bytes = new byte[SAMPLES * CHANNELS * FRAMES * FRAME_BYTES];
@@ -45,6 +47,24 @@ final class StateCollectorTest {
         .setStart(frames.start())
         .setEnd(frames.end())
         .build();
+  }
+
+  @Test
+  void shouldSayWhichStepCacheAStateWasMadeWith() {
+    StepCache cache =
+        StepCache.newBuilder().setFirstBlock(FirstBlock.newBuilder().setThreshold(0.1)).build();
+    StatePart part =
+        StatePart.newBuilder()
+            .setStepsDone(8)
+            .setRestReused(5)
+            .setLatents(slice(whole(new Random(6)), new Range(0, FRAMES)))
+            .build();
+
+    SamplerState state = new StateCollector(SHAPE, cache).add(part).orElseThrow();
+
+    assertThat(state.getStepCache()).isEqualTo(cache);
+    assertThat(state.getRestReused()).isEqualTo(5);
+    assertThat(collector.add(part).orElseThrow().hasStepCache()).isFalse();
   }
 
   @Test

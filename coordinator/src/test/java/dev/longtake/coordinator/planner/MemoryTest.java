@@ -5,10 +5,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.longtake.common.partition.Range;
 import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.common.plan.SequenceMode;
+import dev.longtake.common.stepcache.Reusable;
+import dev.longtake.common.stepcache.StepCacheMode;
+import dev.longtake.common.stepcache.StepCaches;
 import dev.longtake.v1.Precision;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -92,7 +97,13 @@ class MemoryTest {
   void shouldNeedNoLessWhenAnythingGrows(SequenceMode mode) {
     SplittableRandom random = new SplittableRandom(mode.name().hashCode());
     for (int i = 0; i < 200; i++) {
-      Workload workload = RandomPlans.workload(random, mode);
+      Workload workload =
+          RandomPlans.workload(random, mode)
+              .withStepCache(
+                  i % 2 == 0
+                      ? StepCaches.EXACT
+                      : new StepCacheMode.Broadcast(
+                          Map.of(Reusable.SPATIAL, 2, Reusable.CROSS, 2), 0, 1000));
       ExecutionPlan plan = RandomPlans.plan(random, workload, mode);
       Workload longer =
           workload.withClip(
@@ -139,6 +150,38 @@ class MemoryTest {
       sum += memory.bytes(plan, plan.place(rank));
     }
     return sum;
+  }
+
+  @Test
+  void shouldCountWhatAStepCacheKeepsOfEachToken() {
+    ExecutionPlan two =
+        new ExecutionPlan(
+            1,
+            List.of(new Range(0, 1), new Range(1, 2)),
+            2,
+            SequenceMode.SWITCH,
+            List.of(2, 1),
+            1);
+    Workload broadcast =
+        small()
+            .withStepCache(
+                new StepCacheMode.Broadcast(
+                    Map.of(Reusable.TEMPORAL, 4, Reusable.CROSS, 2, Reusable.SPATIAL, 1), 0, 1000));
+    Workload firstBlock = small().withStepCache(new StepCacheMode.FirstBlock(0.1, 8));
+    // By frame, 2 of 3 frames and 1 of 3.
+    long many = 2 * 8;
+    long few = 2 * 4;
+
+    assertThat(kept(broadcast, two)).containsExactly(4 * many * 8, 4 * few * 8, 8 * many * 8, 8 * few * 8);
+    assertThat(kept(firstBlock, two))
+        .containsExactly(12 * many * 8, 12 * few * 8, 4 * many * 8, 4 * few * 8);
+  }
+
+  /** What each rank needs more than without a step cache. */
+  private static List<Long> kept(Workload workload, ExecutionPlan plan) {
+    return IntStream.range(0, plan.workers())
+        .mapToObj(rank -> bytes(workload, plan, rank) - bytes(small(), plan, rank))
+        .toList();
   }
 
   @Test

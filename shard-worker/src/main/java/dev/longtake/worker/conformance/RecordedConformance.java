@@ -9,6 +9,7 @@ import dev.longtake.worker.device.Patching;
 import dev.longtake.worker.engine.exec.Floats;
 import dev.longtake.worker.engine.exec.Geometry;
 import dev.longtake.worker.engine.exec.StepInput;
+import dev.longtake.worker.engine.reuse.ReuseSchedule;
 import dev.longtake.worker.engine.sampler.Ddim;
 import dev.longtake.worker.engine.sampler.Denoiser;
 import dev.longtake.worker.engine.sampler.DpmSolver;
@@ -70,7 +71,8 @@ final class RecordedConformance {
                     null,
                     null,
                     null,
-                    null),
+                    null,
+                    ReuseSchedule.EXACT),
                 new Collector(ours))) {
       ours.put("final", Floats.download(device, loop.run()));
     }

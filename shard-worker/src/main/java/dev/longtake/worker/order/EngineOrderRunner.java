@@ -7,6 +7,8 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.common.plan.Plans;
+import dev.longtake.common.stepcache.StepCacheMode;
+import dev.longtake.common.stepcache.StepCaches;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.v1.BlockTimes;
 import dev.longtake.v1.Measured;
@@ -138,7 +140,9 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
       Consumer<WorkEvent> events,
       BooleanSupplier canceled) {
     ExecutionPlan plan = plan(order, exchange);
-    Program program = Program.compile(model, RankShare.sharding(plan, exchange.rank()));
+    StepCacheMode stepCache = StepCaches.of(order.getSampling().getStepCache(), profile);
+    Program program =
+        Program.compile(model, RankShare.sharding(plan, exchange.rank(), stepCache));
     long start = System.nanoTime();
     try (WeightStore.Lease lease = lease(program, blockType(order.getPrecision()))) {
       int home = plan.microBatches();
@@ -184,7 +188,7 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
       case SAMPLING -> {
         FrameDecoder frames = SamplingOrder.wantsPixels(order.getSampling()) ? decoder.get() : null;
         finished.setLoad(since(startNanos));
-        yield new SamplingOrder(work, frames, order.getSampling()).run();
+        yield new SamplingOrder(work, frames, order.getSampling(), profile).run(finished);
       }
       case FORWARD -> {
         finished.setLoad(since(startNanos));

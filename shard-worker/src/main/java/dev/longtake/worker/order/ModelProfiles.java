@@ -160,7 +160,14 @@ public final class ModelProfiles {
             profile.addAttentions(
                 AttentionProfile.newBuilder().setAxis(axis(Axis.FULL)).setKeyValueReduction(1));
         case Op.CrossAttention _ -> profile.setTextAttentions(profile.getTextAttentions() + 1);
-        case Op.Mlp _, Op.AddPosition _ -> {}
+        case Op.Mlp mlp -> {
+          profile.setMlps(profile.getMlps() + 1);
+          // A token goes through the MLP of its stream.
+          if (mlp.stream().hasPatches()) {
+            profile.setMlpColumns(profile.getMlpColumns() + mlp.hidden());
+          }
+        }
+        case Op.AddPosition _ -> {}
       }
     }
     return profile

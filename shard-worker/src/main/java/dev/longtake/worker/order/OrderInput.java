@@ -3,10 +3,14 @@ package dev.longtake.worker.order;
 import static dev.longtake.worker.order.OrderGeometry.require;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.stepcache.StepCacheMode;
+import dev.longtake.common.stepcache.StepCaches;
+import dev.longtake.v1.ModelProfile;
 import dev.longtake.v1.SamplingTask;
 import dev.longtake.v1.Tensor;
 import dev.longtake.worker.engine.exec.Geometry;
 import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.reuse.ReuseSchedule;
 import dev.longtake.worker.engine.sampler.GivenFrames;
 import dev.longtake.worker.engine.sampler.Guidance;
 import dev.longtake.worker.engine.sampler.Sampler;
@@ -23,11 +27,20 @@ final class OrderInput {
   private final Geometry geometry;
   private final Sampler sampler;
 
+  private final StepCacheMode stepCache;
+  private final ReuseSchedule reuse;
+
   /** Shape of all samples: [samples, channels, frames, height, width]. */
   private final long[] clip;
 
   private OrderInput(
-      SamplingTask task, ModelDescription model, Geometry geometry, Sampler sampler) {
+      SamplingTask task,
+      ModelDescription model,
+      Geometry geometry,
+      Sampler sampler,
+      StepCacheMode stepCache) {
+    this.stepCache = stepCache;
+    this.reuse = sampler.reuse(stepCache, geometry);
     this.task = task;
     this.model = model;
     this.geometry = geometry;
@@ -52,8 +65,9 @@ final class OrderInput {
       ModelDescription model,
       Geometry geometry,
       Sampler sampler,
-      Guidance guidance) {
-    return new OrderInput(task, model, geometry, sampler).input(guidance);
+      Guidance guidance,
+      StepCacheMode stepCache) {
+    return new OrderInput(task, model, geometry, sampler, stepCache).input(guidance);
   }
 
   private SamplingInput input(Guidance guidance) {
@@ -69,7 +83,8 @@ final class OrderInput {
         task.hasStepNoise() ? ofSteps(task.getStepNoise(), "step_noise") : null,
         task.hasEditNoise() ? ofSteps(task.getEditNoise(), "edit_noise") : null,
         reference(),
-        resume());
+        resume(),
+        reuse);
   }
 
   private float @Nullable [] frameMask() {
@@ -162,6 +177,18 @@ final class OrderInput {
         "resume.steps_done",
         "Expected resume.steps_done of 1 to %d, because the job has %d steps, but got %d"
             .formatted(sampler.steps() - 1, sampler.steps(), state.getStepsDone()));
+    StepCacheMode before =
+        StepCaches.of(state.getStepCache(), ModelProfile.getDefaultInstance());
+    require(
+        before.equals(stepCache),
+        "resume.step_cache",
+        "Expected a state of a run with the same step cache, %s, but it is of one with %s; a run goes on as it began"
+            .formatted(StepCaches.words(stepCache), StepCaches.words(before)));
+    require(
+        reuse.isFresh(state.getStepsDone()),
+        "resume.steps_done",
+        "Expected resume.steps_done before a step that takes nothing over from earlier ones, but with the step cache %s step %d may"
+            .formatted(StepCaches.words(stepCache), state.getStepsDone() + 1));
     boolean remembers = sampler.plan(geometry).remembers();
     require(
         state.hasPrevious() == remembers,
@@ -171,6 +198,7 @@ final class OrderInput {
     return new SamplerState(
         state.getStepsDone(),
         ProtoTensors.floats(state.getLatents(), "resume.latents", clip),
-        remembers ? ProtoTensors.floats(state.getPrevious(), "resume.previous", clip) : null);
+        remembers ? ProtoTensors.floats(state.getPrevious(), "resume.previous", clip) : null,
+        state.getRestReused());
   }
 }

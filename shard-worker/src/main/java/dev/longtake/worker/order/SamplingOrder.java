@@ -2,8 +2,14 @@ package dev.longtake.worker.order;
 
 import static dev.longtake.worker.order.OrderGeometry.require;
 
+import dev.longtake.common.stepcache.Reusable;
+import dev.longtake.common.stepcache.StepCacheMode;
+import dev.longtake.common.stepcache.StepCaches;
 import dev.longtake.v1.ClipGeometry;
+import dev.longtake.v1.ModelProfile;
 import dev.longtake.v1.SamplingTask;
+import dev.longtake.v1.StepCacheUse;
+import dev.longtake.v1.WorkFinished;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.engine.exec.Branch;
 import dev.longtake.worker.engine.exec.Condition;
@@ -14,8 +20,10 @@ import dev.longtake.worker.engine.gang.Lanes;
 import dev.longtake.worker.engine.gang.RankWork;
 import dev.longtake.worker.engine.gang.StageLoop;
 import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.reuse.ReuseCounts;
 import dev.longtake.worker.engine.sampler.Guidance;
 import dev.longtake.worker.engine.sampler.Sampler;
+import dev.longtake.worker.engine.sampler.SamplerState;
 import dev.longtake.worker.engine.sampler.SamplingInput;
 import dev.longtake.worker.engine.sampler.SamplingLoop;
 import dev.longtake.worker.media.FrameDecoder;
@@ -29,11 +37,14 @@ final class SamplingOrder {
   private final OrderWork work;
   private final @Nullable FrameDecoder decoder;
   private final SamplingTask task;
+  private final StepCacheMode stepCache;
 
-  SamplingOrder(OrderWork work, @Nullable FrameDecoder decoder, SamplingTask task) {
+  SamplingOrder(
+      OrderWork work, @Nullable FrameDecoder decoder, SamplingTask task, ModelProfile profile) {
     this.work = work;
     this.decoder = decoder;
     this.task = task;
+    this.stepCache = StepCaches.of(task.getStepCache(), profile);
   }
 
   /** Whether a task needs the decoder. */
@@ -41,8 +52,12 @@ final class SamplingOrder {
     return task.getDecode() || task.getPreviewEvery() > 0;
   }
 
-  /** Returns the nanoseconds spent on decoding after the last step. */
-  long run() {
+  /**
+   * Returns the nanoseconds spent on decoding after the last step.
+   *
+   * @param finished told of what steps took over
+   */
+  long run(WorkFinished.Builder finished) {
     ModelDescription model = work.model();
     int samples = task.getPromptsCount();
     require(samples >= 1, "prompts", "Expected at least one prompt, but got none");
@@ -78,18 +93,25 @@ final class SamplingOrder {
             .formatted(frames - 1, task.getDecodeFrom()));
     Condition condition = condition(samples, guidance, model);
     RankWork rank = work.rank(geometry, condition);
-    SamplingInput input = OrderInput.of(task, model, geometry, sampler, guidance);
+    SamplingInput input = OrderInput.of(task, model, geometry, sampler, guidance, stepCache);
     work.turn().take();
     try (Lanes lanes = new Lanes(rank, work.taps(geometry, condition, task.getCaptureList()))) {
       lanes.prepare();
+      long decoding;
       if (rank.share().isLastStage()) {
-        return sample(lanes, rank, input);
+        decoding = sample(lanes, rank, input);
+      } else {
+        try (StageLoop loop =
+            new StageLoop(rank, lanes, input, listener(lanes, rank, silent(geometry), input))) {
+          loop.run();
+        }
+        decoding = decode(rank, /* latents= */ null);
       }
-      try (StageLoop loop =
-          new StageLoop(rank, lanes, input, listener(rank, silent(geometry), sampler))) {
-        loop.run();
+      if (!stepCache.equals(StepCaches.EXACT)) {
+        finished.setStepCacheUse(
+            use(input.reuse().counts(model.blocks(), restReused(lanes, input))));
       }
-      return decode(rank, /* latents= */ null);
+      return decoding;
     } finally {
       work.turn().giveIfHeld();
     }
@@ -103,7 +125,7 @@ final class SamplingOrder {
     try (GangDenoiser denoiser = new GangDenoiser(rank, lanes, neededChannels(geometry, input));
         SamplingLoop loop =
             new SamplingLoop(
-                work.device(), denoiser, geometry, input, listener(rank, tap, input.sampler()))) {
+                work.device(), denoiser, geometry, input, listener(lanes, rank, tap, input))) {
       Matrix latents = loop.run();
       if (tap.wants("final")) {
         tap.latents("final", latents, model.latentChannels());
@@ -130,9 +152,31 @@ final class SamplingOrder {
     return System.nanoTime() - start;
   }
 
-  private StepListener listener(RankWork rank, SliceTap tap, Sampler sampler) {
-    Previews previews = new Previews(work, rank, decoder, task, sampler.steps());
-    return new StepListener(work, rank, tap, sampler.steps(), task.getCheckpointEvery(), previews);
+  private StepListener listener(Lanes lanes, RankWork rank, SliceTap tap, SamplingInput input) {
+    int steps = input.sampler().steps();
+    Previews previews = new Previews(work, rank, decoder, task, steps);
+    StepListener.States states =
+        new StepListener.States(
+            task.getCheckpointEvery(), input.reuse(), () -> restReused(lanes, input));
+    return new StepListener(work, rank, tap, steps, states, previews);
+  }
+
+  private static StepCacheUse use(ReuseCounts counts) {
+    return StepCacheUse.newBuilder()
+        .setSteps(counts.steps())
+        .setStepsWithReuse(counts.stepsWithReuse())
+        .setOperations(counts.operations())
+        .setSpatialReused(counts.reused(Reusable.SPATIAL))
+        .setTemporalReused(counts.reused(Reusable.TEMPORAL))
+        .setCrossReused(counts.reused(Reusable.CROSS))
+        .setMlpReused(counts.reused(Reusable.MLP))
+        .build();
+  }
+
+  /** Of all steps of the task, those before it goes on included. */
+  private static int restReused(Lanes lanes, SamplingInput input) {
+    SamplerState resume = input.resume();
+    return lanes.restReused() + (resume == null ? 0 : resume.restReused());
   }
 
   private SliceTap silent(Geometry geometry) {

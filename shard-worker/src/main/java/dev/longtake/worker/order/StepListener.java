@@ -8,10 +8,12 @@ import dev.longtake.v1.WorkEvent;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.engine.gang.RankWork;
 import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.reuse.ReuseSchedule;
 import dev.longtake.worker.engine.sampler.LocalState;
 import dev.longtake.worker.engine.sampler.SamplingListener;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,27 +26,35 @@ final class StepListener implements SamplingListener {
   private final RankWork rank;
   private final SliceTap tap;
   private final int steps;
-  private final int checkpointEvery;
+  private final States states;
   private final Previews previews;
+
+  /**
+   * When states are sent.
+   *
+   * @param every steps from one to the next, or to the first step after that with which a run can begin; 0: none are sent
+   * @param reuse says with which steps a run can begin
+   * @param restReused steps so far that took over what all blocks but the first one add
+   */
+  record States(int every, ReuseSchedule reuse, IntSupplier restReused) {}
 
   /**
    * A listener for one run of the loop.
    *
    * @param tap for captured latents
-   * @param checkpointEvery steps from one state to the next; 0: none are sent
    */
   StepListener(
       OrderWork work,
       RankWork rank,
       SliceTap tap,
       int steps,
-      int checkpointEvery,
+      States states,
       Previews previews) {
     this.work = work;
     this.rank = rank;
     this.tap = tap;
     this.steps = steps;
-    this.checkpointEvery = checkpointEvery;
+    this.states = states;
     this.previews = previews;
   }
 
@@ -83,9 +93,8 @@ final class StepListener implements SamplingListener {
   }
 
   private boolean isCheckpoint(int stepsDone) {
-    return checkpointEvery > 0
-        && stepsDone % checkpointEvery == 0
-        && stepsDone < steps
+    return stepsDone < steps
+        && states.reuse.isCheckpoint(stepsDone, states.every)
         && rank.share().isFirstBranchGroup()
         && !rank.share().geometry().latentFrames().isEmpty();
   }
@@ -96,6 +105,7 @@ final class StepListener implements SamplingListener {
     StatePart.Builder part =
         StatePart.newBuilder()
             .setStepsDone(stepsDone)
+            .setRestReused(states.restReused.getAsInt())
             .setLatents(tap.slice("latents", after.latents(), channels));
     if (after.previous() != null) {
       part.setPrevious(tap.slice("previous", after.previous(), channels));

@@ -137,7 +137,7 @@ class ResumeTest {
   }
 
   /** The states that parts make up, by steps done. */
-  private static List<SamplerState> states(List<StatePart> parts) {
+  static List<SamplerState> states(List<StatePart> parts) {
     List<SamplerState> states = new ArrayList<>();
     parts.stream()
         .mapToInt(StatePart::getStepsDone)
@@ -149,6 +149,7 @@ class ResumeTest {
           SamplerState.Builder state =
               SamplerState.newBuilder()
                   .setStepsDone(stepsDone)
+                  .setRestReused(own.getFirst().getRestReused())
                   .setLatents(whole(own.stream().map(StatePart::getLatents).toList()));
           if (own.getFirst().hasPrevious()) {
             state.setPrevious(whole(own.stream().map(StatePart::getPrevious).toList()));

@@ -7,6 +7,7 @@ import dev.longtake.common.plan.Plans;
 import dev.longtake.v1.DecodedFrames;
 import dev.longtake.v1.Preview;
 import dev.longtake.v1.StatePart;
+import dev.longtake.v1.WorkFinished;
 import dev.longtake.v1.WorkOrder;
 import dev.longtake.worker.cache.ConditionCache;
 import dev.longtake.worker.cache.ConditionCacheSettings;
@@ -48,6 +49,7 @@ final class ThreadGang implements Gang {
   private final Queue<StatePart> states = new ConcurrentLinkedQueue<>();
   private final Map<Integer, Queue<DecodedFrames>> frames = new ConcurrentHashMap<>();
   private final Queue<Preview> previews = new ConcurrentLinkedQueue<>();
+  private final Queue<WorkFinished> finished = new ConcurrentLinkedQueue<>();
   private final ExecutorService threads = Executors.newCachedThreadPool();
 
   ThreadGang(Path folder, int ranks, int threadsPerRank) {
@@ -89,6 +91,7 @@ final class ThreadGang implements Gang {
     states.clear();
     frames.clear();
     previews.clear();
+    finished.clear();
     SliceAssembly assembly = new SliceAssembly();
     List<MemoryExchange> exchanges = MemoryExchange.gang(ranks);
     var running = new ExecutorCompletionService<>(threads);
@@ -124,6 +127,8 @@ final class ThreadGang implements Gang {
               decoded.add(event.getFrames());
             } else if (event.hasPreview()) {
               previews.add(event.getPreview());
+            } else if (event.hasFinished()) {
+              finished.add(event.getFinished());
             }
           },
           () -> false);
@@ -161,6 +166,11 @@ final class ThreadGang implements Gang {
     return frames.getOrDefault(rank, new ConcurrentLinkedQueue<>()).stream()
         .map(DecodedFrames::getFirstFrame)
         .toList();
+  }
+
+  /** What the last task's ranks reported at their ends, in no order. */
+  List<WorkFinished> finished() {
+    return List.copyOf(finished);
   }
 
   /** The last task's previews, in order: one rank sends them. */

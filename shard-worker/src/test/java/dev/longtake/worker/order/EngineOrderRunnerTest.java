@@ -10,6 +10,7 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.v1.BlockTimes;
+import dev.longtake.v1.Broadcast;
 import dev.longtake.v1.ClipGeometry;
 import dev.longtake.v1.Ddim;
 import dev.longtake.v1.DpmSolver;
@@ -22,6 +23,8 @@ import dev.longtake.v1.RectifiedFlow;
 import dev.longtake.v1.RowCondition;
 import dev.longtake.v1.SamplerState;
 import dev.longtake.v1.SamplingTask;
+import dev.longtake.v1.StatePart;
+import dev.longtake.v1.StepCache;
 import dev.longtake.v1.TraceSpan;
 import dev.longtake.v1.WorkEvent;
 import dev.longtake.v1.WorkFinished;
@@ -192,6 +195,45 @@ class EngineOrderRunnerTest {
     events.clear();
     run(task -> task.setSeed(8));
     assertThat(latents()).isNotEqualTo(first);
+  }
+
+  @Test
+  void shouldRefuseToGoOnWhereAStepCacheCannotOrWithAnotherOne() {
+    StepCache half =
+        StepCache.newBuilder()
+            .setBroadcast(Broadcast.newBuilder().setTemporal(2).setWindowFrom(0).setWindowTo(1000))
+            .build();
+    run(task -> task.setCheckpointEvery(1).setStepCache(half));
+    List<StatePart> parts =
+        events.stream().filter(WorkEvent::hasState).map(WorkEvent::getState).toList();
+    // Of steps 1 and 2, the second computes everything.
+    assertThat(parts).extracting(StatePart::getStepsDone).containsExactly(2);
+    SamplerState.Builder state =
+        SamplerState.newBuilder()
+            .setStepsDone(2)
+            .setLatents(parts.getFirst().getLatents().getTensor())
+            .setStepCache(half);
+
+    events.clear();
+    run(task -> task.setStepCache(half).setResume(state));
+    assertThat(events.getLast().hasFinished()).isTrue();
+    assertRefused(
+        task -> task.setResume(state),
+        "same step cache, none",
+        "broadcast temporal=2 window=0.0-1000.0");
+    assertRefused(
+        task -> task.setStepCache(half).setResume(state.clone().clearStepCache()),
+        "but it is of one with none");
+    assertRefused(
+        task -> task.setStepCache(half).setResume(state.clone().setStepsDone(1)),
+        "before a step that takes nothing over",
+        "step 2 may");
+    assertRefused(
+        task ->
+            task.setStepCache(
+                StepCache.newBuilder().setBroadcast(Broadcast.newBuilder().setMlp(0))),
+        "1 (computes in every step)",
+        "but got 0");
   }
 
   private WorkEvent latents() {

@@ -16,6 +16,7 @@ final class Benchmarks {
         new PlanBenchmark(),
         new ExchangeBenchmark(),
         new CacheBenchmark(),
+        new StepCacheBenchmark(),
         new ChaosBenchmark(),
         new JobsBenchmark(),
         new LongVideoBenchmark(),

@@ -17,6 +17,7 @@ import dev.longtake.common.tls.CertsCommand;
 import dev.longtake.coordinator.CoordinatorCommand;
 import dev.longtake.coordinator.access.NewKeyCommand;
 import dev.longtake.ops.bench.BenchCommand;
+import dev.longtake.ops.bench.quality.CompareCommand;
 import dev.longtake.ops.launcher.doctor.DoctorCommand;
 import dev.longtake.ops.launcher.doctor.HealthCommand;
 import dev.longtake.ops.launcher.plan.PlanCommand;
@@ -86,6 +87,7 @@ public final class Longtake {
         new InspectCommand(),
         new ConformanceCommand(),
         new BenchCommand(),
+        new CompareCommand(),
         new MakeModelCommand(),
         new CompletionCommand());
   }

@@ -7,10 +7,12 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.longtake.client.JobEvents;
 import dev.longtake.common.process.JavaProcess;
 import dev.longtake.ops.testing.SpanCollector;
+import dev.longtake.v1.Broadcast;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
+import dev.longtake.v1.StepCache;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -55,8 +57,8 @@ class DeathTest {
     String jobId = cluster.client().submit(request().setSteps(STEPS).build()).getId();
     try (JobEvents events = cluster.client().events(jobId, 0)) {
       // The last rank, then the one that reports the steps.
-      killAfter(events, STEPS / 4, cluster, List::getLast);
-      killAfter(events, STEPS / 2, cluster, List::getFirst);
+      killAfter(events, STEPS / 4, STEPS / 4 - 1, cluster, List::getLast);
+      killAfter(events, STEPS / 2, STEPS / 2 - 1, cluster, List::getFirst);
       JobEvent event = events.next();
       while (!event.hasEnded()) {
         event = events.next();
@@ -71,9 +73,55 @@ class DeathTest {
     }
   }
 
-  /** Kills one of the workers that have the job, after a step; returns when the job waits again. */
+  @Test
+  void shouldMakeTheSameVideoWhenAWorkerIsKilledWhileStepsAreTakenOver() throws Exception {
+    GenerationRequest request =
+        request()
+            .setSteps(STEPS)
+            .setStepCache(
+                StepCache.newBuilder()
+                    .setBroadcast(
+                        Broadcast.newBuilder()
+                            .setSpatial(2)
+                            .setTemporal(2)
+                            .setWindowFrom(0)
+                            .setWindowTo(1000)))
+            .build();
+    try (TestCluster cluster = TestCluster.start(folder, TestModels.DEMO, 2)) {
+      Job undisturbed = cluster.generate(request);
+      String jobId = cluster.client().submit(request).getId();
+      Job done;
+      try (JobEvents events = cluster.client().events(jobId, 0)) {
+        // States are kept before every second step.
+        killAfter(events, STEPS / 4, STEPS / 4 - 2, cluster, List::getLast);
+        JobEvent event = events.next();
+        while (!event.hasEnded()) {
+          event = events.next();
+        }
+        done = event.getEnded();
+      }
+      assertThat(done.getState()).as("%s", done).isEqualTo(JobState.JOB_STATE_DONE);
+      assertThat(done.getVideo()).isEqualTo(undisturbed.getVideo());
+      assertThat(done.getVideo().getStepCache().getBroadcast().getTemporal()).isEqualTo(2);
+      assertThat(done.getVideo().getStepCacheUse().getStepsWithReuse()).isEqualTo(STEPS / 2);
+      assertThat(done.getVideo().getStepCacheUse().getCrossReused()).isZero();
+      Job exact = cluster.generate(request.toBuilder().clearStepCache().build());
+      assertThat(exact.getVideo().getSha256()).isNotEqualTo(done.getVideo().getSha256());
+      assertThat(exact.getVideo().hasStepCache()).isFalse();
+    }
+  }
+
+  /**
+   * Kills one of the workers that have the job, after a step; returns when the job waits again.
+   *
+   * @param kept steps at least
+   */
   private static void killAfter(
-      JobEvents events, int step, TestCluster cluster, Function<List<String>, String> victim)
+      JobEvents events,
+      int step,
+      int kept,
+      TestCluster cluster,
+      Function<List<String>, String> victim)
       throws Exception {
     List<String> gang = List.of();
     JobEvent event = events.next();
@@ -92,7 +140,7 @@ class DeathTest {
         .startsWith("Expected worker %s at %s (rank ".formatted(id, worker.address()))
         .contains("to finish its part, but it was lost")
         .hasLineCount(1);
-    assertThat(event.getRequeued().getStepsDone()).isGreaterThanOrEqualTo(step - 1);
+    assertThat(event.getRequeued().getStepsDone()).isGreaterThanOrEqualTo(kept);
     assertThat(worker.onExit().get(END_SECONDS, SECONDS)).isEqualTo(128 + 9);
   }
 

@@ -25,7 +25,8 @@ final class Buffers implements AutoCloseable {
   private final DeviceMemory memory;
   private final List<DeviceBuffer> owned = new ArrayList<>();
   private final Map<Value, Matrix> small = new HashMap<>();
-  private final DeviceBuffer narrow;
+  private DeviceBuffer narrow;
+  private DeviceBuffer narrowSpare;
   private final DeviceBuffer wide;
   private final @Nullable DeviceBuffer hidden;
   private final @Nullable DeviceBuffer keyValue;
@@ -52,6 +53,8 @@ final class Buffers implements AutoCloseable {
     boolean keys = program.step().stream().anyMatch(i -> i.writes().equals(Value.KEY_VALUE));
     try {
       narrow = allocate(maxRows * channels, "activations");
+      narrowSpare =
+          job.switches(Value.NARROW) ? allocate(maxRows * channels, "activations") : narrow;
       wide = allocate((long) maxRows * wideColumns(), "activations");
       hiddenColumns = hiddenColumns();
       hidden = hiddenColumns == 0 ? null : allocate((long) maxRows * hiddenColumns, "activations");
@@ -130,6 +133,8 @@ final class Buffers implements AutoCloseable {
             Instruction.Attend _,
             Instruction.ReceiveTokens _,
             Instruction.SendTokens _,
+            Instruction.Reuse _,
+            Instruction.Keep _,
             Instruction.OnTokens _ -> {}
         case Instruction.ProjectText _, Instruction.ProjectKeyValue _ ->
             throw new IllegalStateException(
@@ -207,11 +212,19 @@ final class Buffers implements AutoCloseable {
     return buffer;
   }
 
-  /** Where a switch writes; {@link #swap} makes it the value. */
-  Matrix spare(Value value, int rows) {
-    return value.equals(Value.RESIDUAL)
-        ? Matrix.dense(residualSpare, rows, model.channels(), DType.F32)
-        : Matrix.dense(predictionSpare, rows, predictionColumns(), DType.F32);
+  /** Where a switch of the residual stream writes; {@link #swap} makes it the value. */
+  Matrix residualSpare(int rows) {
+    return Matrix.dense(residualSpare, rows, model.channels(), DType.F32);
+  }
+
+  /** Where a switch of the prediction writes. */
+  Matrix predictionSpare(int rows) {
+    return Matrix.dense(predictionSpare, rows, predictionColumns(), DType.F32);
+  }
+
+  /** Where a switch of what a product reads writes. */
+  Matrix narrowSpare(int rows, DType type) {
+    return Matrix.dense(narrowSpare, rows, model.channels(), type);
   }
 
   void swap(Value value) {
@@ -219,6 +232,10 @@ final class Buffers implements AutoCloseable {
       DeviceBuffer old = residual;
       residual = residualSpare;
       residualSpare = old;
+    } else if (value.equals(Value.NARROW)) {
+      DeviceBuffer old = narrow;
+      narrow = narrowSpare;
+      narrowSpare = old;
     } else {
       DeviceBuffer old = prediction;
       prediction = predictionSpare;

@@ -95,7 +95,7 @@ final class JobRows {
                     geometry, sequence, split, model.heads(), model.headDimension()));
       }
     }
-    if (switches(Value.RESIDUAL)) {
+    if (switches(Value.RESIDUAL) || switches(Value.NARROW)) {
       size = size.or(SplitSwitch.stage(geometry, channels));
     }
     if (switches(Value.PREDICTION)) {

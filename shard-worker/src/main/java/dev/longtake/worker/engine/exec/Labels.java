@@ -25,6 +25,10 @@ final class Labels {
           case Instruction.ScatterHeads scatter -> scatter.place();
           case Instruction.CollectHeads collect -> collect.place();
           case Instruction.GatherKeyValue gather -> gather.place();
+          case Instruction.Reuse reuse -> reuse.kept().name();
+          case Instruction.Keep keep -> keep.kept().name();
+          case Instruction.BeginFirstBlock _, Instruction.EndFirstBlock _ -> "first block";
+          case Instruction.BeginRest _ -> "rest";
           case Instruction.Modulate modulate -> modulate.name();
           case Instruction.ReadWithPosition read -> read.name();
           case Instruction.Project project -> project.layer();

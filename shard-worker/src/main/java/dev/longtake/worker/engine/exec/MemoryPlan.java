@@ -13,7 +13,7 @@ import java.util.TreeMap;
  * device's scratch come on top; they are small beside the rest. Texts are counted as if no other job shared them.
  *
  * @param weightBytes of all weights, packed layouts' padding left out
- * @param activationBytes of everything per token, and of texts and vectors
+ * @param activationBytes of everything per token, of texts and vectors, and of what a step cache keeps
  * @param stagingBytes of host memory that exchanges pass through
  */
 public record MemoryPlan(long weightBytes, long activationBytes, long stagingBytes) {
@@ -24,6 +24,7 @@ public record MemoryPlan(long weightBytes, long activationBytes, long stagingByt
     JobRows job = new JobRows(program, geometry, condition);
     Counted memory = new Counted();
     new Buffers(memory, program, job, condition).close();
+    new StepCache(memory, program, job, blockType).close();
     long textBytes =
         condition.branches().stream()
             .mapToLong(branch -> PreparedText.sizeBytes(program, branch.text().tokens()))

@@ -12,9 +12,11 @@ import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.model.Position;
 import dev.longtake.worker.engine.model.Stream;
 import dev.longtake.worker.engine.program.Instruction;
+import dev.longtake.worker.engine.program.Instruction.Kept;
 import dev.longtake.worker.engine.program.Program;
 import dev.longtake.worker.engine.program.Split;
 import dev.longtake.worker.engine.program.Value;
+import dev.longtake.worker.engine.reuse.StepReuse;
 import dev.longtake.worker.engine.trace.LaneTrace;
 import dev.longtake.worker.engine.wire.Wire;
 import java.util.List;
@@ -36,6 +38,7 @@ public final class Network implements AutoCloseable {
   private final Taps taps;
   private final LaneTexts texts;
   private final Buffers buffers;
+  private final StepCache stepCache;
   private final Vectors vectors;
   private final Modulators modulators;
   private final Embedding embedding;
@@ -52,6 +55,11 @@ public final class Network implements AutoCloseable {
   private final List<String> stepLabels;
   private final LaneTrace trace;
 
+  /** Instructions of the step up to the end of the first block, where its change decides about what follows; else 0. */
+  private final int beginning;
+
+  private StepReuse reuse = StepReuse.NONE;
+  private boolean reusesRest;
   private Split split;
   private TokenLayout layout;
 
@@ -80,6 +88,12 @@ public final class Network implements AutoCloseable {
     this.trace = trace;
     conditionLabels = program.condition().stream().map(Labels::of).toList();
     stepLabels = program.step().stream().map(Labels::of).toList();
+    beginning =
+        1
+            + program.step().stream()
+                .map(Instruction::getClass)
+                .toList()
+                .indexOf(Instruction.EndFirstBlock.class);
     job = new JobRows(program, geometry, condition);
     sequence = job.sequence();
     split = program.start();
@@ -89,7 +103,10 @@ public final class Network implements AutoCloseable {
     this.texts =
         new LaneTexts(condition, texts, new TextProjector(device, program, weights, trace));
     buffers = new Buffers(device.memory(), program, job, condition);
+    StepCache opened = null;
     try {
+      opened = new StepCache(device.memory(), program, job, weights.blockType());
+      stepCache = opened;
       vectors = new Vectors(device, weights, buffers, condition, model, tap);
       modulators = new Modulators(device, model, buffers, vectors);
       embedding = new Embedding(device, model, weights, geometry, condition, buffers, this.texts);
@@ -99,6 +116,9 @@ public final class Network implements AutoCloseable {
               device, model, weights, geometry, buffers, this.texts, positions, sequence, taps);
       staging = new Staging(job.stage());
     } catch (Throwable e) {
+      if (opened != null) {
+        opened.close();
+      }
       buffers.close();
       throw e;
     }
@@ -122,7 +142,7 @@ public final class Network implements AutoCloseable {
   }
 
   /**
-   * Evaluates the network once.
+   * Evaluates the network once; all of it is computed, unless the input says which operations are not.
    *
    * @param input for the first stage with latents
    * @param place for errors: {@code "step 3"}
@@ -130,10 +150,35 @@ public final class Network implements AutoCloseable {
    *     [patch volume * output channels]} in the model's order; valid until the next call
    */
   public Matrix step(StepInput input, String place) {
+    begin(input, place);
+    return end(input, place, /* takesRestOver= */ false);
+  }
+
+  /** Begins an evaluation: runs the first block of a first-block cache, if this is its stage. */
+  public void begin(StepInput input, String place) {
     vectors.begin(input.timesteps());
     vectors.select(input.generated());
     enter(program.start());
-    run(program.step(), stepLabels, input, place);
+    reuse = input.reuse();
+    run(program.step().subList(0, beginning), stepLabels, input, place);
+  }
+
+  /** How the first block has changed the tokens, where this is its stage. */
+  public ChangeSums firstBlockChange() {
+    return beginning == 0
+        ? ChangeSums.NONE
+        : stepCache.firstBlock().compare(device, residual());
+  }
+
+  /**
+   * Ends an evaluation; see {@link #step}.
+   *
+   * @param takesRestOver whether what the blocks behind the first one add is that of an earlier step
+   */
+  public Matrix end(StepInput input, String place, boolean takesRestOver) {
+    reusesRest = takesRestOver;
+    List<Instruction> rest = program.step().subList(beginning, program.step().size());
+    run(rest, stepLabels.subList(beginning, stepLabels.size()), input, place);
     return program.predicts() ? buffers.prediction(layout.patchRows()) : residual();
   }
 
@@ -141,9 +186,50 @@ public final class Network implements AutoCloseable {
       List<Instruction> instructions, List<String> labels, @Nullable StepInput step, String place) {
     for (int i = 0; i < instructions.size(); i++) {
       trace.begin(labels.get(i));
-      execute(instructions.get(i), step, place);
+      if (instructions.get(i) instanceof Instruction.Reuse(Kept kept) && isTakenOver(kept)) {
+        putBack(kept);
+        i = instructions.indexOf(new Instruction.Keep(kept));
+      } else {
+        execute(instructions.get(i), step, place);
+      }
       trace.pause();
     }
+  }
+
+  private boolean isTakenOver(Kept kept) {
+    return switch (kept) {
+      case Kept.Input input -> reuse.reused().contains(input.operation());
+      case Kept.Rest _, Kept.Nothing _ -> reusesRest;
+    };
+  }
+
+  private void putBack(Kept kept) {
+    switch (kept) {
+      case Kept.Input input -> stepCache.putBack(device, input, value(input));
+      case Kept.Rest _ -> stepCache.addRest(device, residual());
+      case Kept.Nothing _ -> {}
+    }
+  }
+
+  private void keep(Kept kept) {
+    switch (kept) {
+      case Kept.Input input -> {
+        if (reuse.kept().contains(input.operation())) {
+          stepCache.keep(device, input, value(input));
+        }
+      }
+      case Kept.Rest _ -> stepCache.keepRest(device, residual());
+      case Kept.Nothing _ -> {}
+    }
+  }
+
+  /** What an operation's last product reads. */
+  private Matrix value(Kept.Input input) {
+    Matrix all =
+        input.value().equals(Value.WIDE)
+            ? buffers.wide(layout.rows(), input.columns(), weights.blockType())
+            : attentions.result(input.value(), layout);
+    return rows(all, input.stream());
   }
 
   private void enter(Split entered) {
@@ -174,8 +260,11 @@ public final class Network implements AutoCloseable {
               at(place, scatter.place()));
       case Instruction.CollectHeads collect -> collectHeads(collect, place);
       case Instruction.ReceiveTokens receive ->
-          link.receive(residual(), at(place, receive.place()));
-      case Instruction.SendTokens send -> link.send(residual(), at(place, send.place()));
+          link.receive(tokens(receive.value()), at(place, receive.place()));
+      case Instruction.SendTokens send ->
+          link.send(tokens(send.value()), at(place, send.place()));
+      case Instruction.Reuse _ -> {}
+      case Instruction.Keep(Kept kept) -> keep(kept);
       case Instruction.Attend attend -> {
         if (attend.keys().equals(Value.HEADS)) {
           attentions.attendHeads(attend);
@@ -216,6 +305,12 @@ public final class Network implements AutoCloseable {
       case Instruction.ReduceKeyValue reduce -> attentions.reduce(reduce, layout);
       case Instruction.AttendText attend -> attentions.attendText(attend.keyValueLayer(), layout);
       case Instruction.AddProjection add -> addProjection(add);
+      case Instruction.BeginFirstBlock _ -> stepCache.firstBlock().begin(device, residual());
+      case Instruction.EndFirstBlock _ -> stepCache.firstBlock().end(device, residual());
+      case Instruction.BeginRest _ -> {
+        stepCache.firstBlock().remember();
+        device.copy(residual(), stepCache.rest(residual()));
+      }
       case Instruction.ProjectFinal last -> projectFinal(last.layer());
     }
   }
@@ -237,6 +332,11 @@ public final class Network implements AutoCloseable {
 
   private static String at(String place, String instruction) {
     return place + ", " + instruction;
+  }
+
+  /** What goes from stage to stage. */
+  private Matrix tokens(Value value) {
+    return value.equals(Value.REST) ? stepCache.rest(residual()) : residual();
   }
 
   private Matrix residual() {
@@ -273,10 +373,22 @@ public final class Network implements AutoCloseable {
 
   private void switchSplit(Instruction.SwitchSplit change, String place) {
     String what = at(place, change.place());
-    if (change.value().equals(Value.RESIDUAL)) {
-      TokenLayout target = job.layout(change.to());
-      Matrix from = residual();
-      Matrix to = buffers.spare(Value.RESIDUAL, target.rows());
+    TokenLayout target = job.layout(change.to());
+    if (change.value().equals(Value.PREDICTION)) {
+      splitSwitch.run(
+          buffers.prediction(layout.patchRows()),
+          change.from(),
+          buffers.predictionSpare(target.patchRows()),
+          change.to(),
+          what);
+    } else {
+      boolean isResidual = change.value().equals(Value.RESIDUAL);
+      DType type = weights.blockType();
+      Matrix from = isResidual ? residual() : buffers.narrow(layout.rows(), type);
+      Matrix to =
+          isResidual
+              ? buffers.residualSpare(target.rows())
+              : buffers.narrowSpare(target.rows(), type);
       Range text = layout.rows(Stream.TEXT);
       if (!text.isEmpty()) {
         device.copy(rows(from, Stream.TEXT), to.rows(text.start(), text.end()));
@@ -285,14 +397,6 @@ public final class Network implements AutoCloseable {
           rows(from, Stream.PATCHES),
           change.from(),
           to.rows(text.end(), target.rows()),
-          change.to(),
-          what);
-    } else {
-      TokenLayout target = job.layout(change.to());
-      splitSwitch.run(
-          buffers.prediction(layout.patchRows()),
-          change.from(),
-          buffers.spare(change.value(), target.patchRows()),
           change.to(),
           what);
     }
@@ -322,7 +426,9 @@ public final class Network implements AutoCloseable {
   private void readWithPosition(Instruction.ReadWithPosition instruction) {
     Matrix sum = buffers.wide(layout.rows(), model.channels(), DType.F32);
     device.copy(residual(), sum);
-    positions.add(instruction.position(), rows(sum, Stream.PATCHES), layout);
+    if (instruction.position() != null) {
+      positions.add(instruction.position(), rows(sum, Stream.PATCHES), layout);
+    }
     taps.take(instruction.name(), Stream.PATCHES, rows(sum, Stream.PATCHES), layout);
     device.activate(sum, buffers.narrow(layout.rows(), weights.blockType()), Activation.NONE);
   }
@@ -409,6 +515,7 @@ public final class Network implements AutoCloseable {
   public void close() {
     staging.close();
     texts.close();
+    stepCache.close();
     buffers.close();
   }
 }

@@ -39,7 +39,7 @@ final class SplitSwitch {
     return new Staging.Size(bytes, bytes);
   }
 
-  /** Both matrices dense F32 with the same columns; their rows are the patches of the splits' layouts. */
+  /** Both matrices dense and of one type, with the same columns; their rows are the patches of the splits' layouts. */
   void run(Matrix source, Split from, Matrix target, Split to, String what) {
     int columns = source.columns();
     try (var rows = new RowExchange(device, exchange, wire, staging, source.dtype())) {

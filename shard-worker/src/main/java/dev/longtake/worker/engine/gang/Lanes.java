@@ -4,6 +4,7 @@ import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.partition.Range;
 import dev.longtake.worker.device.Matrix;
+import dev.longtake.worker.engine.exec.ChangeSums;
 import dev.longtake.worker.engine.exec.Network;
 import dev.longtake.worker.engine.exec.Predictions;
 import dev.longtake.worker.engine.exec.StepInput;
@@ -26,6 +27,8 @@ public final class Lanes implements AutoCloseable {
   private final RankWork work;
   private final List<Lane> lanes = new ArrayList<>();
   private final @Nullable ExecutorService threads;
+  private @Nullable FirstBlockVote vote;
+  private int restReused;
 
   private record Lane(Range rows, Network network) {}
 
@@ -82,12 +85,51 @@ public final class Lanes implements AutoCloseable {
    * @param predictions gets what the last stage predicts for this rank's rows; null on other stages
    */
   public void step(StepInput input, String place, @Nullable Predictions predictions) {
-    forAll(lane -> {
-      Matrix patches = lane.network.step(input.ofBranches(lane.rows), place);
-      if (predictions != null) {
-        predictions.unpatchify(patches, lane.rows);
-      }
-    });
+    if (!input.reuse().isOpen()) {
+      forAll(lane -> {
+        lane.network.begin(input.ofBranches(lane.rows), place);
+        end(lane, input, place, /* reusesRest= */ false, predictions);
+      });
+      return;
+    }
+    // All lanes wait for the decision, which is about all rows of the batch.
+    forAll(lane -> lane.network.begin(input.ofBranches(lane.rows), place));
+    boolean reusesRest =
+        vote().reuses(firstBlockChange(), input.reuse().restThreshold(), place);
+    restReused += reusesRest ? 1 : 0;
+    forAll(lane -> end(lane, input, place, reusesRest, predictions));
+  }
+
+  private static void end(
+      Lane lane,
+      StepInput input,
+      String place,
+      boolean reusesRest,
+      @Nullable Predictions predictions) {
+    Matrix patches = lane.network.end(input.ofBranches(lane.rows), place, reusesRest);
+    if (predictions != null) {
+      predictions.unpatchify(patches, lane.rows);
+    }
+  }
+
+  private ChangeSums firstBlockChange() {
+    return lanes.stream()
+        .map(lane -> lane.network.firstBlockChange())
+        .reduce(ChangeSums.NONE, ChangeSums::plus);
+  }
+
+  private FirstBlockVote vote() {
+    FirstBlockVote open = vote;
+    if (open == null) {
+      open = new FirstBlockVote(work);
+      vote = open;
+    }
+    return open;
+  }
+
+  /** Steps so far that took over what the blocks behind the first one add. */
+  public int restReused() {
+    return restReused;
   }
 
   private void forAll(Task task) {
@@ -165,5 +207,8 @@ public final class Lanes implements AutoCloseable {
       threads.shutdown();
     }
     lanes.forEach(lane -> lane.network.close());
+    if (vote != null) {
+      vote.close();
+    }
   }
 }

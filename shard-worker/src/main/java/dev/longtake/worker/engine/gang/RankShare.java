@@ -2,6 +2,7 @@ package dev.longtake.worker.engine.gang;
 
 import dev.longtake.common.partition.Range;
 import dev.longtake.common.plan.ExecutionPlan;
+import dev.longtake.common.stepcache.StepCacheMode;
 import dev.longtake.worker.engine.Exchange;
 import dev.longtake.worker.engine.exec.Condition;
 import dev.longtake.worker.engine.exec.Geometry;
@@ -19,9 +20,9 @@ import java.util.stream.IntStream;
  */
 public record RankShare(ExecutionPlan plan, int rank, Geometry geometry, Condition condition) {
   /** What the plan makes a rank compile. */
-  public static Sharding sharding(ExecutionPlan plan, int rank) {
+  public static Sharding sharding(ExecutionPlan plan, int rank, StepCacheMode stepCache) {
     return new Sharding(
-        plan.sequenceRanks(), plan.mode(), plan.stages().get(plan.place(rank).stage()));
+        plan.sequenceRanks(), plan.mode(), plan.stages().get(plan.place(rank).stage()), stepCache);
   }
 
   ExecutionPlan.Place place() {
@@ -77,6 +78,14 @@ public record RankShare(ExecutionPlan plan, int rank, Geometry geometry, Conditi
   /** The rank that holds the same tokens in another stage. */
   int atStage(int stage) {
     return plan.rank(place().branchGroup(), stage, place().sequenceRank());
+  }
+
+  /** The ranks of all branch groups that hold the first block. */
+  List<Integer> ofFirstStage() {
+    return IntStream.range(0, plan.workers())
+        .filter(worker -> plan.isFirstStage(plan.place(worker)))
+        .boxed()
+        .toList();
   }
 
   /** The ranks that hold the same frames in all branch groups, in their order. */

@@ -1,10 +1,23 @@
 package dev.longtake.worker.engine.model;
 
+import dev.longtake.common.stepcache.Reusable;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** One branch of a block: {@code x += result}. Its layers are named {@code <block>.<name>.<layer>}. */
 public sealed interface Op {
+  /** What it counts as where later steps take its result over; empty: it is always computed. */
+  default Optional<Reusable> reusable() {
+    return switch (this) {
+      case SelfAttention attention -> Optional.of(attention.axis().reusable());
+      case ParallelAttention _ -> Optional.of(Axis.FULL.reusable());
+      case CrossAttention _ -> Optional.of(Reusable.CROSS);
+      case Mlp _ -> Optional.of(Reusable.MLP);
+      case AddPosition _ -> Optional.empty();
+    };
+  }
+
   /**
    * Self-attention. With two parts (text first) it is joint attention: each stream has projections of its own, and the tokens
    * of both attend to all (MMDiT, arXiv 2403.03206).

@@ -13,16 +13,20 @@ import dev.longtake.worker.engine.model.TextInput;
 import dev.longtake.worker.engine.program.Instruction.NormRotate.Order;
 import dev.longtake.worker.engine.program.Instruction.NormRotate.Part;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** The instructions of the attentions, and their weights. */
 final class AttentionLowering {
   private final ModelDescription model;
+  private final Sharding sharding;
   private final WeightList weights;
   private final List<Instruction> program;
 
-  AttentionLowering(ModelDescription model, WeightList weights, List<Instruction> program) {
+  AttentionLowering(
+      ModelDescription model, Sharding sharding, WeightList weights, List<Instruction> program) {
     this.model = model;
+    this.sharding = sharding;
     this.weights = weights;
     this.program = program;
   }
@@ -30,9 +34,17 @@ final class AttentionLowering {
   void lower(Block block, Op.SelfAttention op, boolean last, Reach reach) {
     int channels = model.channels();
     boolean reduced = op.keyValueReduction() > 1;
+    String first = block.name() + "." + op.parts().getFirst().name();
+    Stream stream = op.parts().size() > 1 ? Stream.ALL : op.parts().getFirst().stream();
+    op.parts().forEach(part -> tables(part.input(), part.gate()));
+    var kept = kept(first, op, stream, Value.NARROW);
+    kept.ifPresent(it -> program.add(new Instruction.Reuse(it)));
     for (Op.Part part : op.parts()) {
       String name = block.name() + "." + part.name();
-      Value input = read(name, part.stream(), part.input(), part.gate());
+      Value input = read(name, part.stream(), part.input());
+      if (reach == Reach.SWITCHED) {
+        input = switched(name, input, "before " + block.name());
+      }
       weights.reducible(name + ".qkv", 3 * channels, channels);
       program.add(new Instruction.Project(name + ".qkv", part.stream(), input, Activation.NONE));
       normRotate(name, part.stream(), Part.Q, 1, op.qkNorm(), op.rotary());
@@ -40,8 +52,6 @@ final class AttentionLowering {
         normRotate(name, part.stream(), Part.K, 1, op.qkNorm(), op.rotary());
       }
     }
-    String first = block.name() + "." + op.parts().getFirst().name();
-    Stream stream = op.parts().size() > 1 ? Stream.ALL : op.parts().getFirst().stream();
     if (reduced) {
       reduce(first, op);
       program.add(
@@ -50,6 +60,7 @@ final class AttentionLowering {
     } else {
       attend(block, first, op.axis(), stream, reach, Value.NARROW);
     }
+    kept.ifPresent(it -> program.add(new Instruction.Keep(it)));
     for (Op.Part part : op.parts()) {
       String name = block.name() + "." + part.name();
       weights.reducible(name + ".proj", channels, channels);
@@ -72,11 +83,14 @@ final class AttentionLowering {
         new Instruction.Modulate(name + "." + op.name() + "_in", Stream.ALL, op.modulation()));
     weights.reducible(name + ".mlp_in", op.hidden(), channels);
     program.add(new Instruction.ProjectHidden(name + ".mlp_in"));
+    var kept = kept(name + "." + op.name(), op, Stream.ALL, Value.HIDDEN);
+    kept.ifPresent(it -> program.add(new Instruction.Reuse(it)));
     weights.reducible(name + ".qkv", 3 * channels, channels);
     program.add(new Instruction.Project(name + ".qkv", Stream.ALL, Value.NARROW, Activation.NONE));
     normRotate(name, Stream.ALL, Part.Q, 1, QkNorm.BEFORE_ROTATION, /* rotary= */ true);
     normRotate(name, Stream.ALL, Part.K, 1, QkNorm.BEFORE_ROTATION, /* rotary= */ true);
     attend(block, name + "." + op.name(), Axis.FULL, Stream.ALL, reach, Value.HIDDEN);
+    kept.ifPresent(it -> program.add(new Instruction.Keep(it)));
     weights.reducible(name + ".linear2", channels, channels + op.hidden());
     program.add(
         new Instruction.AddProjection(
@@ -98,11 +112,15 @@ final class AttentionLowering {
     int textWidth = text.layers().isEmpty() ? text.channels() : channels;
     weights.reducible(name + ".kv_linear", 2 * channels, textWidth);
     program.add(new Instruction.ProjectKeyValue(name + ".kv_linear"));
-    Value input = read(name, Stream.PATCHES, op.input(), op.gate());
+    tables(op.input(), op.gate());
+    var kept = kept(name, op, Stream.PATCHES, Value.NARROW);
+    kept.ifPresent(it -> program.add(new Instruction.Reuse(it)));
+    Value input = read(name, Stream.PATCHES, op.input());
     weights.reducible(name + ".q_linear", channels, channels);
     program.add(
         new Instruction.Project(name + ".q_linear", Stream.PATCHES, input, Activation.NONE));
     program.add(new Instruction.AttendText(name + ".kv_linear"));
+    kept.ifPresent(it -> program.add(new Instruction.Keep(it)));
     weights.reducible(name + ".proj", channels, channels);
     program.add(
         new Instruction.AddProjection(
@@ -114,14 +132,38 @@ final class AttentionLowering {
             Lowering.after(block, op.name(), last)));
   }
 
-  /** Prepares what a branch reads, and the vectors of its gate. */
-  private Value read(String name, Stream stream, Op.Input input, @Nullable Gate gate) {
+  /** What is kept of an attention, where a step cache takes it over. */
+  private Optional<Instruction.Kept> kept(String name, Op op, Stream stream, Value value) {
+    return op.reusable()
+        .filter(operation -> sharding.stepCache().operations().contains(operation))
+        .map(operation ->
+            new Instruction.Kept.Input(name, operation, stream, value, model.channels()));
+  }
+
+  /** The vectors that a branch and its gate need, also in steps that take the branch over. */
+  private void tables(Op.Input input, @Nullable Gate gate) {
     if (gate != null) {
       weights.table(gate.source(), program);
     }
+    if (input instanceof Op.Input.Modulated(var modulation)) {
+      weights.table(modulation.source(), program);
+    }
+  }
+
+  /** What an attention reads, split as it needs it. */
+  private Value switched(String name, Value input, String place) {
+    if (input.equals(Value.RESIDUAL)) {
+      // The residual stream itself keeps its split.
+      program.add(new Instruction.ReadWithPosition(name + "_in", /* position= */ null));
+    }
+    program.add(new Instruction.SwitchSplit(Value.NARROW, Split.FRAME, Split.PATCH, place));
+    return Value.NARROW;
+  }
+
+  /** Prepares what a branch reads. */
+  private Value read(String name, Stream stream, Op.Input input) {
     return switch (input) {
       case Op.Input.Modulated(var modulation) -> {
-        weights.table(modulation.source(), program);
         program.add(new Instruction.Modulate(name + "_in", stream, modulation));
         yield Value.NARROW;
       }
@@ -190,6 +232,13 @@ final class AttentionLowering {
             new Instruction.Attend(
                 name, axis, stream, Value.HEADS, /* reduction= */ 1, Value.HEADS_RESULT));
         program.add(new Instruction.CollectHeads(name, stream, result, place));
+      }
+      case SWITCHED -> {
+        program.add(
+            new Instruction.Attend(name, axis, stream, Value.WIDE, /* reduction= */ 1, result));
+        program.add(
+            new Instruction.SwitchSplit(
+                result, Split.PATCH, Split.FRAME, "behind " + block.name() + "'s attention"));
       }
     }
   }

@@ -1,5 +1,6 @@
 package dev.longtake.worker.engine.program;
 
+import dev.longtake.common.stepcache.Reusable;
 import dev.longtake.worker.device.Activation;
 import dev.longtake.worker.engine.model.Axis;
 import dev.longtake.worker.engine.model.FinalLayer;
@@ -170,8 +171,10 @@ public sealed interface Instruction {
     }
   }
 
-  /** The residual stream from the stage before, in the split of the program's start. */
-  record ReceiveTokens(String place) implements Instruction {
+  /**
+   * A value from the stage before: the residual stream, in the split of the program's start, or {@link Value#REST}, which has the same rows.
+   */
+  record ReceiveTokens(Value value, String place) implements Instruction {
     @Override
     public List<Value> reads() {
       // What comes changes with them.
@@ -180,12 +183,28 @@ public sealed interface Instruction {
 
     @Override
     public Value writes() {
-      return Value.RESIDUAL;
+      return value;
     }
   }
 
-  /** The residual stream to the next stage. */
-  record SendTokens(String place) implements Instruction {
+  /** The same value to the next stage. */
+  record SendTokens(Value value, String place) implements Instruction {
+    @Override
+    public List<Value> reads() {
+      return List.of(value);
+    }
+
+    @Override
+    public Value writes() {
+      return value;
+    }
+  }
+
+  /**
+   * The beginning of a part that ends with the {@link Keep} of the same thing. A step that takes it over puts back what was kept and goes on
+   * behind the part.
+   */
+  record Reuse(Kept kept) implements Instruction {
     @Override
     public List<Value> reads() {
       return List.of(Value.RESIDUAL);
@@ -193,7 +212,97 @@ public sealed interface Instruction {
 
     @Override
     public Value writes() {
-      return Value.RESIDUAL;
+      return kept.value();
+    }
+  }
+
+  /** The end of a part: keeps what it made, where a later step may take it over. */
+  record Keep(Kept kept) implements Instruction {
+    @Override
+    public List<Value> reads() {
+      return List.of(Value.RESIDUAL);
+    }
+
+    @Override
+    public Value writes() {
+      return kept.value();
+    }
+  }
+
+  /** What steps take over of earlier ones. */
+  sealed interface Kept {
+    /** Unique in a program. */
+    String name();
+
+    /** What the part makes. */
+    Value value();
+
+    /**
+     * What an operation's last product reads: the same as keeping the operation's result before the gate, which follows from it. So it takes
+     * no product that is not fused with its gate, and half of the memory where products read bfloat16.
+     *
+     * @param value {@link Value#NARROW}, {@link Value#WIDE}, or {@link Value#HIDDEN} for its first columns; in the type of the products
+     */
+    record Input(String name, Reusable operation, Stream stream, Value value, int columns)
+        implements Kept {}
+
+    /** What all blocks but the first one add to the residual stream, on the last stage. */
+    record Rest() implements Kept {
+      @Override
+      public String name() {
+        return "rest";
+      }
+
+      @Override
+      public Value value() {
+        return Value.RESIDUAL;
+      }
+    }
+
+    /**
+     * Nothing: a part that only steps need which compute the rest.
+     *
+     * @param value the last one that the part writes
+     */
+    record Nothing(String name, Value value) implements Kept {}
+  }
+
+  /** Before the first block of a first-block cache: keeps the residual stream in {@link Value#FIRST_CHANGE}. */
+  record BeginFirstBlock() implements OnTokens {
+    @Override
+    public List<Value> reads() {
+      return List.of(Value.RESIDUAL);
+    }
+
+    @Override
+    public Value writes() {
+      return Value.FIRST_CHANGE;
+    }
+  }
+
+  /** Behind the first block: its change to {@link Value#FIRST_CHANGE}. What follows waits for the decision about the rest. */
+  record EndFirstBlock() implements OnTokens {
+    @Override
+    public List<Value> reads() {
+      return List.of(Value.RESIDUAL, Value.FIRST_CHANGE);
+    }
+
+    @Override
+    public Value writes() {
+      return Value.FIRST_CHANGE;
+    }
+  }
+
+  /** The rest will be computed: keeps the residual stream in {@link Value#REST}, and the first block's change to compare later ones with. */
+  record BeginRest() implements OnTokens {
+    @Override
+    public List<Value> reads() {
+      return List.of(Value.RESIDUAL);
+    }
+
+    @Override
+    public Value writes() {
+      return Value.REST;
     }
   }
 
@@ -261,8 +370,12 @@ public sealed interface Instruction {
     }
   }
 
-  /** The residual stream of the patches with positions added, to {@link Value#NARROW}. */
-  record ReadWithPosition(String name, Position position) implements OnTokens {
+  /**
+   * The residual stream of the patches to {@link Value#NARROW}.
+   *
+   * @param position added, or null
+   */
+  record ReadWithPosition(String name, @Nullable Position position) implements OnTokens {
     @Override
     public List<Value> reads() {
       return List.of(Value.RESIDUAL);

@@ -1,5 +1,6 @@
 package dev.longtake.worker.engine.program;
 
+import dev.longtake.common.stepcache.Reusable;
 import dev.longtake.worker.device.Activation;
 import dev.longtake.worker.engine.model.Block;
 import dev.longtake.worker.engine.model.FinalLayer;
@@ -25,7 +26,7 @@ final class Lowering {
     this.model = model;
     this.sharding = sharding;
     this.weights = new WeightList(model);
-    this.attention = new AttentionLowering(model, weights, program);
+    this.attention = new AttentionLowering(model, sharding, weights, program);
   }
 
   List<LinearSpec> linears() {
@@ -46,20 +47,27 @@ final class Lowering {
     if (isFirst) {
       embed();
     } else {
-      program.add(new Instruction.ReceiveTokens("from the stage before"));
+      program.add(new Instruction.ReceiveTokens(Value.RESIDUAL, "from the stage before"));
     }
+    FirstBlockLowering firstBlock = new FirstBlockLowering(sharding, model, program);
+    firstBlock.beginStage();
     for (ShardingPass.Step step : sharded.steps()) {
       switch (step) {
         case ShardingPass.Step.Switch(Split from, Split to, String place) ->
             program.add(new Instruction.SwitchSplit(Value.RESIDUAL, from, to, place));
-        case ShardingPass.Step.Run(Block block, Op op, boolean last, Reach reach) ->
-            lowerOp(block, op, last, reach);
+        case ShardingPass.Step.Run(Block block, Op op, boolean last, Reach reach) -> {
+          firstBlock.before(block, op);
+          lowerOp(block, op, last, reach);
+          firstBlock.after(block, last);
+        }
       }
     }
+    firstBlock.endBlocks();
     if (isLast) {
       lowerFinal(sharded.end());
     } else {
-      program.add(new Instruction.SendTokens("to the next stage"));
+      program.add(new Instruction.SendTokens(Value.RESIDUAL, "to the next stage"));
+      firstBlock.endStage();
     }
     return program;
   }
@@ -122,10 +130,19 @@ final class Lowering {
   private void lowerMlp(Block block, Op.Mlp op, boolean last) {
     String name = block.name() + "." + op.name();
     weights.table(op.modulation().source(), program);
+    var kept =
+        new Instruction.Kept.Input(name, Reusable.MLP, op.stream(), Value.WIDE, op.hidden());
+    boolean isKept = sharding.stepCache().operations().contains(Reusable.MLP);
+    if (isKept) {
+      program.add(new Instruction.Reuse(kept));
+    }
     program.add(new Instruction.Modulate(name + "_in", op.stream(), op.modulation()));
     weights.reducible(name + ".fc1", op.hidden(), model.channels());
     program.add(
         new Instruction.Project(name + ".fc1", op.stream(), Value.NARROW, Activation.GELU_TANH));
+    if (isKept) {
+      program.add(new Instruction.Keep(kept));
+    }
     weights.reducible(name + ".fc2", model.channels(), op.hidden());
     program.add(
         new Instruction.AddProjection(

@@ -4,6 +4,8 @@ package dev.longtake.worker.engine.program;
 enum Reach {
   /** The rank holds them all under the current split. */
   LOCAL,
+  /** What it reads is split another way, and its result back: tokens themselves keep their split. */
+  SWITCHED,
   /** The rank keeps its queries and gathers the keys and values of the others. */
   KEYS,
   /** The rank gets all tokens of some heads. */

@@ -14,6 +14,9 @@ import java.util.Optional;
  * tokens all of them; everything else works on any split. With {@link SequenceMode#SWITCH} an exchange is placed only where the
  * current split does not do (dynamic sequence parallelism, arXiv 2403.10266), and attention over all tokens gathers keys and
  * values; with the other modes one split stays and attentions that it does not suit exchange heads, or gather.
+ *
+ * <p>Where a step cache keeps results, tokens keep their split with SWITCH too, and attention across frames switches what it reads and its
+ * result: see {@link dev.longtake.worker.engine.reuse}.
  */
 final class ShardingPass {
   /** Where the latents live, so where the model starts and ends. */
@@ -82,7 +85,9 @@ final class ShardingPass {
   }
 
   private boolean switches() {
-    return sharding.ranks() > 1 && sharding.mode() == SequenceMode.SWITCH;
+    return sharding.ranks() > 1
+        && sharding.mode() == SequenceMode.SWITCH
+        && sharding.stepCache().keepsNothing();
   }
 
   private void switchTo(Split to, Block block) {
@@ -104,6 +109,9 @@ final class ShardingPass {
     boolean isLocal = axis != Axis.FULL && split == suiting(axis);
     if (sharding.ranks() == 1 || isLocal) {
       return Reach.LOCAL;
+    }
+    if (sharding.mode() == SequenceMode.SWITCH && axis == Axis.TEMPORAL) {
+      return Reach.SWITCHED;
     }
     return sharding.mode().exchangesHeads() ? Reach.HEADS : Reach.KEYS;
   }

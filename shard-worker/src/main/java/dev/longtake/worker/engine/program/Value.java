@@ -54,6 +54,12 @@ public record Value(String name) {
   /** An attention's result for some heads of all tokens, [keys, columns of the rank's heads] in the type of the products. */
   public static final Value HEADS_RESULT = new Value("heads' result");
 
+  /** The change that the first block makes to the residual stream, [tokens, C] F32. */
+  public static final Value FIRST_CHANGE = new Value("first block's change");
+
+  /** The residual stream behind the first block, and at a step's end what all other blocks have added to it, [tokens, C] F32. */
+  public static final Value REST = new Value("rest");
+
   /** The final layer's output, [tokens, patch volume * output channels] F32. */
   public static final Value PREDICTION = new Value("prediction");
 

@@ -35,6 +35,11 @@ public record GuidedFlow(int steps, boolean shift) implements Sampler {
   }
 
   @Override
+  public int timesteps() {
+    return 1;
+  }
+
+  @Override
   public SamplingPlan plan(Geometry geometry) {
     float[] schedule =
         schedule(geometry.patching().patchesPerFrame(), geometry.patching().frames());

@@ -1,5 +1,6 @@
 package dev.longtake.worker.engine.sampler;
 
+import dev.longtake.worker.engine.reuse.ReuseSchedule;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param editNoise [steps, ...] for edited frames, instead of the generator's, or null
  * @param reference [samples, 1 + channels, frames, height, width], a mask and the masked reference latents, or null
  * @param resume goes on from there instead of from the start, or null
+ * @param reuse what steps take over from earlier ones
  */
 public record SamplingInput(
     int samples,
@@ -27,7 +29,8 @@ public record SamplingInput(
     float @Nullable [] stepNoise,
     float @Nullable [] editNoise,
     float @Nullable [] reference,
-    @Nullable SamplerState resume) {
+    @Nullable SamplerState resume,
+    ReuseSchedule reuse) {
   /** The first step that is left to do, from 0. */
   public int firstStep() {
     return resume == null ? 0 : resume.stepsDone();

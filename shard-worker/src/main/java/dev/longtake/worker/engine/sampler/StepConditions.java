@@ -85,7 +85,11 @@ public final class StepConditions implements AutoCloseable {
     Arrays.fill(timesteps, plan.steps().get(step).timestep());
     ClipFrames frames = frames(step);
     return new StepInput(
-        latents, timesteps, reference, frames == null ? null : frames.generated(geometry));
+        latents,
+        timesteps,
+        reference,
+        frames == null ? null : frames.generated(geometry),
+        input.reuse().at(step));
   }
 
   @Override

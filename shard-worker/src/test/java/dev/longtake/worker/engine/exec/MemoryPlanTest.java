@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.withinPercentage;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.longtake.common.model.ModelFolder;
+import dev.longtake.common.stepcache.Reusable;
+import dev.longtake.common.stepcache.StepCacheMode;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.Patching;
@@ -14,12 +16,16 @@ import dev.longtake.worker.engine.loading.OpenModel;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.model.PatchSize;
 import dev.longtake.worker.engine.program.Program;
+import dev.longtake.worker.engine.program.Sharding;
 import dev.longtake.worker.engine.trace.RankTrace;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Collections;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Collectors;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -71,7 +77,25 @@ class MemoryPlanTest {
   void shouldCountWhatAJobAllocates(String golden, int ranks) {
     try (OpenModel model = OpenModel.open(ModelFolder.open(golden(golden)));
         Device device = CpuDevice.open(1, 1L << 30)) {
-      Program program = Program.compile(model.description(), ranks);
+      ModelDescription description = model.description();
+      check(model, device, Program.compile(description, ranks), ranks);
+      // Everything that a step cache can keep; kinds of operations that a model has not cost nothing.
+      Map<Reusable, Integer> twos =
+          Arrays.stream(Reusable.values()).collect(Collectors.toMap(kind -> kind, _ -> 2));
+      for (StepCacheMode mode :
+          List.of(
+              new StepCacheMode.Broadcast(twos, 0, 1000), new StepCacheMode.FirstBlock(1, 2))) {
+        Sharding whole = Sharding.sequence(ranks, description.blocks().size());
+        Program keeping =
+            Program.compile(
+                description, new Sharding(ranks, whole.mode(), whole.blocks(), mode));
+        check(model, device, keeping, ranks);
+        assertThat(device.memory().usedBytesByTag().getOrDefault("step cache", 0L)).isZero();
+      }
+    }
+  }
+
+  private static void check(OpenModel model, Device device, Program program, int ranks) {
       PatchSize patch = model.description().patches().size();
       Geometry geometry =
           new Geometry(
@@ -114,7 +138,6 @@ class MemoryPlanTest {
         }
         assertThat(plan.stagingBytes() > 0).isEqualTo(ranks > 1);
       }
-    }
   }
 
   @ParameterizedTest

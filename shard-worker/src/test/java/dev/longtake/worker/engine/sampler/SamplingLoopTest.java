@@ -6,6 +6,7 @@ import dev.longtake.common.noise.PhiloxNoise;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.Patching;
 import dev.longtake.worker.device.cpu.CpuDevice;
+import dev.longtake.worker.engine.reuse.ReuseSchedule;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -65,7 +66,18 @@ class SamplingLoopTest {
   private static SamplingInput input(
       Sampler sampler, Guidance guidance, float @Nullable [] frameMask) {
     return new SamplingInput(
-        SAMPLES, sampler, guidance, 9, null, null, frameMask, null, null, null, null);
+        SAMPLES,
+        sampler,
+        guidance,
+        9,
+        null,
+        null,
+        frameMask,
+        null,
+        null,
+        null,
+        null,
+        ReuseSchedule.EXACT);
   }
 
   private static Guidance threeBranches() {
@@ -115,7 +127,8 @@ class SamplingLoopTest {
             stepNoise(sampler.steps(), 1L << 32),
             stepNoise(sampler.steps(), 1),
             null,
-            null);
+            null,
+            ReuseSchedule.EXACT);
 
     assertThat(runs().run(given, 1, CAPTURED))
         .containsExactlyEntriesOf(runs().run(fromSeed, 1, CAPTURED));

@@ -1,0 +1,5 @@
+/** Tests of what tells how much two videos differ. */
+@NullMarked
+package dev.longtake.ops.bench.quality;
+
+import org.jspecify.annotations.NullMarked;

@@ -44,8 +44,7 @@ final class Coordinators implements AutoCloseable {
     this.calls =
         channels.stream()
             .map(channel ->
-                ClientInterceptors.interceptForward(
-                    ApiKey.with(apiKey, channel), interceptors))
+                ClientInterceptors.interceptForward(ApiKey.with(apiKey, channel), interceptors))
             .toList();
   }
 

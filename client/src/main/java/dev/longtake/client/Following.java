@@ -18,8 +18,7 @@ final class Following {
 
   private boolean isEnded; // guarded by the turn
 
-  Following(
-      LongtakeClient client, AsyncLongtakeClient async, String jobId, JobListener listener) {
+  Following(LongtakeClient client, AsyncLongtakeClient async, String jobId, JobListener listener) {
     this.client = client;
     this.async = async;
     this.jobId = jobId;

@@ -168,8 +168,7 @@ public final class VideoRequest {
 
     /** Another prompt from a segment on, 2 or more; call it in the order of the segments. */
     public Builder promptFrom(int segment, String prompt) {
-      longVideo()
-          .addPrompts(SegmentPrompt.newBuilder().setFromSegment(segment).setPrompt(prompt));
+      longVideo().addPrompts(SegmentPrompt.newBuilder().setFromSegment(segment).setPrompt(prompt));
       return this;
     }
 

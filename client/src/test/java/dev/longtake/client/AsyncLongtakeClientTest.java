@@ -122,8 +122,7 @@ class AsyncLongtakeClientTest {
     Job ended = client.async().follow("job-1", told).get(30, SECONDS);
     assertThat(ended.getState()).isEqualTo(JobState.JOB_STATE_DONE);
     assertThat(told.calls)
-        .containsExactly(
-            "queued", "planned", "step 1", "step 2", "step 3", "ended JOB_STATE_DONE");
+        .containsExactly("queued", "planned", "step 1", "step 2", "step 3", "ended JOB_STATE_DONE");
     assertThat(server.watchSequences).containsExactly(0L, 2L, 4L);
   }
 
@@ -220,8 +219,7 @@ class AsyncLongtakeClientTest {
       own.async().get("job-1").get(30, SECONDS);
     }
     assertThat(calls)
-        .containsExactly(
-            "first: Get on of the application", "second: Get on of the application");
+        .containsExactly("first: Get on of the application", "second: Get on of the application");
     assertThat(executor.isShutdown()).as("shut down by the client").isFalse();
     executor.shutdown();
   }

@@ -467,17 +467,17 @@ public final class ScriptedServer implements AutoCloseable {
             .setDefaultValue(64)
             .build();
     return ModelCard.newBuilder()
-          .setName("demo")
-          .setArchitecture("STDiT3")
-          .setBlocks(8)
-          .setParameters(1_234_567)
-          .setWidth(range)
-          .setHeight(range)
-          .setFrames(range)
-          .setDefaultSteps(30)
-          .setDefaultGuidance(7)
-          .setFps(8)
-          .setMaxTextTokens(32)
+        .setName("demo")
+        .setArchitecture("STDiT3")
+        .setBlocks(8)
+        .setParameters(1_234_567)
+        .setWidth(range)
+        .setHeight(range)
+        .setFrames(range)
+        .setDefaultSteps(30)
+        .setDefaultGuidance(7)
+        .setFps(8)
+        .setMaxTextTokens(32)
         .build();
   }
 

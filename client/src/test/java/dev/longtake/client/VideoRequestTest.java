@@ -118,9 +118,7 @@ class VideoRequestTest {
                 .setTenant("acme")
                 .setPriority(Priority.PRIORITY_HIGH)
                 .setDeadline(
-                    com.google.protobuf.Duration.newBuilder()
-                        .setSeconds(90)
-                        .setNanos(500_000_000))
+                    com.google.protobuf.Duration.newBuilder().setSeconds(90).setNanos(500_000_000))
                 .setIdempotencyKey("k")
                 .build());
   }

@@ -21,7 +21,6 @@ record PngSize(int width, int height) {
           "Expected a PNG as preview, but got %d bytes that are none".formatted(png.length));
     }
     return new PngSize(
-        Math.max(1, bytes.getInt(WIDTH_AT)),
-        Math.max(1, bytes.getInt(WIDTH_AT + Integer.BYTES)));
+        Math.max(1, bytes.getInt(WIDTH_AT)), Math.max(1, bytes.getInt(WIDTH_AT + Integer.BYTES)));
   }
 }

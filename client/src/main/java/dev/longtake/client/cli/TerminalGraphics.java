@@ -59,12 +59,7 @@ enum TerminalGraphics {
       case ITERM ->
           "%s]1337;File=inline=1;size=%d;width=%d;height=%d;preserveAspectRatio=0:%s%s"
               .formatted(
-                  ESCAPE,
-                  png.length,
-                  columns,
-                  rows,
-                  Base64.getEncoder().encodeToString(png),
-                  BELL);
+                  ESCAPE, png.length, columns, rows, Base64.getEncoder().encodeToString(png), BELL);
       case BLOCKS -> {
         try {
           yield BlockPicture.of(png, columns, rows);

@@ -32,7 +32,8 @@ final class TerminalPictures {
             .orElseThrow(() ->
                 new LongtakeClientException(
                     LongtakeClientException.INVALID_REQUEST,
-                    "Expected a terminal that shows pictures, for --show: kitty, Ghostty, iTerm2, WezTerm or one with COLORTERM=truecolor; use --preview FILE instead")),
+                    "Expected a terminal that shows pictures, for --show: kitty, Ghostty, iTerm2,"
+                        + " WezTerm or one with COLORTERM=truecolor; use --preview FILE instead")),
         Integer.getInteger("longtake.columns", 80));
   }
 

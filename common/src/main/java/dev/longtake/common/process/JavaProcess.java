@@ -162,8 +162,7 @@ public final class JavaProcess implements AutoCloseable {
     var flags = new ArrayList<String>(BASE_JVM_FLAGS);
     flags.addAll(List.of(CLASS_PATH, System.getProperty("java.class.path")));
     flags.addAll(jvmFlags);
-    ClassArchive archive =
-        ClassArchive.of(mainClass, flags.get(flags.lastIndexOf(CLASS_PATH) + 1));
+    ClassArchive archive = ClassArchive.of(mainClass, flags.get(flags.lastIndexOf(CLASS_PATH) + 1));
     if (archive != null) {
       flags.addAll(archive.flags());
     }

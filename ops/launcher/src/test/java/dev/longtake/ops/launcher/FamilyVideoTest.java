@@ -28,9 +28,9 @@ class FamilyVideoTest {
         "ddim",
         0,
         5,
-        "{'_class_name': 'LatteTransformer3DModel', 'num_attention_heads': 4,"
-            + " 'attention_head_dim': 12, 'num_layers': 2, 'in_channels': 4, 'out_channels': 8,"
-            + " 'patch_size': 2, 'sample_size': 8, 'caption_channels': 64, 'model_max_length': 32}");
+        "{'_class_name': 'LatteTransformer3DModel', 'num_attention_heads': 4, 'attention_head_dim':"
+            + " 12, 'num_layers': 2, 'in_channels': 4, 'out_channels': 8, 'patch_size': 2,"
+            + " 'sample_size': 8, 'caption_channels': 64, 'model_max_length': 32}");
   }
 
   @Tag("long")

@@ -11,7 +11,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Supplier;
 
 /**
- * The calls of {@link LongtakeClient}, without waiting. Each runs on a thread of the client's executor until its future is completed;
+ * Calls of {@link LongtakeClient} without waiting: those that take long, or are made often. Each runs on a thread of the client's executor until its future is completed;
  * failures are {@link LongtakeClientException}s. Cancelling a future ends the call, not the job. Thread-safe; made by {@link
  * LongtakeClient#async()}, and of no use once that is closed.
  */

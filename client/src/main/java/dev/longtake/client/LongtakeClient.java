@@ -62,7 +62,7 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>All methods may be called from any thread and block it until they are done; each has a deadline. They throw {@link
- * LongtakeClientException} and nothing else. {@link #async()} has the same calls without waiting.
+ * LongtakeClientException} and nothing else. {@link #async()} has calls without waiting.
  */
 public final class LongtakeClient implements AutoCloseable {
   private final Duration callTimeout;
@@ -230,7 +230,7 @@ public final class LongtakeClient implements AutoCloseable {
     return coordinators.addresses();
   }
 
-  /** The same calls without waiting. */
+  /** Calls without waiting. */
   public AsyncLongtakeClient async() {
     return new AsyncLongtakeClient(this, executor);
   }

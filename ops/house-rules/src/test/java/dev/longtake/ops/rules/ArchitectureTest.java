@@ -24,6 +24,10 @@ class ArchitectureTest {
   private static final String COORDINATOR = "dev.longtake.coordinator..";
   private static final String CLIENT = "dev.longtake.client..";
   private static final String CONTRACTS = "dev.longtake.v1..";
+
+  /** What requests may ask for, beside the contracts. */
+  private static final String LIMITS = "dev.longtake.limits..";
+
   private static final String OPS = "dev.longtake.ops..";
   private static final String[] REMOTE_CALLS = {"io.grpc..", "com.google.protobuf..", CONTRACTS};
 
@@ -99,7 +103,15 @@ class ArchitectureTest {
         .should()
         .onlyDependOnClassesThat(
             JavaClass.Predicates.resideOutsideOfPackage("dev.longtake..")
-                .or(JavaClass.Predicates.resideInAnyPackage(CLIENT, CONTRACTS)))
+                .or(JavaClass.Predicates.resideInAnyPackage(CLIENT, CONTRACTS, LIMITS)))
+        .check(OURS);
+    classes()
+        .that()
+        .resideInAPackage(LIMITS)
+        .should()
+        .onlyDependOnClassesThat(
+            JavaClass.Predicates.resideOutsideOfPackage("dev.longtake..")
+                .or(JavaClass.Predicates.resideInAnyPackage(CONTRACTS, LIMITS)))
         .check(OURS);
   }
 

@@ -113,7 +113,8 @@ final class StepCacheText {
       };
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(
-          "Expected 'broadcast spatial=2 temporal=4 cross=6 mlp=2 window=450-930' (with at least one"
+          "Expected 'broadcast spatial=2 temporal=4 cross=6 mlp=2 window=450-930' (with at least"
+              + " one"
               + " range) or 'first-block threshold=0.1 refresh-every=8', but got '%s'"
                   .formatted(text),
           e);

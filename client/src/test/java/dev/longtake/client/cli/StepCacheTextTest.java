@@ -28,8 +28,7 @@ class StepCacheTextTest {
   @Test
   void shouldLeaveWhatIsNotGivenToTheServer() {
     assertThat(StepCacheText.parse(" broadcast   cross=6 "))
-        .isEqualTo(
-            StepCache.newBuilder().setBroadcast(Broadcast.newBuilder().setCross(6)).build());
+        .isEqualTo(StepCache.newBuilder().setBroadcast(Broadcast.newBuilder().setCross(6)).build());
     assertThat(StepCacheText.parse("first-block threshold=0.25"))
         .isEqualTo(
             StepCache.newBuilder()

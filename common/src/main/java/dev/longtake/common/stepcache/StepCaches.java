@@ -142,8 +142,7 @@ public final class StepCaches {
           cache.setFirstBlock(
               FirstBlock.newBuilder().setThreshold(threshold).setRefreshEvery(refreshEvery));
       case StepCacheMode.Broadcast(var ranges, double from, double to) -> {
-        Broadcast.Builder broadcast =
-            Broadcast.newBuilder().setWindowFrom(from).setWindowTo(to);
+        Broadcast.Builder broadcast = Broadcast.newBuilder().setWindowFrom(from).setWindowTo(to);
         ranges.forEach((operation, range) -> {
           switch (operation) {
             case SPATIAL -> broadcast.setSpatial(range);

@@ -78,7 +78,8 @@ class StepCachesTest {
 
   @Test
   void shouldRefuseInASentenceWhatTheModelOrTheScheduleHasNot() {
-    assertRefused(broadcast(b -> b.setTemporal(2)), PICTURES, "temporal", "attention across frames");
+    assertRefused(
+        broadcast(b -> b.setTemporal(2)), PICTURES, "temporal", "attention across frames");
     assertRefused(broadcast(b -> b.setCross(2)), PICTURES, "cross", "attention to the text");
     assertRefused(broadcast(b -> b.setMlp(2)), SEQUENCE, "mlp", "the model has none");
     assertRefused(broadcast(b -> b), VIDEO, "broadcast", "at least one of");

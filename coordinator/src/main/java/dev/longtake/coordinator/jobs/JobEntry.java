@@ -418,8 +418,7 @@ public final class JobEntry {
     }
     record.setFruitlessAttempts(0);
     if (segment.hasStepCacheUse()) {
-      record.setStepCacheUse(
-          StepCaches.sum(record.getStepCacheUse(), segment.getStepCacheUse()));
+      record.setStepCacheUse(StepCaches.sum(record.getStepCacheUse(), segment.getStepCacheUse()));
     }
     Job.Builder next =
         job.toBuilder()

@@ -131,8 +131,7 @@ final class BeginningsTest {
               Beginnings.ofContinuation(other.getContinuation(), Beginnings.request(other), CARD))
           .isInstanceOfSatisfying(
               LongtakeException.class, e -> assertThat(e.field()).hasValue("step_cache"))
-          .hasMessageContaining(
-              "but got first-block threshold=0.2 refresh-every=8; leave it out");
+          .hasMessageContaining("but got first-block threshold=0.2 refresh-every=8; leave it out");
     }
   }
 

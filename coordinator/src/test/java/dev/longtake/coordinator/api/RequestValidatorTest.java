@@ -76,8 +76,7 @@ final class RequestValidatorTest {
                 "1 (computes in every step) to 1000 steps, but got 0",
                 r ->
                     r.setStepCache(
-                        StepCache.newBuilder()
-                            .setBroadcast(Broadcast.newBuilder().setSpatial(0)))),
+                        StepCache.newBuilder().setBroadcast(Broadcast.newBuilder().setSpatial(0)))),
             new Bad("wire_format", "this version knows", r -> r.setWireFormatValue(9)),
             new Bad(
                 "plan.wire_format",

@@ -27,7 +27,8 @@ final class StateCollectorTest {
   private static final int FRAME_BYTES = 2 * 5 * Float.BYTES;
   private static final List<Long> SHAPE = List.of(2L, 3L, 7L, 2L, 5L);
 
-  private final StateCollector collector = new StateCollector(SHAPE, StepCache.getDefaultInstance());
+  private final StateCollector collector =
+      new StateCollector(SHAPE, StepCache.getDefaultInstance());
 
   private static byte[] whole(Random random) {
     byte[] bytes = new byte[SAMPLES * CHANNELS * FRAMES * FRAME_BYTES];

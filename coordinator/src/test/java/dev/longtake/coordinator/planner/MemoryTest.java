@@ -156,12 +156,7 @@ class MemoryTest {
   void shouldCountWhatAStepCacheKeepsOfEachToken() {
     ExecutionPlan two =
         new ExecutionPlan(
-            1,
-            List.of(new Range(0, 1), new Range(1, 2)),
-            2,
-            SequenceMode.SWITCH,
-            List.of(2, 1),
-            1);
+            1, List.of(new Range(0, 1), new Range(1, 2)), 2, SequenceMode.SWITCH, List.of(2, 1), 1);
     Workload broadcast =
         small()
             .withStepCache(
@@ -172,7 +167,8 @@ class MemoryTest {
     long many = 2 * 8;
     long few = 2 * 4;
 
-    assertThat(kept(broadcast, two)).containsExactly(4 * many * 8, 4 * few * 8, 8 * many * 8, 8 * few * 8);
+    assertThat(kept(broadcast, two))
+        .containsExactly(4 * many * 8, 4 * few * 8, 8 * many * 8, 8 * few * 8);
     assertThat(kept(firstBlock, two))
         .containsExactly(12 * many * 8, 12 * few * 8, 4 * many * 8, 4 * few * 8);
   }

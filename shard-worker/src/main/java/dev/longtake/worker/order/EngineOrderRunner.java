@@ -141,8 +141,7 @@ public final class EngineOrderRunner implements OrderRunner, AutoCloseable {
       BooleanSupplier canceled) {
     ExecutionPlan plan = plan(order, exchange);
     StepCacheMode stepCache = StepCaches.of(order.getSampling().getStepCache(), profile);
-    Program program =
-        Program.compile(model, RankShare.sharding(plan, exchange.rank(), stepCache));
+    Program program = Program.compile(model, RankShare.sharding(plan, exchange.rank(), stepCache));
     long start = System.nanoTime();
     try (WeightStore.Lease lease = lease(program, blockType(order.getPrecision()))) {
       int home = plan.microBatches();

@@ -177,8 +177,7 @@ final class OrderInput {
         "resume.steps_done",
         "Expected resume.steps_done of 1 to %d, because the job has %d steps, but got %d"
             .formatted(sampler.steps() - 1, sampler.steps(), state.getStepsDone()));
-    StepCacheMode before =
-        StepCaches.of(state.getStepCache(), ModelProfile.getDefaultInstance());
+    StepCacheMode before = StepCaches.of(state.getStepCache(), ModelProfile.getDefaultInstance());
     require(
         before.equals(stepCache),
         "resume.step_cache",

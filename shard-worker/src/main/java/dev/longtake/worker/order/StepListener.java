@@ -44,12 +44,7 @@ final class StepListener implements SamplingListener {
    * @param tap for captured latents
    */
   StepListener(
-      OrderWork work,
-      RankWork rank,
-      SliceTap tap,
-      int steps,
-      States states,
-      Previews previews) {
+      OrderWork work, RankWork rank, SliceTap tap, int steps, States states, Previews previews) {
     this.work = work;
     this.rank = rank;
     this.tap = tap;

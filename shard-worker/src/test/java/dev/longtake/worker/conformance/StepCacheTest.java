@@ -188,8 +188,7 @@ class StepCacheTest {
   /** As the coordinator keeps them. */
   private static List<SamplerState> withMode(List<SamplerState> states, WorkOrder.Builder order) {
     return states.stream()
-        .map(state ->
-            state.toBuilder().setStepCache(order.getSampling().getStepCache()).build())
+        .map(state -> state.toBuilder().setStepCache(order.getSampling().getStepCache()).build())
         .toList();
   }
 
@@ -226,8 +225,7 @@ class StepCacheTest {
         broadcast(b -> b.setTemporal(3).setMlp(2).setWindowFrom(100).setWindowTo(101));
     try (ThreadGang gang = gang(folder, plans)) {
       Map<String, Captured> exact =
-          gang.run(
-              flow(Precision.PRECISION_F32, StepCache.getDefaultInstance()), plans.getFirst());
+          gang.run(flow(Precision.PRECISION_F32, StepCache.getDefaultInstance()), plans.getFirst());
       for (ExecutionPlan plan : plans) {
         for (StepCache cache : List.of(ones, outside, firstBlock(0, 4), firstBlock(1, 1))) {
           String what = cache + ", " + plan;
@@ -269,12 +267,7 @@ class StepCacheTest {
     Path folder = GoldenFolders.golden(MODEL);
     ExecutionPlan plan =
         new ExecutionPlan(
-            1,
-            List.of(new Range(0, 2), new Range(2, 4)),
-            1,
-            SequenceMode.SWITCH,
-            List.of(1),
-            1);
+            1, List.of(new Range(0, 2), new Range(2, 4)), 1, SequenceMode.SWITCH, List.of(1), 1);
     try (ThreadGang gang = gang(folder, List.of(plan))) {
       gang.run(flow(Precision.PRECISION_F32, firstBlock(1, 4)), plan);
       int reused = use(gang).getStepsWithReuse();

@@ -53,11 +53,12 @@ final class StepCacheBenchmark implements Benchmark {
   @Override
   public String description() {
     return ("Two worker processes of one thread that switch between frames and patches, with and"
-            + " without step caches. published: STDiT3 with %d pairs of blocks and random weights,"
-            + " %d steps on the schedule of 480p and 2 s, broadcast with ranges 2-4-6. The others:"
-            + " the demo model's video, for each mode the ratio of the sampling times (medians of"
-            + " alternating runs), the share of exchanged bytes, and PSNR, SSIM and the error of the"
-            + " worst frame (0 to 255) against the exact video, as decoded from the MP4s")
+                + " without step caches. published: STDiT3 with %d pairs of blocks and random"
+                + " weights, %d steps on the schedule of 480p and 2 s, broadcast with ranges 2-4-6."
+                + " The others: the demo model's video, for each mode the ratio of the sampling"
+                + " times (medians of alternating runs), the share of exchanged bytes, and PSNR,"
+                + " SSIM and the error of the worst frame (0 to 255) against the exact video, as"
+                + " decoded from the MP4s")
         .formatted(sizes.pairs(), sizes.steps());
   }
 
@@ -98,8 +99,7 @@ final class StepCacheBenchmark implements Benchmark {
       cached.getSamplingBuilder().setStepCache(broadcast());
       double share =
           sentBytes(gang.run(plan, cached.build())) / (double) sentBytes(gang.run(plan, exact));
-      figures.add(
-          figure("published.exchanged_share", share, "ratio", Goal.atMost(SHARE_GOAL)));
+      figures.add(figure("published.exchanged_share", share, "ratio", Goal.atMost(SHARE_GOAL)));
     }
   }
 
@@ -151,10 +151,7 @@ final class StepCacheBenchmark implements Benchmark {
         figures.add(figure(name + ".ssim", error.ssim(), "ratio", Goal.none()));
         figures.add(
             figure(
-                name + ".largest_frame_error",
-                error.largestFrameError(),
-                "levels",
-                Goal.none()));
+                name + ".largest_frame_error", error.largestFrameError(), "levels", Goal.none()));
         figures.add(
             figure(
                 name + ".exchanged_share",

@@ -43,7 +43,7 @@ record StepCacheSizes(int pairs, int steps) {
             .build();
     WorkOrder.Builder order =
         RandomTasks.rectifiedFlow(
-                clip, TEXT_TOKENS, text == null ? 0 : text.channels(), steps, seed)
+            clip, TEXT_TOKENS, text == null ? 0 : text.channels(), steps, seed)
             .toBuilder();
     order.getSamplingBuilder().getRectifiedFlowBuilder().setTransform(true);
     return order.build();

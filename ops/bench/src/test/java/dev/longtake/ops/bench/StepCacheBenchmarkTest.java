@@ -29,6 +29,8 @@ class StepCacheBenchmarkTest {
               "stepcache." + mode + ".largest_frame_error",
               "stepcache." + mode + ".exchanged_share");
     }
-    assertThat(figures).extracting(Figure::value).allSatisfy(value -> assertThat(value).isPositive());
+    assertThat(figures)
+        .extracting(Figure::value)
+        .allSatisfy(value -> assertThat(value).isPositive());
   }
 }

@@ -32,8 +32,7 @@ final class FirstBlockChange {
   void end(Device device, Matrix residual) {
     Matrix change = like(residual, now);
     device.combine(
-        change,
-        List.of(new Term(residual, new float[] {1}), new Term(change, new float[] {-1})));
+        change, List.of(new Term(residual, new float[] {1}), new Term(change, new float[] {-1})));
   }
 
   /** The step is computed: later ones compare with its change. */
@@ -54,10 +53,8 @@ final class FirstBlockChange {
       MemorySegment ofBefore = arena.allocate(bytes, 64);
       for (int from = 0; from < residual.rows(); from += piece) {
         int to = Math.min(residual.rows(), from + piece);
-        device.download(
-            like(residual, now).rows(from, to), part(ofNow, to - from, columns));
-        device.download(
-            like(residual, before).rows(from, to), part(ofBefore, to - from, columns));
+        device.download(like(residual, now).rows(from, to), part(ofNow, to - from, columns));
+        device.download(like(residual, before).rows(from, to), part(ofBefore, to - from, columns));
         for (int row = 0; row < to - from; row++) {
           sums = add(sums, ofNow, ofBefore, (long) row * columns, columns);
         }

@@ -165,9 +165,7 @@ public final class Network implements AutoCloseable {
 
   /** How the first block has changed the tokens, where this is its stage. */
   public ChangeSums firstBlockChange() {
-    return beginning == 0
-        ? ChangeSums.NONE
-        : stepCache.firstBlock().compare(device, residual());
+    return beginning == 0 ? ChangeSums.NONE : stepCache.firstBlock().compare(device, residual());
   }
 
   /**
@@ -261,8 +259,7 @@ public final class Network implements AutoCloseable {
       case Instruction.CollectHeads collect -> collectHeads(collect, place);
       case Instruction.ReceiveTokens receive ->
           link.receive(tokens(receive.value()), at(place, receive.place()));
-      case Instruction.SendTokens send ->
-          link.send(tokens(send.value()), at(place, send.place()));
+      case Instruction.SendTokens send -> link.send(tokens(send.value()), at(place, send.place()));
       case Instruction.Reuse _ -> {}
       case Instruction.Keep(Kept kept) -> keep(kept);
       case Instruction.Attend attend -> {

@@ -48,8 +48,7 @@ final class StepCache implements AutoCloseable {
               split = exchange.to();
           case Instruction.Keep(Kept.Input input) -> {
             long rows = layout.rows(input.stream()).size();
-            inputs.put(
-                input.name(), allocate(rows * input.columns() * blockType.sizeBytes()));
+            inputs.put(input.name(), allocate(rows * input.columns() * blockType.sizeBytes()));
           }
           case Instruction.BeginFirstBlock _ ->
               change = new FirstBlockChange(allocate(residual), allocate(residual));
@@ -103,8 +102,7 @@ final class StepCache implements AutoCloseable {
   void addRest(Device device, Matrix residual) {
     device.combine(
         residual,
-        List.of(
-            new Term(residual, new float[] {1}), new Term(rest(residual), new float[] {1})));
+        List.of(new Term(residual, new float[] {1}), new Term(rest(residual), new float[] {1})));
   }
 
   FirstBlockChange firstBlock() {

@@ -94,8 +94,7 @@ public final class Lanes implements AutoCloseable {
     }
     // All lanes wait for the decision, which is about all rows of the batch.
     forAll(lane -> lane.network.begin(input.ofBranches(lane.rows), place));
-    boolean reusesRest =
-        vote().reuses(firstBlockChange(), input.reuse().restThreshold(), place);
+    boolean reusesRest = vote().reuses(firstBlockChange(), input.reuse().restThreshold(), place);
     restReused += reusesRest ? 1 : 0;
     forAll(lane -> end(lane, input, place, reusesRest, predictions));
   }

@@ -130,8 +130,7 @@ final class Lowering {
   private void lowerMlp(Block block, Op.Mlp op, boolean last) {
     String name = block.name() + "." + op.name();
     weights.table(op.modulation().source(), program);
-    var kept =
-        new Instruction.Kept.Input(name, Reusable.MLP, op.stream(), Value.WIDE, op.hidden());
+    var kept = new Instruction.Kept.Input(name, Reusable.MLP, op.stream(), Value.WIDE, op.hidden());
     boolean isKept = sharding.stepCache().operations().contains(Reusable.MLP);
     if (isKept) {
       program.add(new Instruction.Reuse(kept));

@@ -22,8 +22,7 @@ class ChangeSumsTest {
     for (int round = 0; round < 20; round++) {
       Collections.shuffle(tokens, random);
       int half = random.nextInt(tokens.size());
-      ChangeSums parts =
-          of(tokens.subList(half, tokens.size())).plus(of(tokens.subList(0, half)));
+      ChangeSums parts = of(tokens.subList(half, tokens.size())).plus(of(tokens.subList(0, half)));
       assertThat(parts).isEqualTo(expected);
     }
   }

@@ -79,16 +79,15 @@ class MemoryPlanTest {
         Device device = CpuDevice.open(1, 1L << 30)) {
       ModelDescription description = model.description();
       check(model, device, Program.compile(description, ranks), ranks);
-      // Everything that a step cache can keep; kinds of operations that a model has not cost nothing.
+      // Everything that a step cache can keep; kinds of operations that a model has not cost
+      // nothing.
       Map<Reusable, Integer> twos =
           Arrays.stream(Reusable.values()).collect(Collectors.toMap(kind -> kind, _ -> 2));
       for (StepCacheMode mode :
-          List.of(
-              new StepCacheMode.Broadcast(twos, 0, 1000), new StepCacheMode.FirstBlock(1, 2))) {
+          List.of(new StepCacheMode.Broadcast(twos, 0, 1000), new StepCacheMode.FirstBlock(1, 2))) {
         Sharding whole = Sharding.sequence(ranks, description.blocks().size());
         Program keeping =
-            Program.compile(
-                description, new Sharding(ranks, whole.mode(), whole.blocks(), mode));
+            Program.compile(description, new Sharding(ranks, whole.mode(), whole.blocks(), mode));
         check(model, device, keeping, ranks);
         assertThat(device.memory().usedBytesByTag().getOrDefault("step cache", 0L)).isZero();
       }
@@ -96,48 +95,48 @@ class MemoryPlanTest {
   }
 
   private static void check(OpenModel model, Device device, Program program, int ranks) {
-      PatchSize patch = model.description().patches().size();
-      Geometry geometry =
-          new Geometry(
-              2,
-              new Patching(
-                  4,
-                  4 * patch.height(),
-                  6 * patch.width(),
-                  patch.frames(),
-                  patch.height(),
-                  patch.width()),
-              64,
-              96,
-              16,
-              ranks - 1,
-              ranks);
-      var text = model.description().text();
-      Condition condition = condition(model.description(), text == null ? 0 : text.maxTokens());
-      MemoryPlan plan = MemoryPlan.of(program, DType.F32, geometry, condition);
+    PatchSize patch = model.description().patches().size();
+    Geometry geometry =
+        new Geometry(
+            2,
+            new Patching(
+                4,
+                4 * patch.height(),
+                6 * patch.width(),
+                patch.frames(),
+                patch.height(),
+                patch.width()),
+            64,
+            96,
+            16,
+            ranks - 1,
+            ranks);
+    var text = model.description().text();
+    Condition condition = condition(model.description(), text == null ? 0 : text.maxTokens());
+    MemoryPlan plan = MemoryPlan.of(program, DType.F32, geometry, condition);
 
-      try (Weights weights = Weights.load(device, model.weights(), program, DType.F32)) {
-        // Packed layouts are padded to 64 columns, which these have not.
-        assertThat(device.memory().usedBytesByTag().getOrDefault("weights", 0L))
-            .isGreaterThanOrEqualTo(plan.weightBytes());
-        long before = held(device);
-        try (Network network =
-            new Network(
-                device,
-                program,
-                weights,
-                geometry,
-                condition,
-                PreparedTexts.UNSHARED,
-                Neighbours.sequence(Exchange.solo()),
-                Tap.NONE,
-                new RankTrace(1).lane(0))) {
-          network.prepare();
+    try (Weights weights = Weights.load(device, model.weights(), program, DType.F32)) {
+      // Packed layouts are padded to 64 columns, which these have not.
+      assertThat(device.memory().usedBytesByTag().getOrDefault("weights", 0L))
+          .isGreaterThanOrEqualTo(plan.weightBytes());
+      long before = held(device);
+      try (Network network =
+          new Network(
+              device,
+              program,
+              weights,
+              geometry,
+              condition,
+              PreparedTexts.UNSHARED,
+              Neighbours.sequence(Exchange.solo()),
+              Tap.NONE,
+              new RankTrace(1).lane(0))) {
+        network.prepare();
 
-          assertThat(plan.activationBytes()).isEqualTo(held(device) - before);
-        }
-        assertThat(plan.stagingBytes() > 0).isEqualTo(ranks > 1);
+        assertThat(plan.activationBytes()).isEqualTo(held(device) - before);
       }
+      assertThat(plan.stagingBytes() > 0).isEqualTo(ranks > 1);
+    }
   }
 
   @ParameterizedTest

@@ -48,8 +48,8 @@ public final class CompareCommand implements Callable<Integer> {
   private static String text(VideoDifference difference) {
     return String.format(
         Locale.ROOT,
-        "frames  %d%nPSNR    %s%nSSIM    %.4f%nerror   %.3f of 255 in frame %d, the mean of the frame"
-            + " that differs most; %d in a single value%n",
+        "frames  %d%nPSNR    %s%nSSIM    %.4f%nerror   %.3f of 255 in frame %d, the mean of the"
+            + " frame that differs most; %d in a single value%n",
         difference.frames(),
         Double.isInfinite(difference.psnrDb())
             ? "infinite: the videos are equal"

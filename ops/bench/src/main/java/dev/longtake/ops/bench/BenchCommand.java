@@ -67,7 +67,10 @@ public final class BenchCommand implements Callable<Integer> {
               + " is (default: 120).")
   int seconds;
 
-  @Option(names = "--runs", paramLabel = "N", description = "For chaos: jobs (default: 100).")
+  @Option(
+      names = "--runs",
+      paramLabel = "N",
+      description = "For chaos: jobs (default: 100). For step: rounds (default: 3).")
   int runs;
 
   @Option(
@@ -76,6 +79,30 @@ public final class BenchCommand implements Callable<Integer> {
       defaultValue = "1",
       description = "For chaos: what happens when to whom (default: ${DEFAULT-VALUE}).")
   long seed;
+
+  @Option(names = "--peer", description = "For step: compare with PyTorch on this machine.")
+  boolean hasPeer;
+
+  @Option(
+      names = "--python",
+      paramLabel = "COMMAND",
+      defaultValue = "python3",
+      description = "For step: the Python that has PyTorch (default: ${DEFAULT-VALUE}).")
+  String python = "python3";
+
+  @Option(
+      names = "--size",
+      paramLabel = "TxS",
+      split = ",",
+      description = "For step: latent frames and patches of a frame (default: 16x256,15x1590).")
+  List<String> sizes = List.of();
+
+  @Option(
+      names = "--dtype",
+      paramLabel = "TYPE",
+      split = ",",
+      description = "For step: f32 or bf16 (default: both, where the processor has bf16).")
+  List<String> types = List.of();
 
   private final List<Benchmark> benchmarks;
 
@@ -104,7 +131,16 @@ public final class BenchCommand implements Callable<Integer> {
       Benchmark benchmark = find(command);
       List<String> notes = new ArrayList<>();
       List<Figure> figures =
-          benchmark.run(new BenchOptions(tokens, channels, model, seconds, runs, seed, notes::add));
+          benchmark.run(
+              new BenchOptions(
+                  tokens,
+                  channels,
+                  model,
+                  seconds,
+                  runs,
+                  seed,
+                  StepOptions.parse(hasPeer, python, sizes, types),
+                  notes::add));
       var report = new Report(benchmark.name(), Machine.current(), figures, notes);
       out.print(isJson ? report.json() : report.text());
     }

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param seconds of load; 0 for the benchmark's own
  * @param runs of what is repeated; 0 for the benchmark's own
  * @param seed of what is chosen at random
+ * @param step what only {@link StepBenchmark} reads
  * @param notes gets what a figure can't say, a sentence at a time: what was left out and why, what was chosen
  */
 public record BenchOptions(
@@ -23,12 +24,25 @@ public record BenchOptions(
     int seconds,
     int runs,
     long seed,
+    StepOptions step,
     Consumer<String> notes) {
   /** Nothing told. */
   public static final BenchOptions NONE = new BenchOptions(List.of(), 0, null);
 
   public BenchOptions {
     tokens = tokens.stream().sorted().toList();
+  }
+
+  /** Nothing told to {@link StepBenchmark}. */
+  public BenchOptions(
+      List<Integer> tokens,
+      int channels,
+      @Nullable Path model,
+      int seconds,
+      int runs,
+      long seed,
+      Consumer<String> notes) {
+    this(tokens, channels, model, seconds, runs, seed, StepOptions.NONE, notes);
   }
 
   /** Without an ear for notes. */

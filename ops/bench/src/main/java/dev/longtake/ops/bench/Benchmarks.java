@@ -12,6 +12,7 @@ final class Benchmarks {
         new AttentionBenchmark(),
         new AttentionMemoryBenchmark(),
         new LoadBenchmark(),
+        new StepBenchmark(),
         new ScalingBenchmark(),
         new PlanBenchmark(),
         new ExchangeBenchmark(),

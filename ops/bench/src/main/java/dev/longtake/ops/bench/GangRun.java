@@ -69,7 +69,13 @@ record GangRun(List<WorkerProcess.Result> ranks) {
     }
   }
 
-  private float[] values(String tensor, String what) {
+  /**
+   * A captured tensor's values.
+   *
+   * @param what the run is called in messages
+   * @throws LongtakeException INTERNAL when it is missing or not finite
+   */
+  float[] values(String tensor, String what) {
     Captured captured = captured().get(tensor);
     if (captured == null) {
       throw new LongtakeException(

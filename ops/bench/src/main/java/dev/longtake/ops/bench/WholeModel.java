@@ -22,17 +22,22 @@ final class WholeModel {
 
   private WholeModel() {}
 
-  /** The demo model's folder, by the place of the {@code longtake} script. */
+  /** The demo model's folder. */
   static Path demoModel() {
+    return home().resolve("ops").resolve("demo-model");
+  }
+
+  /** The folder of the {@code longtake} script that was started. */
+  static Path home() {
     String home = System.getProperty("longtake.home");
     if (home == null) {
       throw new LongtakeException(
           ErrorCode.INVALID_REQUEST,
-          "Expected to be started by the 'longtake' script, beside which the demo model is, but the"
-              + " property longtake.home is not set; start this benchmark with ./longtake bench, or"
-              + " give a model's folder with --model");
+          "Expected to be started by the 'longtake' script, whose folder this benchmark needs, but"
+              + " the property longtake.home is not set; start this benchmark with ./longtake"
+              + " bench, or give a model's folder with --model");
     }
-    return Path.of(home, "ops", "demo-model");
+    return Path.of(home);
   }
 
   /**

@@ -81,6 +81,11 @@ final class WorkerGang implements AutoCloseable {
     return description;
   }
 
+  /** Most memory that was ever resident, of all workers together; NaN where the system does not say. */
+  double peakResidentBytes() {
+    return workers.stream().mapToDouble(WorkerProcess::peakResidentBytes).sum();
+  }
+
   /** Carries out one job on the first workers, as many as the plan takes. */
   GangRun run(ExecutionPlan plan, WorkOrder task) {
     return runTogether(plan, List.of(task)).getFirst();

@@ -43,14 +43,14 @@ final class Attention {
     }
   }
 
-  /** Scratch of one thread, of a fixed size; about 400 KB. */
+  /** Scratch of one thread, of a fixed size; about 500 KB. */
   static final class Scratch {
     final float[] queries = new float[BLOCK_FLOATS];
     final float[] sums = new float[BLOCK_FLOATS];
     final float[] rows = new float[KEYS * Checks.MAX_DIMENSION];
     final float[] keys = new float[KEYS * Checks.MAX_DIMENSION];
     final float[] values = new float[KEYS * Checks.MAX_DIMENSION];
-    final float[] scores = new float[MicroKernel.ROWS * KEYS];
+    final float[] scores = new float[MAX_BLOCK * KEYS];
     final float[] maxima = new float[MAX_BLOCK];
     final float[] totals = new float[MAX_BLOCK * Lanes.COUNT];
   }
@@ -139,9 +139,7 @@ final class Attention {
       int row = keys.firstRow()[sequence] + firstKey * keys.rowStride();
       packKeys(scratch, row, channel, tile);
       packValues(scratch.values, row, channel, tile);
-      for (int q = 0; q < count; q += MicroKernel.ROWS) {
-        visit(scratch, q, tile);
-      }
+      visit(scratch, roundUpRows(count), tile);
     }
     store(scratch, sequence, channel, from, count);
   }
@@ -231,43 +229,51 @@ final class Attention {
     }
   }
 
-  /** Four queries and a tile of keys. */
-  private void visit(Scratch scratch, int q, int tile) {
+  /**
+   * All queries of a block and a tile of keys, panel by panel: a panel stays in the first-level cache while the queries pass it.
+   *
+   * @param rows the queries, filled up to whole calls of the micro kernel
+   */
+  private void visit(Scratch scratch, int rows, int tile) {
     float[] scores = scratch.scores;
-    Arrays.fill(scores, 0);
+    Arrays.fill(scores, 0, rows * KEYS, 0);
     int vectors = Lanes.roundUp(tile) / Lanes.COUNT;
     int column = 0;
     for (int width : KEY_PANELS[vectors]) {
-      MicroKernel.multiplyAdd(
-          width,
-          scratch.queries,
-          q * padded,
-          padded,
-          scratch.keys,
-          column * dimension,
-          scores,
-          column,
-          KEYS,
-          dimension);
+      for (int q = 0; q < rows; q += MicroKernel.ROWS) {
+        MicroKernel.multiplyAdd(
+            width,
+            scratch.queries,
+            q * padded,
+            padded,
+            scratch.keys,
+            column * dimension,
+            scores,
+            q * KEYS + column,
+            KEYS,
+            dimension);
+      }
       column += width * Lanes.COUNT;
     }
-    for (int i = 0; i < MicroKernel.ROWS; i++) {
-      Arrays.fill(scores, i * KEYS + tile, i * KEYS + vectors * Lanes.COUNT, LOWEST);
-      softmax(scratch, i * KEYS, q + i, vectors * Lanes.COUNT);
+    for (int q = 0; q < rows; q++) {
+      Arrays.fill(scores, q * KEYS + tile, q * KEYS + vectors * Lanes.COUNT, LOWEST);
+      softmax(scratch, q * KEYS, q, vectors * Lanes.COUNT);
     }
     int channel = 0;
     for (int width : valuePanels) {
-      MicroKernel.multiplyAdd(
-          width,
-          scores,
-          0,
-          KEYS,
-          scratch.values,
-          channel * KEYS,
-          scratch.sums,
-          q * padded + channel,
-          padded,
-          tile);
+      for (int q = 0; q < rows; q += MicroKernel.ROWS) {
+        MicroKernel.multiplyAdd(
+            width,
+            scores,
+            q * KEYS,
+            KEYS,
+            scratch.values,
+            channel * KEYS,
+            scratch.sums,
+            q * padded + channel,
+            padded,
+            tile);
+      }
       channel += width * Lanes.COUNT;
     }
   }

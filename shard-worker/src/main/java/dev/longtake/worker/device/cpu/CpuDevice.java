@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Wrong shapes, dtypes and overlapping views are an {@link IllegalArgumentException}. Heads have up to 256 channels.
  *
- * <p>Matrix products need scratch memory of 64 rows per thread, which grows when a layer is packed and counts under the tag
+ * <p>Matrix products need scratch memory of 128 rows per thread, which grows when a layer is packed and counts under the tag
  * {@code "scratch"}; all other kernels use a fixed amount per thread on the Java heap,
  * {@link #reduceTokens} a copy of its kernel too.
  */

@@ -73,13 +73,10 @@ final class Elementwise {
   static void activateRow(View in, long from, View out, long to, Activation activation) {
     int columns = in.columns();
     int whole = Lanes.whole(columns);
-    for (int c = 0; c < whole; c += Lanes.COUNT) {
-      FloatVector x = Lanes.load(in.segment(), from + (long) c * in.elementBytes(), in.bfloat());
-      Lanes.store(
-          VectorMath.apply(x, activation),
-          out.segment(),
-          to + (long) c * out.elementBytes(),
-          out.bfloat());
+    switch (activation) {
+      case NONE -> cast(in, from, out, to, whole);
+      case GELU_TANH -> geluTanh(in, from, out, to, whole);
+      case SILU -> silu(in, from, out, to, whole);
     }
     if (whole < columns) {
       VectorMask<Float> mask = Lanes.tail(whole, columns);
@@ -92,6 +89,35 @@ final class Elementwise {
           out.bfloat(),
           mask);
     }
+  }
+
+  // A method with a loop for each function: where one loop calls several, the JIT compiler puts
+  // vectors on the heap.
+
+  private static void cast(View in, long from, View out, long to, int columns) {
+    for (int c = 0; c < columns; c += Lanes.COUNT) {
+      store(load(in, from, c), out, to, c);
+    }
+  }
+
+  private static void geluTanh(View in, long from, View out, long to, int columns) {
+    for (int c = 0; c < columns; c += Lanes.COUNT) {
+      store(VectorMath.geluTanh(load(in, from, c)), out, to, c);
+    }
+  }
+
+  private static void silu(View in, long from, View out, long to, int columns) {
+    for (int c = 0; c < columns; c += Lanes.COUNT) {
+      store(VectorMath.silu(load(in, from, c)), out, to, c);
+    }
+  }
+
+  private static FloatVector load(View view, long row, int column) {
+    return Lanes.load(view.segment(), row + (long) column * view.elementBytes(), view.bfloat());
+  }
+
+  private static void store(FloatVector vector, View view, long row, int column) {
+    Lanes.store(vector, view.segment(), row + (long) column * view.elementBytes(), view.bfloat());
   }
 
   /**

@@ -85,13 +85,19 @@ final class VectorMath {
   static FloatVector apply(FloatVector x, Activation activation) {
     return switch (activation) {
       case NONE -> x;
-      // tanh(u) = 2 sigmoid(2 u) - 1, so x / 2 * (1 + tanh(u)) = x sigmoid(2 u).
-      case GELU_TANH -> {
-        FloatVector cubic = x.mul(x).mul(GELU_CUBIC).add(1f);
-        yield timesSigmoid(x, x.mul(GELU_SCALE).mul(cubic));
-      }
-      case SILU -> timesSigmoid(x, x);
+      case GELU_TANH -> geluTanh(x);
+      case SILU -> silu(x);
     };
+  }
+
+  static FloatVector geluTanh(FloatVector x) {
+    // tanh(u) = 2 sigmoid(2 u) - 1, so x / 2 * (1 + tanh(u)) = x sigmoid(2 u).
+    FloatVector cubic = x.mul(x).mul(GELU_CUBIC).add(1f);
+    return timesSigmoid(x, x.mul(GELU_SCALE).mul(cubic));
+  }
+
+  static FloatVector silu(FloatVector x) {
+    return timesSigmoid(x, x);
   }
 
   /** {@code x / (1 + e^-y)}, in a form that cannot overflow: with e^-|y|. */

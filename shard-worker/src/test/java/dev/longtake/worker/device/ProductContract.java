@@ -73,20 +73,24 @@ abstract class ProductContract extends DeviceFixture {
     };
     for (int[] shape : shapes) {
       for (DType inputType : inputTypes()) {
-        checkCompany(shape[0], shape[1], inputType);
+        checkCompany(shape[0], shape[1], inputType, /* most= */ 130, shape[0] > 1000 ? 7 : 1);
       }
     }
   }
 
-  private void checkCompany(int k, int n, DType inputType) {
-    int most = 130;
+  /**
+   * Compares rows of a product with those of products of fewer rows.
+   *
+   * @param most rows
+   * @param step from one number of fewer rows to the next
+   */
+  protected final void checkCompany(int k, int n, DType inputType, int most, int step) {
     Matrix in = lab.normal(most, k, inputType);
     Matrix out = lab.zeros(most, n, DType.F32);
     Matrix other = lab.zeros(most, n, 3, n + 5, DType.F32);
     PackedLinear layer = lab.pack(lab.values(n * k), lab.values(n), n, k, inputType);
     device.linear(layer, in, out, Activation.NONE);
     float[] all = lab.read(out);
-    int step = k > 1000 ? 7 : 1;
     for (int rows = 1; rows <= most; rows += step) {
       int from = lab.between(0, most - rows);
       Matrix part = other.rows(0, rows);

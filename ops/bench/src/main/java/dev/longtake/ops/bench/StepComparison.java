@@ -181,7 +181,7 @@ final class StepComparison {
       WorkOrder order = sampling.order(Precision.PRECISION_F32);
       turns.add(OURS, () -> run(gang, ExecutionPlan.solo(DEMO_BLOCKS), order));
       peers.add(turns, TORCH, THREADS, List.of());
-      turns.run(sizes.demoWarmUps(), sizes.demoRounds());
+      turns.run(sizes.demoWarmUps(), options.runs() == 0 ? sizes.demoRounds() : options.runs());
       addTimes("demo.30_steps", turns, worst);
     }
     worst.forEach((name, value) -> add("demo." + name, value, "ratio", Goal.atLeast(DEMO_GOAL)));

@@ -37,6 +37,9 @@ final class StepComparison {
   /** PyTorch keeps the residual stream in bfloat16 too, and guidance multiplies what that rounds. */
   private static final double BF16_TOLERANCE = 0.2;
 
+  /** Rounds before those that count: the first step is partly interpreted, and the second still compiles. */
+  private static final int WARM_UPS = 2;
+
   private static final double GUIDANCE = 7;
   private static final String HEAP = "256m";
   private static final int THREADS = 2;
@@ -118,7 +121,7 @@ final class StepComparison {
                     .notes()
                     .accept("step.%s.ratio_to_%s is left out: %s".formatted(at, COMPILED, why)));
       }
-      turns.run(/* warmUps= */ 1, rounds);
+      turns.run(WARM_UPS, rounds);
       addTimes(at, turns, worst);
       add(at + ".peak_bytes", gang.peakResidentBytes(), "bytes", Goal.none());
       if (home != null) {
@@ -143,7 +146,7 @@ final class StepComparison {
         if (home != null) {
           peers.add(turns, GLOO, 1, List.of("--ranks", Integer.toString(WORKERS)));
         }
-        turns.run(/* warmUps= */ 1, rounds);
+        turns.run(WARM_UPS, rounds);
         addTimes("two_workers." + clip.name(), turns, worst);
       }
     }

@@ -26,7 +26,7 @@ abstract class DeviceFixture {
   }
 
   /** Input types that this machine can multiply. */
-  DType[] inputTypes() {
+  protected final DType[] inputTypes() {
     return device.supports(DType.BF16)
         ? new DType[] {DType.F32, DType.BF16}
         : new DType[] {DType.F32};

@@ -69,25 +69,28 @@ abstract class ProductContract extends DeviceFixture {
   @Test
   void shouldGiveEqualBitsWhenARowIsMultipliedInAnyCompany() {
     int[][] shapes = {
-      {16, 32}, {48, 72}, {72, 48}, {128, 40}, {1152, 96}, {4608, 32}, {33, 1}, {64, 2}, {100, 3}, {1, 7}
+      {16, 32}, {48, 72}, {72, 48}, {128, 40}, {1152, 96}, {33, 1}, {64, 2}, {100, 3}, {1, 7}
     };
     for (int[] shape : shapes) {
       for (DType inputType : inputTypes()) {
-        checkCompany(shape[0], shape[1], inputType);
+        checkCompany(shape[0], shape[1], inputType, /* most= */ 130, shape[0] > 1000 ? 7 : 1);
       }
     }
   }
 
-  private void checkCompany(int k, int n, DType inputType) {
-    // More than a thread has in its largest tile.
-    int most = 300;
+  /**
+   * Compares rows of a product with those of products of fewer rows.
+   *
+   * @param most rows
+   * @param step from one number of fewer rows to the next
+   */
+  protected final void checkCompany(int k, int n, DType inputType, int most, int step) {
     Matrix in = lab.normal(most, k, inputType);
     Matrix out = lab.zeros(most, n, DType.F32);
     Matrix other = lab.zeros(most, n, 3, n + 5, DType.F32);
     PackedLinear layer = lab.pack(lab.values(n * k), lab.values(n), n, k, inputType);
     device.linear(layer, in, out, Activation.NONE);
     float[] all = lab.read(out);
-    int step = k > 1000 ? 13 : 1;
     for (int rows = 1; rows <= most; rows += step) {
       int from = lab.between(0, most - rows);
       Matrix part = other.rows(0, rows);

@@ -8,6 +8,7 @@ import dev.longtake.v1.Precision;
 import dev.longtake.v1.WorkOrder;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -23,6 +24,7 @@ final class StepComparison {
   private static final String COMPILED = "torch_compiled";
   private static final String GLOO = "gloo";
   private static final String TORCH = "torch";
+  private static final String TORCH_ONE_THREAD = "torch_one_thread";
 
   private static final double F32_GOAL = 1.3;
   private static final double BF16_GOAL = 1.5;
@@ -36,6 +38,9 @@ final class StepComparison {
 
   /** PyTorch keeps the residual stream in bfloat16 too, and guidance multiplies what that rounds. */
   private static final double BF16_TOLERANCE = 0.2;
+
+  /** Rounds before those that count: the first step is partly interpreted, and the second still compiles. */
+  private static final int WARM_UPS = 2;
 
   private static final double GUIDANCE = 7;
   private static final String HEAP = "256m";
@@ -118,7 +123,7 @@ final class StepComparison {
                     .notes()
                     .accept("step.%s.ratio_to_%s is left out: %s".formatted(at, COMPILED, why)));
       }
-      turns.run(/* warmUps= */ 1, rounds);
+      turns.run(WARM_UPS, rounds);
       addTimes(at, turns, worst);
       add(at + ".peak_bytes", gang.peakResidentBytes(), "bytes", Goal.none());
       if (home != null) {
@@ -143,7 +148,7 @@ final class StepComparison {
         if (home != null) {
           peers.add(turns, GLOO, 1, List.of("--ranks", Integer.toString(WORKERS)));
         }
-        turns.run(/* warmUps= */ 1, rounds);
+        turns.run(WARM_UPS, rounds);
         addTimes("two_workers." + clip.name(), turns, worst);
       }
     }
@@ -158,7 +163,7 @@ final class StepComparison {
         1, plan.stages(), WORKERS, plan.mode(), plan.shares(), /* microBatches= */ 2);
   }
 
-  /** The demo model's run from noise to latents, where overhead shows; nothing without PyTorch. */
+  /** The demo model's run from noise to latents, where overhead shows, against the faster of two peers; nothing without PyTorch. */
   void compareDemo() {
     if (home == null) {
       return;
@@ -181,10 +186,13 @@ final class StepComparison {
       WorkOrder order = sampling.order(Precision.PRECISION_F32);
       turns.add(OURS, () -> run(gang, ExecutionPlan.solo(DEMO_BLOCKS), order));
       peers.add(turns, TORCH, THREADS, List.of());
-      turns.run(sizes.demoWarmUps(), sizes.demoRounds());
+      // Short operations may cost a pool of threads more than they give it.
+      peers.add(turns, TORCH_ONE_THREAD, 1, List.of());
+      turns.run(sizes.demoWarmUps(), options.runs() == 0 ? sizes.demoRounds() : options.runs());
       addTimes("demo.30_steps", turns, worst);
     }
-    worst.forEach((name, value) -> add("demo." + name, value, "ratio", Goal.atLeast(DEMO_GOAL)));
+    double faster = Collections.min(worst.values());
+    add("demo.ratio_to_" + TORCH, faster, "ratio", Goal.atLeast(DEMO_GOAL));
   }
 
   private SamplingCase sampling(Path dit, RandomModel model, StepClip clip) {
@@ -215,7 +223,7 @@ final class StepComparison {
   private void addTimes(String at, Turns turns, Map<String, Double> worst) {
     double ours = turns.seconds(OURS);
     add(at + ".seconds", ours, "s", Goal.none());
-    for (String peer : List.of(EAGER, COMPILED, GLOO, TORCH)) {
+    for (String peer : List.of(EAGER, COMPILED, GLOO, TORCH, TORCH_ONE_THREAD)) {
       if (turns.has(peer)) {
         double theirs = turns.seconds(peer);
         add(at + "." + peer + "_seconds", theirs, "s", Goal.none());

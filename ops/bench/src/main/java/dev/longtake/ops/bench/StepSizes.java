@@ -36,7 +36,7 @@ record StepSizes(
           List.of(StepClip.of(16, 256), StepClip.of(15, 1590)),
           /* rounds= */ 3,
           /* demoRounds= */ 7,
-          /* demoWarmUps= */ 3);
+          /* demoWarmUps= */ 2);
 
   StepSizes {
     clips = List.copyOf(clips);

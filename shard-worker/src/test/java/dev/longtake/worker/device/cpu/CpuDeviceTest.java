@@ -41,6 +41,14 @@ final class CpuDeviceTest extends DeviceContract {
   }
 
   @Test
+  void shouldGiveEqualBitsWhenTilesAreAsLargeAsTheyMayBe() {
+    for (DType inputType : inputTypes()) {
+      checkCompany(1152, 1152, inputType, /* most= */ 768, /* step= */ 109);
+      checkCompany(4608, 1152, inputType, /* most= */ 768, /* step= */ 229);
+    }
+  }
+
+  @Test
   void shouldTakeDeviceMemoryInProportionToTokensWhenAttentionRuns() {
     // What the caller allocated, and nothing else.
     assertThat(attentionPeakBytes(512)).isEqualTo(512 * 256L);

@@ -4,9 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** A few watches; how fast and how small is a matter of the many. */
+@Tag("long")
 class WatchesBenchmarkTest {
   @Test
   void shouldMeasureFirstEventsAndMemory() {

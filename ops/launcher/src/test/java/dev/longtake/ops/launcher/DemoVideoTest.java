@@ -13,6 +13,7 @@ import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
@@ -37,6 +38,7 @@ class DemoVideoTest {
     assertMonotonic(track.positions().stream().map(ShapeTrack.Position::x).toList());
   }
 
+  @Tag("long")
   @Test
   void shouldShowAGreenSquareFallingWhenThePromptSaysSo() throws Exception {
     DecodedVideo video = demo("a green square falling on a white background");

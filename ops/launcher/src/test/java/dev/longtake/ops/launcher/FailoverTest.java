@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -180,6 +181,7 @@ class FailoverTest {
     }
   }
 
+  @Tag("long")
   @Test
   void shouldLoseNoJobWhenTheDatabaseIsGoneForLongerThanTheLease() throws Exception {
     try (FailoverCluster cluster = start()) {

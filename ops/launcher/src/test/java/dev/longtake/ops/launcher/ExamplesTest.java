@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -59,15 +60,19 @@ class ExamplesTest {
         "no gRPC for Python on this machine");
     Path stubs = Files.createDirectory(folder.resolve("stubs"));
     String plugin = output("which", "grpc_python_plugin").strip();
-    output(
-        "protoc",
-        "-I" + TestModels.ROOT.resolve("proto/src/main/proto"),
-        "--python_out=" + stubs,
-        "--grpc_out=" + stubs,
-        "--plugin=protoc-gen-grpc=" + plugin,
-        "longtake/v1/generation.proto",
-        "longtake/v1/plan.proto",
-        "longtake/v1/tensor.proto");
+    Path contracts = TestModels.ROOT.resolve("proto/src/main/proto");
+    var protoc =
+        new ArrayList<>(
+            List.of(
+                "protoc",
+                "-I" + contracts,
+                "--python_out=" + stubs,
+                "--grpc_out=" + stubs,
+                "--plugin=protoc-gen-grpc=" + plugin));
+    try (Stream<Path> files = Files.list(contracts.resolve("longtake/v1"))) {
+      files.map(Path::toString).forEach(protoc::add);
+    }
+    output(protoc.toArray(String[]::new));
     Map<String, String> environment = Map.of("PYTHONPATH", stubs.toString());
     List<String> program = List.of(PYTHON, EXAMPLES.resolve("python/generate.py").toString());
 

@@ -53,12 +53,12 @@ final class StepCacheBenchmark implements Benchmark {
   @Override
   public String description() {
     return ("Two worker processes of one thread that switch between frames and patches, with and"
-                + " without step caches. published: STDiT3 with %d pairs of blocks and random"
-                + " weights, %d steps on the schedule of 480p and 2 s, broadcast with ranges 2-4-6."
-                + " The others: the demo model's video, for each mode the ratio of the sampling"
-                + " times (medians of alternating runs), the share of exchanged bytes, and PSNR,"
-                + " SSIM and the error of the worst frame (0 to 255) against the exact video, as"
-                + " decoded from the MP4s")
+            + " without step caches. published: STDiT3 with %d pairs of blocks and random"
+            + " weights, %d steps on the schedule of 480p and 2 s, broadcast with ranges 2-4-6."
+            + " The others: the demo model's video, for each mode the ratio of the sampling"
+            + " times (medians of alternating runs), the share of exchanged bytes, and PSNR,"
+            + " SSIM and the error of the worst frame (0 to 255) against the exact video, as"
+            + " decoded from the MP4s")
         .formatted(sizes.pairs(), sizes.steps());
   }
 

@@ -7,7 +7,7 @@ import dev.longtake.v1.Precision;
 
 /**
  * The limits of a clip: those of the model, as its card tells them, and those of every model. What a request leaves open is taken as the
- * model's default. Whether the prompt has too many tokens and whether a requested plan fits, only the cluster knows.
+ * model's default, and checked as well. Whether the prompt has too many tokens and whether a requested plan fits, only the cluster knows.
  */
 public final class RequestLimits {
   /** Most denoising steps. */
@@ -60,16 +60,9 @@ public final class RequestLimits {
     if (request.hasLongVideo()) {
       LongVideoLimits.check(request.getLongVideo(), frames, card);
     }
-    if (request.hasSteps()) {
-      checkBetween("steps", request.getSteps(), MAX_STEPS);
-    }
-    // NaN fails every comparison, so it is refused as well.
-    if (request.hasGuidance() && !(Math.abs(request.getGuidance()) <= MAX_GUIDANCE)) {
-      throw new InvalidFieldException(
-          "guidance",
-          "Expected a guidance of %s to %s, but got %s"
-              .formatted(-MAX_GUIDANCE, MAX_GUIDANCE, request.getGuidance()));
-    }
+    checkBetween(
+        "steps", request.hasSteps() ? request.getSteps() : card.getDefaultSteps(), MAX_STEPS);
+    checkGuidance(request.hasGuidance() ? request.getGuidance() : card.getDefaultGuidance());
     if (request.hasUpscale()) {
       checkBetween("upscale", request.getUpscale(), MAX_UPSCALE);
     }
@@ -138,6 +131,16 @@ public final class RequestLimits {
           "frames",
           "Expected 1 frame or at least %d for the model %s, whose timestep transform is undefined between, but got %d"
               .formatted(TRANSFORM_BLOCK_FRAMES, card.getName(), frames));
+    }
+  }
+
+  private static void checkGuidance(double guidance) {
+    // NaN fails every comparison, so it is refused as well.
+    if (!(Math.abs(guidance) <= MAX_GUIDANCE)) {
+      throw new InvalidFieldException(
+          "guidance",
+          "Expected a guidance of %s to %s, but got %s"
+              .formatted(-MAX_GUIDANCE, MAX_GUIDANCE, guidance));
     }
   }
 

@@ -92,14 +92,14 @@ final class ClassArchive {
    * @param isWhole whether the child ended by itself, so that its archive is complete
    */
   void close(boolean isWhole) {
-    if (unfinished == null || !Files.exists(unfinished)) {
+    if (unfinished == null) {
       return;
     }
     try {
-      if (isWhole && Files.size(unfinished) > 0) {
+      if (isWhole && Files.exists(unfinished) && Files.size(unfinished) > 0) {
         Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE);
       } else {
-        Files.delete(unfinished);
+        Files.deleteIfExists(unfinished);
       }
     } catch (IOException e) {
       // Without it the next child only starts more slowly.

@@ -170,6 +170,9 @@ public final class JavaProcess implements AutoCloseable {
       Files.write(argumentFile, quoted(flags), StandardCharsets.UTF_8);
       return new JavaProcess(name, builder.start(), logFile, argumentFile, archive);
     } catch (IOException e) {
+      if (archive != null) {
+        archive.close(false);
+      }
       throw new LongtakeException(
           ErrorCode.PROCESS_DIED, "Cannot start %s: %s".formatted(name, e.getMessage()), e);
     }

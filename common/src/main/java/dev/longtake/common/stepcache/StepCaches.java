@@ -70,8 +70,8 @@ public final class StepCaches {
       require(
           range >= 1 && range <= MAX_RANGE,
           field,
-          "Expected a range of 1 (computes in every step) to %d steps, but got %d"
-              .formatted(MAX_RANGE, range));
+          "Expected a range of 1 (computes in every step) to %d steps for %s, but got %d"
+              .formatted(MAX_RANGE, words(operation), range));
       require(
           has(profile, operation),
           field,

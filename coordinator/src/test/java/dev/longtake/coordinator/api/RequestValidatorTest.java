@@ -73,7 +73,7 @@ final class RequestValidatorTest {
             new Bad("precision", "unknown value 7", r -> r.setPrecisionValue(7)),
             new Bad(
                 "step_cache.broadcast.spatial",
-                "1 (computes in every step) to 1000 steps, but got 0",
+                "1 (computes in every step) to 1000 steps for attention within frames, but got 0",
                 r ->
                     r.setStepCache(
                         StepCache.newBuilder().setBroadcast(Broadcast.newBuilder().setSpatial(0)))),
@@ -155,6 +155,20 @@ final class RequestValidatorTest {
     }
     assertThat(validator.complete(request(r -> r.setFrames(1)), card).getFrames()).isEqualTo(1);
     assertThat(validator.complete(request(r -> r.setFrames(17)), card).getFrames()).isEqualTo(17);
+  }
+
+  @Test
+  void shouldRefuseWhenTheModelsDefaultsAreOutOfRange() {
+    assertThatThrownBy(
+            () -> validator.complete(request(r -> r), card().setDefaultSteps(0).build()))
+        .isInstanceOfSatisfying(
+            LongtakeException.class, e -> assertThat(e.field()).hasValue("steps"));
+    assertThatThrownBy(
+            () ->
+                validator.complete(
+                    request(r -> r), card().setDefaultGuidance(Double.NaN).build()))
+        .isInstanceOfSatisfying(
+            LongtakeException.class, e -> assertThat(e.field()).hasValue("guidance"));
   }
 
   @Test

@@ -159,14 +159,11 @@ final class RequestValidatorTest {
 
   @Test
   void shouldRefuseWhenTheModelsDefaultsAreOutOfRange() {
-    assertThatThrownBy(
-            () -> validator.complete(request(r -> r), card().setDefaultSteps(0).build()))
+    assertThatThrownBy(() -> validator.complete(request(r -> r), card().setDefaultSteps(0).build()))
         .isInstanceOfSatisfying(
             LongtakeException.class, e -> assertThat(e.field()).hasValue("steps"));
-    assertThatThrownBy(
-            () ->
-                validator.complete(
-                    request(r -> r), card().setDefaultGuidance(Double.NaN).build()))
+    assertThatThrownBy(() ->
+            validator.complete(request(r -> r), card().setDefaultGuidance(Double.NaN).build()))
         .isInstanceOfSatisfying(
             LongtakeException.class, e -> assertThat(e.field()).hasValue("guidance"));
   }

@@ -8,7 +8,7 @@ import dev.longtake.common.tensor.DType;
 import org.junit.jupiter.api.Test;
 
 /** Matrix products. */
-abstract class ProductContract extends DeviceFixture {
+public abstract class ProductContract extends DeviceFixture {
   /** Rounding of a sum of K products in float32, and of a result to bfloat16. */
   private static double tolerance(DType out) {
     return out == DType.BF16 ? 4e-3 : 2e-6;

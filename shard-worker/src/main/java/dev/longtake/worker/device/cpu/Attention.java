@@ -23,8 +23,8 @@ final class Attention {
   /** Keys of a tile; at 72 channels its keys and values take 38 KB, little of the second-level cache. */
   private static final int KEYS = 64;
 
-  /** Queries of a block at most: packing a tile costs as much as about ten queries. */
-  private static final int MAX_BLOCK = 256;
+  /** Queries of a block at most: packing a tile costs as much as tens of queries, as its rows come from far away. */
+  private static final int MAX_BLOCK = 1024;
 
   /** Queries times channels of a block at most. */
   private static final int BLOCK_FLOATS = MAX_BLOCK * 80;
@@ -43,7 +43,7 @@ final class Attention {
     }
   }
 
-  /** Scratch of one thread, of a fixed size; about 500 KB. */
+  /** Scratch of one thread, of a fixed size; about 1.2 MB. */
   static final class Scratch {
     final float[] queries = new float[BLOCK_FLOATS];
     final float[] sums = new float[BLOCK_FLOATS];
@@ -240,19 +240,18 @@ final class Attention {
     int vectors = Lanes.roundUp(tile) / Lanes.COUNT;
     int column = 0;
     for (int width : KEY_PANELS[vectors]) {
-      for (int q = 0; q < rows; q += MicroKernel.ROWS) {
-        MicroKernel.multiplyAdd(
-            width,
-            scratch.queries,
-            q * padded,
-            padded,
-            scratch.keys,
-            column * dimension,
-            scores,
-            q * KEYS + column,
-            KEYS,
-            dimension);
-      }
+      MicroKernel.multiplyAdd(
+          rows,
+          width,
+          scratch.queries,
+          0,
+          padded,
+          scratch.keys,
+          column * dimension,
+          scores,
+          column,
+          KEYS,
+          dimension);
       column += width * Lanes.COUNT;
     }
     for (int q = 0; q < rows; q++) {
@@ -261,19 +260,18 @@ final class Attention {
     }
     int channel = 0;
     for (int width : valuePanels) {
-      for (int q = 0; q < rows; q += MicroKernel.ROWS) {
-        MicroKernel.multiplyAdd(
-            width,
-            scores,
-            q * KEYS,
-            KEYS,
-            scratch.values,
-            channel * KEYS,
-            scratch.sums,
-            q * padded + channel,
-            padded,
-            tile);
-      }
+      MicroKernel.multiplyAdd(
+          rows,
+          width,
+          scores,
+          0,
+          KEYS,
+          scratch.values,
+          channel * KEYS,
+          scratch.sums,
+          channel,
+          padded,
+          tile);
       channel += width * Lanes.COUNT;
     }
   }

@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Wrong shapes, dtypes and overlapping views are an {@link IllegalArgumentException}. Heads have up to 256 channels.
  *
- * <p>Matrix products need scratch memory of 128 rows per thread, which grows when a layer is packed and counts under the tag
+ * <p>Matrix products need scratch memory of a tile of rows per thread, which grows when a layer is packed and counts under the tag
  * {@code "scratch"}; all other kernels use a fixed amount per thread on the Java heap,
  * {@link #reduceTokens} a copy of its kernel too.
  */
@@ -35,16 +35,18 @@ public final class CpuDevice implements Device {
   private final CpuMemory memory;
   private final Workers workers;
   private final ProcessorUse use;
+  private final Products products;
   private final Linear linear;
   private final Attention.Scratch[] attentionScratch;
   private final Normalisation.Scratch[] normScratch;
   private final DeviceTurns turns = new DeviceTurns();
 
-  private CpuDevice(int threads, long memoryLimitBytes) {
+  private CpuDevice(int threads, long memoryLimitBytes, ProductsKind kind) {
     memory = new CpuMemory(memoryLimitBytes);
     workers = new Workers(threads);
     use = new ProcessorUse(threads);
-    linear = new Linear(memory, workers);
+    products = kind.open(memory, workers);
+    linear = new Linear(products);
     attentionScratch = new Attention.Scratch[threads];
     Arrays.setAll(attentionScratch, i -> new Attention.Scratch());
     normScratch = new Normalisation.Scratch[threads];
@@ -58,7 +60,12 @@ public final class CpuDevice implements Device {
    * @param memoryLimitBytes what {@link #memory()} hands out at most
    */
   public static CpuDevice open(int threads, long memoryLimitBytes) {
-    return new CpuDevice(threads, memoryLimitBytes);
+    return open(threads, memoryLimitBytes, ProductsKind.ofProcessor());
+  }
+
+  /** Opens the device with products that may not be those of the processor. */
+  static CpuDevice open(int threads, long memoryLimitBytes, ProductsKind kind) {
+    return new CpuDevice(threads, memoryLimitBytes, kind);
   }
 
   @Override
@@ -73,13 +80,14 @@ public final class CpuDevice implements Device {
 
   @Override
   public String detail() {
-    return "%s, %d of %d processors, %d-bit vectors, bfloat16 %s"
+    return "%s, %d of %d processors, %d-bit vectors, products by %s, bfloat16 %s"
         .formatted(
             System.getProperty("os.arch"),
             workers.count(),
             Runtime.getRuntime().availableProcessors(),
             Lanes.FLOATS.vectorBitSize(),
-            Dnnl.hasBfloat16() ? "yes" : "no");
+            products.name(),
+            supports(DType.BF16) ? "yes" : "no");
   }
 
   @Override
@@ -94,7 +102,7 @@ public final class CpuDevice implements Device {
 
   @Override
   public boolean supports(DType inputType) {
-    return inputType == DType.F32 || (inputType == DType.BF16 && Dnnl.hasBfloat16());
+    return products.supports(inputType);
   }
 
   private View view(Matrix matrix) {
@@ -136,7 +144,7 @@ public final class CpuDevice implements Device {
       DType inputType) {
     Checks.pack(weight, weightType, bias, outputColumns, inputColumns, inputType, this);
     try (Turn _ = turns.take()) {
-      return linear.pack(
+      return products.pack(
           anyThreads(weight), weightType, bias, outputColumns, inputColumns, inputType);
     }
   }
@@ -320,7 +328,7 @@ public final class CpuDevice implements Device {
   public void close() {
     turns.close(() -> {
       workers.close();
-      linear.close();
+      products.close();
       memory.close();
     });
   }

@@ -4,9 +4,9 @@ import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.PackedLinear;
 
 /**
- * Weights in oneDNN's blocked layout and, behind them, the bias in F32.
+ * Weights in the layout of the products that packed them and, behind them, the bias in float32.
  *
- * @param productColumns columns that oneDNN computes: at least {@link #LEAST_COLUMNS}, the rest of them zeros
+ * @param productColumns columns that are computed: those of the layer, and zeros where that is too few or no multiple
  * @param biasBytes where the bias starts in the buffer; 0 without one
  */
 record CpuPackedLinear(
@@ -17,8 +17,8 @@ record CpuPackedLinear(
     DType inputType,
     long biasBytes)
     implements PackedLinear {
-  /** A single column takes a path through oneDNN on which the sum's order depends on the row. */
-  static final int LEAST_COLUMNS = 2;
+  /** What the memory of weights counts as. */
+  static final String TAG = "weights";
 
   boolean hasBias() {
     return biasBytes > 0;

@@ -44,7 +44,9 @@ final class Dnnl {
   private static final int QUERY_INNER_SIZES = 264;
   private static final int QUERY_INNER_AXES = 265;
   private static final int FORMAT_BLOCKED = 2;
+  private static final int ISA_AVX2 = 0x7;
   private static final int ISA_AVX2_VNNI_2 = 0x1f;
+  private static final int ISA_AVX512_CORE = 0x27;
   private static final int ISA_AVX512_BF16 = 0xe7;
 
   /** {@code struct { int arg; dnnl_memory_t memory; }}. */
@@ -139,10 +141,21 @@ final class Dnnl {
 
   /** Whether the processor multiplies bfloat16. */
   static boolean hasBfloat16() {
+    return has(ISA_AVX512_BF16) || has(ISA_AVX2_VNNI_2);
+  }
+
+  /** Whether the processor has AVX2 with fused multiply-adds. */
+  static boolean hasAvx2() {
+    return has(ISA_AVX2);
+  }
+
+  static boolean hasAvx512() {
+    return has(ISA_AVX512_CORE);
+  }
+
+  private static boolean has(int instructions) {
     try {
-      int isa = (int) ISA.invokeExact();
-      return (isa & ISA_AVX512_BF16) == ISA_AVX512_BF16
-          || (isa & ISA_AVX2_VNNI_2) == ISA_AVX2_VNNI_2;
+      return ((int) ISA.invokeExact() & instructions) == instructions;
     } catch (Throwable e) {
       throw unexpected(e);
     }

@@ -194,16 +194,16 @@ final class Elementwise {
                 firstElement + (long) row * columns));
   }
 
-  /** {@code residual += gate * product} for one row, or a plain sum without a gate. */
+  /** {@code residual += gate * product} for one row of the product, or a plain sum without a gate. */
   static void addProduct(
-      MemorySegment product, long from, View residual, long to, MemorySegment gate, long gateAt) {
+      View product, long from, View residual, long to, MemorySegment gate, long gateAt) {
     FloatVector one = FloatVector.broadcast(Lanes.FLOATS, 1);
     boolean gated = gate.byteSize() > 0;
-    for (int c = 0; c < residual.columns(); c += Lanes.COUNT) {
-      VectorMask<Float> mask = Lanes.tail(c, residual.columns());
+    for (int c = 0; c < product.columns(); c += Lanes.COUNT) {
+      VectorMask<Float> mask = Lanes.tail(c, product.columns());
       FloatVector factor = gated ? Lanes.load(gate, gateAt + c * 4L, mask) : one;
       FloatVector sum =
-          Lanes.load(product, from + c * 4L, mask)
+          Lanes.load(product.segment(), from + c * 4L, mask)
               .fma(factor, Lanes.load(residual.segment(), to + c * 4L, mask));
       Lanes.store(sum, residual.segment(), to + c * 4L, mask);
     }

@@ -1,24 +1,34 @@
 package dev.longtake.worker.device.cpu;
 
+import dev.longtake.worker.device.cpu.x86.PanelKernels;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The inner loop of attention: {@code c[4, w] += a[4, n] * b[n, w]} with everything on the heap, where the JIT compiler keeps the
- * accumulators in registers. The columns of b are cut into panels of one to four vectors; a panel is stored dense, row by row,
- * so that the step from row to row is a constant.
+ * The inner loop of attention: {@code c[rows, w] += a[rows, n] * b[n, w]} with everything on the heap. The columns of b are cut into
+ * panels of one to four vectors; a panel is stored dense, row by row, so that the step from row to row is a constant.
  *
- * <p>Each element of c is one chain of fused multiply-adds in the order of n, whatever the panels are.
+ * <p>Each element of c is one chain of fused multiply-adds in the order of n, whatever the panels are and whatever computes it: our
+ * own code for AVX2, or the Vector API, where the JIT compiler keeps the sums in registers.
  */
 final class MicroKernel {
-  /** Rows of a and c in one call. */
+  /** There are a multiple of so many rows. */
   static final int ROWS = 4;
+
+  private static final @Nullable PanelKernels OWN_CODE =
+      ProductsKind.ofProcessor() == ProductsKind.PANELS && Lanes.COUNT == PanelKernels.LANES
+          ? PanelKernels.get().orElseThrow()
+          : null;
 
   /**
    * With eight lanes there are sixteen registers in all. Twelve sums, three columns of b and a value of a would fill them, but the JIT
    * compiler then spills: eight sums are a third faster.
    */
   private static final int MAX_PANEL = Lanes.COUNT == 8 ? 2 : 4;
+
+  /** With less to multiply, in vectors, the call costs more than it saves. */
+  private static final int CALL_WORTH = 1024;
 
   private MicroKernel() {}
 
@@ -36,11 +46,34 @@ final class MicroKernel {
   }
 
   /**
+   * @param rows a multiple of {@link #ROWS}
    * @param width vectors in the panel
    * @param lda from one row of a to the next
    * @param ldc from one row of c to the next
    */
   static void multiplyAdd(
+      int rows,
+      int width,
+      float[] a,
+      int aAt,
+      int lda,
+      float[] b,
+      int bAt,
+      float[] c,
+      int cAt,
+      int ldc,
+      int n) {
+    if (OWN_CODE != null && rows * width * n >= CALL_WORTH) {
+      OWN_CODE.multiplyAdd(rows, width, a, aAt, lda, b, bAt, c, cAt, ldc, n);
+    } else {
+      for (int row = 0; row < rows; row += ROWS) {
+        byLanes(width, a, aAt + row * lda, lda, b, bAt, c, cAt + row * ldc, ldc, n);
+      }
+    }
+  }
+
+  /** {@link #ROWS} rows with the Vector API. */
+  static void byLanes(
       int width,
       float[] a,
       int aAt,

@@ -22,7 +22,13 @@ final class SystemMemory {
   /** {@code MADV_POPULATE_WRITE} of Linux 5.14. */
   private static final int POPULATE = 23;
 
+  /** {@code MADV_HUGEPAGE} of Linux. */
+  private static final int HUGE_PAGES = 14;
+
   private static final long PAGE_BYTES = 4096;
+
+  /** Of x86-64; where they have another size, the advice is as good. */
+  private static final long HUGE_PAGE_BYTES = 2 << 20;
 
   private static final Linker LINKER = Linker.nativeLinker();
   private static final MethodHandle CALLOC =
@@ -66,29 +72,39 @@ final class SystemMemory {
         });
   }
 
-  /** Zeroed bytes, aligned to 16; at address 0 when the system has none. Pages count once they are touched. */
+  /**
+   * Zeroed bytes, aligned to 16; at address 0 when the system has none. Pages count once they are touched. Those of large blocks are huge
+   * where the system has such: rows of activations are kilobytes apart, and with small pages each would need a translation of its own.
+   */
   static MemorySegment allocate(long sizeBytes) {
+    MemorySegment block;
     try {
-      return (MemorySegment) CALLOC.invokeExact(1L, sizeBytes);
+      block = (MemorySegment) CALLOC.invokeExact(1L, sizeBytes);
     } catch (Throwable e) {
       throw new AssertionError("calloc throws nothing", e);
     }
+    if (block.address() != 0) {
+      advise(block.address(), sizeBytes, HUGE_PAGE_BYTES, HUGE_PAGES);
+    }
+    return block;
   }
 
   /**
-   * Makes the pages that begin in a segment resident, all in one call: touched one by one, each is an interrupt of its own. Only a
-   * hint, which other systems and older kernels refuse without harm.
+   * Makes the pages that begin in a segment resident, all in one call: touched one by one, each is an interrupt of its own.
    */
   static void populate(MemorySegment segment) {
-    long from = Math.ceilDiv(segment.address(), PAGE_BYTES) * PAGE_BYTES;
-    long pages = (segment.address() + segment.byteSize() - from) / PAGE_BYTES;
+    advise(segment.address(), segment.byteSize(), PAGE_BYTES, POPULATE);
+  }
+
+  /** About the pages that begin in a block and lie in it. Only a hint, which other systems and older kernels refuse without harm. */
+  private static void advise(long address, long sizeBytes, long pageBytes, int advice) {
+    long from = Math.ceilDiv(address, pageBytes) * pageBytes;
+    long pages = (address + sizeBytes - from) / pageBytes;
     if (ADVISE.isPresent() && pages > 0) {
       try {
         var _ =
             (int)
-                ADVISE
-                    .get()
-                    .invokeExact(MemorySegment.ofAddress(from), pages * PAGE_BYTES, POPULATE);
+                ADVISE.get().invokeExact(MemorySegment.ofAddress(from), pages * pageBytes, advice);
       } catch (Throwable e) {
         throw new AssertionError("madvise throws nothing", e);
       }

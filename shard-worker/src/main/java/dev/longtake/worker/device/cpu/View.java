@@ -38,6 +38,17 @@ record View(
     return baseBytes + row * strideBytes;
   }
 
+  /** Where an element is in the segment. */
+  long at(int row, int column) {
+    return row(row) + (long) column * elementBytes();
+  }
+
+  /** Some rows and columns of this view. */
+  View block(int row, int column, int rows, int columns) {
+    return new View(segment, at(row, column), strideBytes, rows, columns, bfloat);
+  }
+
+  /** Of element (0, 0). */
   long address() {
     return segment.address() + baseBytes;
   }

@@ -4,10 +4,9 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
 /**
- * Where oneDNN wants the weights W [K, N] of a product: a matrix of blocks, each of them contiguous, in which the place of an
+ * Where the weights W [K, N] of a product are kept: a matrix of blocks, each of them contiguous, in which the place of an
  * element is the sum of a number of its row and a number of its column. Blocks at the edges are completed with zeros.
  *
- * @param descriptor oneDNN's; closed with the layout
  * @param sizeBytes of the whole
  * @param rowStride from a block to the one below it, in elements
  * @param columnStride from a block to the one on its right, in elements
@@ -15,18 +14,11 @@ import java.util.Arrays;
  * @param columnPlaces in a block, in elements, one for each of its columns
  */
 record WeightLayout(
-    MemorySegment descriptor,
-    long sizeBytes,
-    long rowStride,
-    long columnStride,
-    int[] rowPlaces,
-    int[] columnPlaces)
-    implements AutoCloseable {
-  /** Takes over the descriptor. */
+    long sizeBytes, long rowStride, long columnStride, int[] rowPlaces, int[] columnPlaces) {
+  /** The layout that a descriptor of oneDNN's stands for. */
   static WeightLayout of(MemorySegment descriptor) {
     Dnnl.Blocks blocks = Dnnl.blocks(descriptor);
     return new WeightLayout(
-        descriptor,
         Dnnl.sizeBytes(descriptor),
         blocks.strides()[0],
         blocks.strides()[1],
@@ -78,10 +70,5 @@ record WeightLayout(
   /** Elements of a block. */
   int blockSize() {
     return rowPlaces.length * columnPlaces.length;
-  }
-
-  @Override
-  public void close() {
-    Dnnl.destroyDescriptor(descriptor);
   }
 }

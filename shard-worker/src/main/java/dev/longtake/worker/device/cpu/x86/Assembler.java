@@ -1,0 +1,280 @@
+package dev.longtake.worker.device.cpu.x86;
+
+import java.util.Arrays;
+
+/**
+ * Writes the few instructions of x86-64 and AVX2 that the kernels consist of. Encodings are those of Intel's "Software Developer's
+ * Manual", volume 2. Not for several threads.
+ */
+final class Assembler {
+  /** A general register. */
+  enum Register {
+    RAX(0),
+    RCX(1),
+    RDX(2),
+    RSP(4),
+    RSI(6),
+    RDI(7),
+    R8(8),
+    R9(9),
+    R10(10),
+    R11(11);
+
+    private final int number;
+
+    Register(int number) {
+      this.number = number;
+    }
+
+    /** What fits into an instruction's own fields. */
+    int low() {
+      return number & 7;
+    }
+
+    /** The rest, which is in a prefix. */
+    int high() {
+      return number >> 3;
+    }
+  }
+
+  /**
+   * The memory at {@code base + index * scale + displacement} bytes.
+   *
+   * @param index {@link Register#RSP} for none, as the processor has it
+   * @param scale 1, 2, 4 or 8
+   */
+  record Address(Register base, Register index, int scale, int displacement) {
+    static Address of(Register base, int displacement) {
+      return new Address(base, Register.RSP, 1, displacement);
+    }
+
+    /** {@code base + index * scale}. */
+    static Address of(Register base, Register index, int scale) {
+      return new Address(base, index, scale, 0);
+    }
+  }
+
+  private static final int OPCODES_0F = 1;
+  private static final int OPCODES_0F38 = 2;
+  private static final int PREFIX_NONE = 0;
+  private static final int PREFIX_66 = 1;
+
+  private byte[] code = new byte[4096];
+  private int size;
+
+  /** Where the next instruction goes, in bytes from the start. */
+  int position() {
+    return size;
+  }
+
+  byte[] code() {
+    return Arrays.copyOf(code, size);
+  }
+
+  /** Fills up to a multiple of {@code bytes} with instructions that do nothing. */
+  void align(int bytes) {
+    while (size % bytes != 0) {
+      emit(0x90);
+    }
+  }
+
+  // General registers.
+
+  void move(Register to, Register from) {
+    wide(0x89, from, to);
+  }
+
+  void add(Register to, Register from) {
+    wide(0x01, from, to);
+  }
+
+  void subtract(Register to, Register from) {
+    wide(0x29, from, to);
+  }
+
+  void add(Register to, int value) {
+    wideWithNumber(0, to, value);
+  }
+
+  void subtract(Register to, int value) {
+    wideWithNumber(5, to, value);
+  }
+
+  void shiftLeft(Register to, int bits) {
+    emit(0x48 | to.high(), 0xC1, 0xE0 | to.low(), bits);
+  }
+
+  void decrement(Register to) {
+    emit(0x48 | to.high(), 0xFF, 0xC8 | to.low());
+  }
+
+  /** Eight bytes in memory. */
+  void decrement(Address at) {
+    rex(0, at);
+    emit(0xFF);
+    operand(1, at);
+  }
+
+  /** Eight bytes from memory. */
+  void add(Register to, Address from) {
+    rex(to.high(), from);
+    emit(0x03);
+    operand(to.low(), from);
+  }
+
+  /** {@code to = the address}, not what is there. */
+  void loadAddress(Register to, Address from) {
+    rex(to.high(), from);
+    emit(0x8D);
+    operand(to.low(), from);
+  }
+
+  /** Eight bytes. */
+  void load(Register to, Address from) {
+    rex(to.high(), from);
+    emit(0x8B);
+    operand(to.low(), from);
+  }
+
+  // Jumps, by the result of the last sum, difference or decrement.
+
+  void jumpBackUnlessZero(int target) {
+    jumpBack(0x85, target);
+  }
+
+  void jumpBackUnlessNegative(int target) {
+    jumpBack(0x89, target);
+  }
+
+  /** A jump forward, whose target {@link #land} names. */
+  int jumpIfNegative() {
+    return jumpForward(0x88);
+  }
+
+  /** A jump forward, whose target {@link #land} names. */
+  int jumpIfZero() {
+    return jumpForward(0x84);
+  }
+
+  /** Here a jump forward ends. */
+  void land(int jump) {
+    writeInt(jump, size - (jump + Integer.BYTES));
+  }
+
+  /** Ends the kernel; the upper halves of the vectors are left clean for code without AVX. */
+  void end() {
+    emit(0xC5, 0xF8, 0x77);
+    emit(0xC3);
+  }
+
+  // Vectors of eight float32, numbered 0 to 15.
+
+  void loadVector(int to, Address from) {
+    vex(OPCODES_0F, PREFIX_NONE, to, 0, from, 0x10);
+  }
+
+  void storeVector(Address to, int from) {
+    vex(OPCODES_0F, PREFIX_NONE, from, 0, to, 0x11);
+  }
+
+  /** One float32 to all lanes. */
+  void broadcast(int to, Address from) {
+    vex(OPCODES_0F38, PREFIX_66, to, 0, from, 0x18);
+  }
+
+  /** {@code sum += a * b} with one rounding. */
+  void multiplyAdd(int sum, int a, int b) {
+    vex(OPCODES_0F38, PREFIX_66, sum, a, b, 0xB8);
+  }
+
+  /** All lanes as integers, moved up by {@code bits}. */
+  void shiftVectorLeft(int to, int from, int bits) {
+    vex(OPCODES_0F, PREFIX_66, 6, to, from, 0x72);
+    emit(bits);
+  }
+
+  /** All lanes as integers without sign, moved down by {@code bits}. */
+  void shiftVectorRight(int to, int from, int bits) {
+    vex(OPCODES_0F, PREFIX_66, 2, to, from, 0x72);
+    emit(bits);
+  }
+
+  // The three bytes of a VEX prefix have the high bits of registers inverted.
+
+  private void vex(int opcodes, int prefix, int reg, int second, int rm, int opcode) {
+    emit(0xC4, inverted(reg >> 3, 7) | inverted(0, 6) | inverted(rm >> 3, 5) | opcodes);
+    emit(((~second & 15) << 3) | (1 << 2) | prefix);
+    emit(opcode);
+    emit(0xC0 | ((reg & 7) << 3) | (rm & 7));
+  }
+
+  private void vex(int opcodes, int prefix, int reg, int second, Address at, int opcode) {
+    int index = at.index().high();
+    int base = at.base().high();
+    emit(0xC4, inverted(reg >> 3, 7) | inverted(index, 6) | inverted(base, 5) | opcodes);
+    emit(((~second & 15) << 3) | (1 << 2) | prefix);
+    emit(opcode);
+    operand(reg & 7, at);
+  }
+
+  private static int inverted(int bit, int place) {
+    return (1 - bit) << place;
+  }
+
+  private void rex(int regHigh, Address at) {
+    emit(0x48 | (regHigh << 2) | (at.index().high() << 1) | at.base().high());
+  }
+
+  /** Always with a scale-index-base byte, which every base allows. */
+  private void operand(int regLow, Address at) {
+    int displacement = at.displacement();
+    boolean small = displacement == (byte) displacement;
+    emit((small ? 0x44 : 0x84) | (regLow << 3));
+    int scale = Integer.numberOfTrailingZeros(at.scale());
+    emit((scale << 6) | (at.index().low() << 3) | at.base().low());
+    if (small) {
+      emit(displacement);
+    } else {
+      emitInt(displacement);
+    }
+  }
+
+  private void wide(int opcode, Register reg, Register rm) {
+    emit(0x48 | (reg.high() << 2) | rm.high(), opcode, 0xC0 | (reg.low() << 3) | rm.low());
+  }
+
+  private void wideWithNumber(int operation, Register to, int value) {
+    emit(0x48 | to.high(), 0x81, 0xC0 | (operation << 3) | to.low());
+    emitInt(value);
+  }
+
+  private void jumpBack(int opcode, int target) {
+    emit(0x0F, opcode);
+    emitInt(target - (size + Integer.BYTES));
+  }
+
+  private int jumpForward(int opcode) {
+    emit(0x0F, opcode);
+    emitInt(0);
+    return size - Integer.BYTES;
+  }
+
+  private void emit(int... bytes) {
+    if (size + bytes.length > code.length) {
+      code = Arrays.copyOf(code, 2 * code.length);
+    }
+    for (int value : bytes) {
+      code[size++] = (byte) value;
+    }
+  }
+
+  private void emitInt(int value) {
+    emit(value, value >> 8, value >> 16, value >> 24);
+  }
+
+  private void writeInt(int at, int value) {
+    for (int i = 0; i < Integer.BYTES; i++) {
+      code[at + i] = (byte) (value >> (8 * i));
+    }
+  }
+}

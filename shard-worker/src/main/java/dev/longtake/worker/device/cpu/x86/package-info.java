@@ -1,0 +1,5 @@
+/** Kernels in machine code of x86-64 with AVX2, which this package writes: what neither the JIT compiler nor oneDNN brings to the processor's limit. */
+@NullMarked
+package dev.longtake.worker.device.cpu.x86;
+
+import org.jspecify.annotations.NullMarked;

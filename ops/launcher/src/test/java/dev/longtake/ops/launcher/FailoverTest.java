@@ -148,6 +148,7 @@ class FailoverTest {
     }
   }
 
+  @Tag("long")
   @Test
   void shouldWriteNothingWhenTheLeaderWasFrozenUntilAnotherOneLed() throws Exception {
     try (FailoverCluster cluster = start()) {

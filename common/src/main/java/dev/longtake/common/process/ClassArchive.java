@@ -33,6 +33,7 @@ final class ClassArchive {
 
   private final Path file;
   private final @Nullable Path unfinished; // null: the file is there
+  private boolean closed; // guarded by this
 
   private ClassArchive(Path file, @Nullable Path unfinished) {
     this.file = file;
@@ -91,10 +92,11 @@ final class ClassArchive {
    *
    * @param isWhole whether the child ended by itself, so that its archive is complete
    */
-  void close(boolean isWhole) {
-    if (unfinished == null) {
+  synchronized void close(boolean isWhole) {
+    if (unfinished == null || closed) {
       return;
     }
+    closed = true;
     try {
       if (isWhole && Files.exists(unfinished) && Files.size(unfinished) > 0) {
         Files.move(unfinished, file, StandardCopyOption.ATOMIC_MOVE);

@@ -1,7 +1,9 @@
 package dev.longtake.common.process;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.longtake.common.error.LongtakeException;
 import java.io.File;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -112,7 +114,23 @@ class ClassArchiveTest {
     first.close(false);
     ClassArchive second = ClassArchive.of("a.Server", jars);
     assertThat(second).isNotNull();
+    first.close(false); // which is not the second's end
+    assertThat(ClassArchive.of("a.Server", jars)).isNull();
     second.close(false);
+  }
+
+  @Test
+  void shouldForgetTheArchiveWhenTheChildCannotBeLaunched() {
+    Path log = folder.resolve("missing").resolve("child.log");
+    String main = ChildMain.class.getName();
+    List<String> flags = List.of("-cp", jars);
+    Duration ready = Duration.ofMinutes(1);
+    assertThatThrownBy(() -> JavaProcess.start("child", main, List.of(), flags, log, ready))
+        .isInstanceOf(LongtakeException.class);
+    assertThat(folder.resolve("archives")).isEmptyDirectory();
+    ClassArchive next = ClassArchive.of(main, jars);
+    assertThat(next).isNotNull();
+    next.close(false);
   }
 
   @Test

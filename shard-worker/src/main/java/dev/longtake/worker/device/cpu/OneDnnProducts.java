@@ -11,8 +11,9 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Matrix products by oneDNN in tiles of rows, one thread per tile. A last tile whose rows are no multiple of {@link #ROW_STEP} is completed with zero rows in scratch memory, so
- * oneDNN sees few different row counts, all with the same order of sums, and never a single row.
+ * Matrix products by oneDNN in tiles of rows, one thread per tile. A last tile whose rows are no multiple of {@link #ROW_STEP} is
+ * completed with zero rows in scratch memory, so oneDNN sees few different row counts, all with the same order of sums, and never a
+ * single row.
  *
  * <p>Called by one thread at a time.
  */

@@ -10,13 +10,14 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Matrix products with {@link PanelKernels}, in the order of loops of Goto and van de Geijn (2008). A thread takes a tile of rows and packs it; then
- * it goes through the columns in blocks, through the inner dimension in slices, and through the block's panels: a panel of weights stays in the
- * first-level cache while the slice of all rows, in the second-level cache, passes by.
+ * Matrix products with {@link PanelKernels}, in the order of loops of Goto and van de Geijn (2008). A thread takes a tile of rows and
+ * packs it; then it goes through the columns in blocks, through the inner dimension in slices, and through the block's panels: a panel
+ * of weights stays in the first-level cache while the slice of all rows, in the second-level cache, passes by.
  *
  * <p>Where there are few rows, threads divide the columns instead, so that each weight is read by one of them only.
  *
- * <p>Weights are kept in panels of sixteen columns, bfloat16 as bfloat16: a slice of a panel is widened before the rows pass by. Sums are float32.
+ * <p>Weights are kept in panels of sixteen columns, bfloat16 as bfloat16: a slice of a panel is widened before the rows pass by. Sums
+ * are float32.
  */
 final class PanelProducts implements Products {
   /** Rows of a tile at most: a multiple of the rows of a panel, and with a slice of the inner dimension about 220 KB. */
@@ -197,7 +198,10 @@ final class PanelProducts implements Products {
       }
     }
 
-    /** Copies the rows slice by slice, dense in each, in float32: rows that are a power of two apart would push each other out of the cache. */
+    /**
+     * Copies the rows slice by slice, dense in each, in float32: rows that are a power of two apart would push each other out of the
+     * cache.
+     */
     private void packRows() {
       MemorySegment target = own.rows().segment();
       for (int k = 0; k < inner; k += SLICE) {

@@ -5,8 +5,8 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Matrix products with weights that were packed for them, by all threads of the device. What a row of the result is depends on that row and the
- * weights alone, never on how the work was divided.
+ * Matrix products with weights that were packed for them, by all threads of the device. What a row of the result is depends on that
+ * row and the weights alone, never on how the work was divided.
  *
  * <p>Called by one thread at a time.
  */

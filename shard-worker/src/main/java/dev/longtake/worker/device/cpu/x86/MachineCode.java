@@ -35,7 +35,10 @@ final class MachineCode {
   static MachineCode of(byte[] code) {
     MemorySegment pages = map(code.length);
     MemorySegment.copy(code, 0, pages, ValueLayout.JAVA_BYTE, 0, code.length);
-    protect(pages, READ | EXECUTE);
+    if (!protect(pages)) {
+      unmap(pages);
+      throw new UnsupportedOperationException("the system lets no memory become executable");
+    }
     return new MachineCode(pages);
   }
 
@@ -76,20 +79,30 @@ final class MachineCode {
     }
   }
 
-  private static void protect(MemorySegment pages, int access) {
+  /** Makes pages executable instead of writable; false where the system refuses. */
+  private static boolean protect(MemorySegment pages) {
     FunctionDescriptor type =
         FunctionDescriptor.of(
             ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT);
-    int status;
     try {
-      status = (int) system("mprotect", type).invokeExact(pages, pages.byteSize(), access);
+      int access = READ | EXECUTE;
+      return (int) system("mprotect", type).invokeExact(pages, pages.byteSize(), access) == 0;
     } catch (RuntimeException | Error e) {
       throw e;
     } catch (Throwable e) {
       throw new AssertionError("mprotect throws nothing", e);
     }
-    if (status != 0) {
-      throw new UnsupportedOperationException("the system lets no memory become executable");
+  }
+
+  private static void unmap(MemorySegment pages) {
+    FunctionDescriptor type =
+        FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_LONG);
+    try {
+      var _ = (int) system("munmap", type).invokeExact(pages, pages.byteSize());
+    } catch (RuntimeException | Error e) {
+      throw e;
+    } catch (Throwable e) {
+      throw new AssertionError("munmap throws nothing", e);
     }
   }
 

@@ -1,4 +1,7 @@
-/** Kernels in machine code of x86-64 with AVX2, which this package writes: what neither the JIT compiler nor oneDNN brings to the processor's limit. */
+/**
+ * Kernels in machine code of x86-64 with AVX2, which this package writes: neither the JIT compiler nor oneDNN comes as near to the
+ * processor's limit.
+ */
 @NullMarked
 package dev.longtake.worker.device.cpu.x86;
 

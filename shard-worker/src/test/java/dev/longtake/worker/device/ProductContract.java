@@ -27,7 +27,7 @@ public abstract class ProductContract extends DeviceFixture {
       DType outputType = lab.between(0, 1) == 0 ? DType.F32 : DType.BF16;
       int rows = lab.between(0, 200);
       int k = lab.between(1, 100);
-      int n = lab.between(1, 100);
+      int n = round % 5 == 2 ? lab.between(500, 900) : lab.between(1, 100);
       float[] weight = lab.values(n * k);
       float[] bias = lab.between(0, 1) == 0 ? null : lab.values(n);
       Matrix in = lab.normal(rows, k, inputType);
@@ -126,7 +126,7 @@ public abstract class ProductContract extends DeviceFixture {
       int rowsPerGroup = lab.between(1, 30);
       int rows = lab.between(1, 150);
       int k = lab.between(1, 60);
-      int n = lab.between(1, 60);
+      int n = round % 5 == 2 ? lab.between(500, 900) : lab.between(1, 60);
       int[] groups = groups(Math.ceilDiv(rows, rowsPerGroup), 4);
       float[] weight = lab.values(n * k);
       float[] bias = round % 4 == 1 ? null : lab.values(n);

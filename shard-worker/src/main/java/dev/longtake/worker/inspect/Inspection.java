@@ -3,8 +3,10 @@ package dev.longtake.worker.inspect;
 import dev.longtake.common.checkpoint.Checkpoints;
 import dev.longtake.common.model.ModelFolder;
 import dev.longtake.common.tensor.DType;
+import dev.longtake.worker.device.cpu.CpuDevice;
 import dev.longtake.worker.engine.exec.Branch;
 import dev.longtake.worker.engine.exec.Condition;
+import dev.longtake.worker.engine.exec.Grain;
 import dev.longtake.worker.engine.exec.MemoryPlan;
 import dev.longtake.worker.engine.exec.TextRow;
 import dev.longtake.worker.engine.loading.Inventory;
@@ -61,6 +63,7 @@ record Inspection(
       ModelFolder folder, ModelDescription model, Clip clip, DType precision, int workers) {
     Program program = Program.compile(model, workers);
     Condition condition = condition(model, clip.branches());
+    Grain grain = new Grain(Runtime.getRuntime().availableProcessors(), CpuDevice.STRAND_ROWS);
     List<MemoryPlan> plans = new ArrayList<>();
     for (int rank = 0; rank < workers; rank++) {
       plans.add(
@@ -68,7 +71,8 @@ record Inspection(
               program,
               precision,
               clip.geometry(folder.defaults(), model.patches().size(), rank, workers),
-              condition));
+              condition,
+              grain));
     }
     return plans;
   }

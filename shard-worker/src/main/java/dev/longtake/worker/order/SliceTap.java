@@ -73,12 +73,14 @@ final class SliceTap implements Tap {
     Range range = byFrame ? layout.frames() : layout.patches();
     List<Long> shape =
         List.of(
-            (long) layout.branches(),
+            (long) layout.branches().size(),
             (long) layout.frames().size(),
             (long) layout.patches().size(),
             (long) value.columns());
     Split split = byFrame ? Split.SPLIT_FRAME : Split.SPLIT_PATCH;
-    send(name, floats(value), shape, split, range, rows);
+    int first = rows.start() + layout.branches().start();
+    Range ofRows = new Range(first, first + layout.branches().size());
+    send(name, floats(value), shape, split, range, ofRows);
   }
 
   @Override

@@ -11,6 +11,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicIntegerArray;
 import org.junit.jupiter.api.Test;
 
 /** What every device must do. A device's own test extends it and says how to open one. */
@@ -43,6 +44,51 @@ public abstract class DeviceContract extends ViewContract {
           .as("utilization %s", utilization)
           .isTrue();
     }
+  }
+
+  @Test
+  void shouldRunEachTaskOnceAndNoTwoOfAStrandAtOnceWhenParallel() {
+    int columns = 48;
+    int tasks = 50;
+    Matrix in = lab.normal(tasks, columns, DType.F32);
+    Matrix table = lab.normal(1, columns, DType.F32);
+    Matrix expected = lab.zeros(tasks, columns, DType.F32);
+    Matrix out = lab.zeros(tasks, columns, DType.F32);
+    device.copy(in, expected);
+    device.addRows(expected, table, 1);
+    AtomicIntegerArray running = new AtomicIntegerArray(device.strands());
+
+    device.parallel(
+        tasks,
+        (kernels, strand, task) -> {
+          assertThat(running.incrementAndGet(strand)).isEqualTo(1);
+          kernels.copy(in.rows(task, task + 1), out.rows(task, task + 1));
+          // A second time would show.
+          kernels.addRows(out.rows(task, task + 1), table, 1);
+          running.decrementAndGet(strand);
+        });
+
+    assertSameBits(lab.read(out), lab.read(expected), "tasks");
+  }
+
+  @Test
+  void shouldRethrowAndGoOnWhenATaskFails() {
+    var failure = new IllegalStateException("planted");
+    assertThatThrownBy(() ->
+            device.parallel(
+                20,
+                (_, _, task) -> {
+                  if (task == 7) {
+                    throw failure;
+                  }
+                }))
+        .isSameAs(failure);
+    device.parallel(
+        0,
+        (_, _, _) -> {
+          throw failure;
+        });
+    assertThat(lab.read(lab.zeros(2, 3, DType.F32))).containsOnly(0);
   }
 
   @Test

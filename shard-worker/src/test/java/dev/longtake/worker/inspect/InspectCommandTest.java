@@ -164,7 +164,7 @@ class InspectCommandTest {
     JsonObject four = json().get("memory_per_worker").getAsJsonArray().get(0).getAsJsonObject();
 
     assertThat(four.get("activationBytes").getAsLong())
-        .isLessThan(one.get("activationBytes").getAsLong() / 2);
+        .isLessThan(one.get("activationBytes").getAsLong() * 2 / 3);
     assertThat(four.get("weightBytes")).isEqualTo(one.get("weightBytes"));
     long blocks = 4 * (8L * 48 * 48 + 2 * 48 * 192) * bytes;
     assertThat(one.get("weightBytes").getAsLong()).isBetween(blocks, 2 * blocks);

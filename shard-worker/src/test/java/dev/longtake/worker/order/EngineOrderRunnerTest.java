@@ -423,7 +423,7 @@ class EngineOrderRunnerTest {
   void shouldRefuseWithNumbersAndGoOnWhenAClipDoesNotFit() {
     LongtakeException refusal =
         catchThrowableOfType(
-            LongtakeException.class, () -> run(task -> task.setGeometry(geometry(64, 64, 64))));
+            LongtakeException.class, () -> run(task -> task.setGeometry(geometry(64, 128, 128))));
 
     assertThat(refusal.code()).isEqualTo(ErrorCode.OUT_OF_MEMORY);
     assertThat(bytesBesidesWeights()).isZero();

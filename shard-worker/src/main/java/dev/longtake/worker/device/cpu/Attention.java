@@ -96,7 +96,7 @@ final class Attention {
   }
 
   /** Computes all blocks of all heads of all sequences. */
-  static void run(Workers workers, Scratch[] scratch, int heads, Attention attention) {
+  static void run(Threads threads, Scratch[] scratch, int heads, Attention attention) {
     int blockLimit = Math.min(MAX_BLOCK, BLOCK_FLOATS / attention.padded / 4 * 4);
     int sequences = attention.queries.count();
     // firstTask[s] is the number of blocks of the sequences before s.
@@ -109,7 +109,7 @@ final class Attention {
       firstTask[s + 1] = Math.addExact(firstTask[s], blocks);
     }
     int blocks = firstTask[sequences];
-    workers.run(
+    threads.run(
         Math.multiplyExact(blocks, heads),
         (thread, task) -> {
           int block = task / heads;

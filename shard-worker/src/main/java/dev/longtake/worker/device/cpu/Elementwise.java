@@ -26,9 +26,9 @@ final class Elementwise {
   private Elementwise() {}
 
   /** Runs the body for all rows, with about {@code taskElements} elements in a task. */
-  static void forRows(Workers workers, int rows, int columns, int taskElements, RowBody body) {
+  static void forRows(Threads threads, int rows, int columns, int taskElements, RowBody body) {
     int rowsPerTask = Math.max(1, taskElements / Math.max(1, columns));
-    workers.run(
+    threads.run(
         Math.ceilDiv(rows, rowsPerTask),
         (thread, task) -> {
           int from = task * rowsPerTask;
@@ -40,9 +40,9 @@ final class Elementwise {
   }
 
   /** {@code x[r] += table[(r / rowsPerTableRow) % table.rows]}. */
-  static void addRows(Workers workers, View x, View table, int rowsPerTableRow) {
+  static void addRows(Threads threads, View x, View table, int rowsPerTableRow) {
     forRows(
-        workers,
+        threads,
         x.rows(),
         x.columns(),
         TASK_ELEMENTS,
@@ -60,9 +60,9 @@ final class Elementwise {
     }
   }
 
-  static void activate(Workers workers, View in, View out, Activation activation) {
+  static void activate(Threads threads, View in, View out, Activation activation) {
     forRows(
-        workers,
+        threads,
         in.rows(),
         in.columns(),
         TASK_ELEMENTS,
@@ -125,9 +125,9 @@ final class Elementwise {
    *
    * @param coefficients for each term one, or one per row
    */
-  static void combine(Workers workers, View out, View[] values, float[][] coefficients) {
+  static void combine(Threads threads, View out, View[] values, float[][] coefficients) {
     forRows(
-        workers,
+        threads,
         out.rows(),
         out.columns(),
         TASK_ELEMENTS,
@@ -155,10 +155,10 @@ final class Elementwise {
 
   /** {@code target += exp(logVariance / 2) * noise}. */
   static void addLearnedNoise(
-      Workers workers, View target, View variance, View noise, float minLog, float maxLog) {
+      Threads threads, View target, View variance, View noise, float minLog, float maxLog) {
     FloatVector one = FloatVector.broadcast(Lanes.FLOATS, 1);
     forRows(
-        workers,
+        threads,
         target.rows(),
         target.columns(),
         LEARNED_NOISE_TASK_ELEMENTS,
@@ -178,10 +178,10 @@ final class Elementwise {
         });
   }
 
-  static void noise(Workers workers, View out, long seed, long stream, long firstElement) {
+  static void noise(Threads threads, View out, long seed, long stream, long firstElement) {
     int columns = out.columns();
     forRows(
-        workers,
+        threads,
         out.rows(),
         columns,
         NOISE_TASK_ELEMENTS,
@@ -209,9 +209,9 @@ final class Elementwise {
     }
   }
 
-  static void copy(Workers workers, View source, View target) {
+  static void copy(Threads threads, View source, View target) {
     int rowsPerTask = Math.max(1, TASK_ELEMENTS / Math.max(1, source.columns()));
-    workers.run(
+    threads.run(
         Math.ceilDiv(source.rows(), rowsPerTask),
         (thread, task) -> {
           int from = task * rowsPerTask;

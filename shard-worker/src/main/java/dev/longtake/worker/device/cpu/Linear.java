@@ -8,15 +8,21 @@ import org.jspecify.annotations.Nullable;
 /** Layers: a matrix product, and what follows it while its blocks are in a cache. */
 final class Linear {
   private final Products products;
+  private final Threads threads;
 
-  Linear(Products products) {
+  /**
+   * @param threads that compute
+   */
+  Linear(Products products, Threads threads) {
     this.products = products;
+    this.threads = threads;
   }
 
   /** {@code out = activation(in * W^T + bias)}. */
   void linear(CpuPackedLinear layer, View in, View out, Activation activation) {
     boolean direct = !out.bfloat() && layer.productColumns() == layer.outputColumns();
     products.multiply(
+        threads,
         layer,
         in,
         direct ? out : null,
@@ -42,6 +48,7 @@ final class Linear {
       @Nullable View gates,
       @Nullable RowVectors gate) {
     products.multiply(
+        threads,
         layer,
         in,
         null,

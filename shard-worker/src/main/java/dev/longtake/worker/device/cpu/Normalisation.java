@@ -27,7 +27,7 @@ final class Normalisation {
   private Normalisation() {}
 
   static void modulate(
-      Workers workers,
+      Threads threads,
       View in,
       View out,
       View shifts,
@@ -35,7 +35,7 @@ final class Normalisation {
       RowVectors groups,
       float epsilon) {
     Elementwise.forRows(
-        workers,
+        threads,
         in.rows(),
         in.columns(),
         TASK_ELEMENTS,
@@ -128,7 +128,7 @@ final class Normalisation {
   }
 
   static void normRotate(
-      Workers workers,
+      Threads threads,
       Scratch[] scratch,
       View x,
       int heads,
@@ -136,7 +136,7 @@ final class Normalisation {
       float epsilon,
       @Nullable Angles angles) {
     Elementwise.forRows(
-        workers,
+        threads,
         x.rows(),
         x.columns(),
         TASK_ELEMENTS,

@@ -5,17 +5,15 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Matrix products by oneDNN in tiles of rows, one thread per tile. A last tile whose rows are no multiple of {@link #ROW_STEP} is
  * completed with zero rows in scratch memory, so oneDNN sees few different row counts, all with the same order of sums, and never a
  * single row.
- *
- * <p>Called by one thread at a time.
  */
 final class OneDnnProducts implements Products {
   /**
@@ -44,8 +42,8 @@ final class OneDnnProducts implements Products {
   private final MemorySegment engine;
   private final List<MemorySegment> streams = new ArrayList<>();
   private final List<Scratch> scratch = new ArrayList<>();
-  private final Map<LayoutKey, Layout> layouts = new HashMap<>();
-  private final Map<Matmul.Shape, Matmul> products = new HashMap<>();
+  private final Map<LayoutKey, Layout> layouts = new ConcurrentHashMap<>();
+  private final Map<Matmul.Shape, Matmul> products = new ConcurrentHashMap<>();
 
   OneDnnProducts(CpuMemory memory, Workers workers) {
     this.memory = memory;
@@ -127,14 +125,15 @@ final class OneDnnProducts implements Products {
   }
 
   @Override
-  public void multiply(CpuPackedLinear layer, View in, @Nullable View out, BlockBody body) {
+  public void multiply(
+      Threads threads, CpuPackedLinear layer, View in, @Nullable View out, BlockBody body) {
     Dnnl.singleThreaded();
     int rows = in.rows();
-    int tileRows = tileRows(rows);
+    int tileRows = tileRows(threads, rows);
     int tailRows = rows % tileRows;
     Matmul whole = rows >= tileRows ? product(layer, tileRows, in, out) : null;
     Matmul tail = tailRows == 0 ? null : tailProduct(layer, tailRows, in, out);
-    workers.run(
+    threads.run(
         Math.ceilDiv(rows, tileRows),
         (thread, tile) -> {
           Dnnl.singleThreaded();
@@ -149,8 +148,8 @@ final class OneDnnProducts implements Products {
   }
 
   /** As large as they may be, but as many for each thread, so that none waits while another has a tile more. */
-  private int tileRows(int rows) {
-    int threads = workers.count();
+  private static int tileRows(Threads of, int rows) {
+    int threads = of.count();
     int tiles = Math.ceilDiv(Math.ceilDiv(rows, TILE_ROWS), threads) * threads;
     int share = Math.ceilDiv(Math.ceilDiv(rows, Math.max(1, tiles)), ROW_STEP) * ROW_STEP;
     return Math.clamp(share, ROW_STEP, TILE_ROWS);
@@ -174,14 +173,9 @@ final class OneDnnProducts implements Products {
     int k = layer.inputColumns();
     int n = layer.productColumns();
     int type = layer.inputType() == DType.BF16 ? Dnnl.BF16 : Dnnl.F32;
-    Matmul product =
-        products.computeIfAbsent(
-            new Matmul.Shape(rows, k, n, type, inputStride, outputStride, layer.hasBias()),
-            shape -> new Matmul(engine, streams, shape, layout(k, n, type).descriptor()));
-    for (Scratch own : scratch) {
-      own.scratchpad().grow(product.scratchpadBytes());
-    }
-    return product;
+    return products.computeIfAbsent(
+        new Matmul.Shape(rows, k, n, type, inputStride, outputStride, layer.hasBias()),
+        shape -> new Matmul(engine, streams, shape, layout(k, n, type).descriptor()));
   }
 
   private void wholeTile(
@@ -242,8 +236,9 @@ final class OneDnnProducts implements Products {
 
   private void execute(CpuPackedLinear layer, Matmul product, int thread, long src, long dst) {
     long weights = layer.buffer().segment().address();
-    long scratchpad = scratch.get(thread).scratchpad().address();
-    product.execute(thread, src, weights, weights + layer.biasBytes(), dst, scratchpad);
+    GrowingBuffer scratchpad = scratch.get(thread).scratchpad();
+    scratchpad.grow(product.scratchpadBytes());
+    product.execute(thread, src, weights, weights + layer.biasBytes(), dst, scratchpad.address());
   }
 
   @Override

@@ -68,9 +68,9 @@ final class Packing {
         word -> word / words * blockWords + layout.rowPlaces()[word % words * wordRows] / wordRows);
   }
 
-  void run(Workers workers) {
+  void run(Threads threads) {
     int tasks = Math.ceilDiv(columns, layout.blockColumns());
-    workers.run(
+    threads.run(
         tasks,
         (_, task) -> {
           target.populate(task, tasks);

@@ -129,14 +129,16 @@ final class PanelProducts implements Products {
   }
 
   @Override
-  public void multiply(CpuPackedLinear layer, View in, @Nullable View out, BlockBody body) {
+  public void multiply(
+      Threads threads, CpuPackedLinear layer, View in, @Nullable View out, BlockBody body) {
     int rows = in.rows();
     int columns = layer.productColumns();
-    int tileRows = tileRows(rows);
+    int tileRows = tileRows(threads, rows);
     int tiles = Math.ceilDiv(rows, tileRows);
-    int partColumns = tiles > 1 ? columns : partColumns(rows, columns, layer.inputColumns());
+    int partColumns =
+        tiles > 1 ? columns : partColumns(threads, rows, columns, layer.inputColumns());
     int parts = Math.ceilDiv(columns, partColumns);
-    workers.run(
+    threads.run(
         tiles * parts,
         (thread, task) -> {
           int row = task / parts * tileRows;
@@ -149,18 +151,18 @@ final class PanelProducts implements Products {
   }
 
   /** As large as they may be, but as many for each thread, so that none waits while another has a tile more. */
-  private int tileRows(int rows) {
+  private static int tileRows(Threads threads, int rows) {
     if (rows <= TILE_ROWS) {
       return Math.max(1, rows);
     }
-    int threads = workers.count();
-    int tiles = Math.ceilDiv(Math.ceilDiv(rows, TILE_ROWS), threads) * threads;
+    int count = threads.count();
+    int tiles = Math.ceilDiv(Math.ceilDiv(rows, TILE_ROWS), count) * count;
     return Math.ceilDiv(Math.ceilDiv(rows, tiles), PANEL_ROWS) * PANEL_ROWS;
   }
 
-  private int partColumns(int rows, int columns, int inner) {
+  private static int partColumns(Threads threads, int rows, int columns, int inner) {
     long worth = Math.max(1, (long) rows * columns * inner / TASK_MULTIPLICATIONS);
-    int parts = (int) Math.min(worth, workers.count());
+    int parts = (int) Math.min(worth, threads.count());
     return Math.ceilDiv(Math.ceilDiv(columns, parts), PANEL_COLUMNS) * PANEL_COLUMNS;
   }
 

@@ -12,9 +12,9 @@ final class Patches {
   private Patches() {}
 
   /** Values in a row are ordered channel, frame, row, column. */
-  static void patchify(Workers workers, View latents, View out, int channels, Patching p) {
+  static void patchify(Threads threads, View latents, View out, int channels, Patching p) {
     Elementwise.forRows(
-        workers,
+        threads,
         out.rows(),
         out.columns(),
         TASK_ELEMENTS,
@@ -31,12 +31,12 @@ final class Patches {
   }
 
   static void unpatchify(
-      Workers workers, View patches, View latents, int channels, Patching p, PatchOrder order) {
+      Threads threads, View patches, View latents, int channels, Patching p, PatchOrder order) {
     // From one channel to the next, and from one place in the patch to the next, in values.
     long channelStride = order == PatchOrder.CHANNEL_FIRST ? p.patchVolume() : 1;
     long placeStride = order == PatchOrder.CHANNEL_FIRST ? 1 : channels;
     Elementwise.forRows(
-        workers,
+        threads,
         patches.rows(),
         patches.columns(),
         TASK_ELEMENTS,

@@ -5,10 +5,10 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Matrix products with weights that were packed for them, by all threads of the device. What a row of the result is depends on that
- * row and the weights alone, never on how the work was divided.
+ * Matrix products with weights that were packed for them. What a row of the result is depends on that row and the weights alone, never
+ * on how the work was divided.
  *
- * <p>Called by one thread at a time.
+ * <p>Layers are packed by one thread while no other is here; products may run at once when each has threads of its own.
  */
 interface Products extends AutoCloseable {
   /** What follows a product, while the block is in a cache. Called by several threads, for each block once. */
@@ -47,10 +47,12 @@ interface Products extends AutoCloseable {
   /**
    * {@code in * W^T + bias}, block by block.
    *
+   * @param threads that compute it: all of the device, or one of them
    * @param in [rows, inputColumns]
    * @param out where float32 results go directly; null for scratch memory, from where the body takes them
    */
-  void multiply(CpuPackedLinear layer, View in, @Nullable View out, BlockBody body);
+  void multiply(
+      Threads threads, CpuPackedLinear layer, View in, @Nullable View out, BlockBody body);
 
   /** Frees scratch memory. */
   @Override

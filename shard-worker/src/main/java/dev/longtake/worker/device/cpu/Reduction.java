@@ -49,9 +49,9 @@ final class Reduction {
     return taps;
   }
 
-  void run(Workers workers) {
+  void run(Threads threads) {
     Elementwise.forRows(
-        workers,
+        threads,
         out.rows(),
         Math.multiplyExact(shape.factor() * shape.factor(), out.columns()),
         TASK_ELEMENTS,

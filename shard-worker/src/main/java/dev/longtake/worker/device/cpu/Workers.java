@@ -15,18 +15,7 @@ import org.jspecify.annotations.Nullable;
  * The device's threads {@code lt-cpu-1}, {@code lt-cpu-2}, ...; the caller is thread 0 and works as well. Tasks of a call
  * are taken in order by whoever is free: which thread runs a task must not change its result.
  */
-final class Workers implements AutoCloseable {
-  /** A part of a kernel. */
-  @FunctionalInterface
-  interface Body {
-    /**
-     * Runs one task.
-     *
-     * @param thread 0 to threads - 1: which scratch memory to use
-     */
-    void run(int thread, int task);
-  }
-
+final class Workers implements Threads, AutoCloseable {
   /** No kernel runs nearly this long; a longer wait means that a thread hangs. */
   private static final long DEADLINE_NANOS = TimeUnit.MINUTES.toNanos(30);
 
@@ -49,7 +38,8 @@ final class Workers implements AutoCloseable {
     }
   }
 
-  int count() {
+  @Override
+  public int count() {
     return threads.size() + 1;
   }
 
@@ -57,7 +47,8 @@ final class Workers implements AutoCloseable {
    * Runs tasks 0 to {@code tasks - 1} and returns when all are done. Rethrows the first failure; tasks not yet begun are
    * then skipped. An interrupt is kept for later, because the tasks write to memory that the caller may free.
    */
-  void run(int tasks, Body body) {
+  @Override
+  public void run(int tasks, Body body) {
     if (threads.isEmpty() || tasks <= 1) {
       for (int task = 0; task < tasks; task++) {
         body.run(0, task);

@@ -47,6 +47,9 @@ public final class CudaDevice implements Device {
   /** Of the GPU's free memory, what is left to the driver: one part in so many. */
   private static final int SPARE_PART = 16;
 
+  /** Several waves of tiles on all multiprocessors of the largest GPUs, by their numbers; not measured. */
+  private static final int STRAND_ROWS = 1 << 14;
+
   /** Owns the driver. */
   private CudaDevice(CudaDriver driver, long memoryLimitBytes) {
     this.driver = driver;
@@ -104,6 +107,11 @@ public final class CudaDevice implements Device {
   @Override
   public int threads() {
     return driver.multiprocessors();
+  }
+
+  @Override
+  public int strandRows() {
+    return STRAND_ROWS;
   }
 
   @Override

@@ -3,6 +3,7 @@ package dev.longtake.worker.engine.exec;
 import dev.longtake.common.partition.Range;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.Device;
+import dev.longtake.worker.device.Kernels;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.device.Patching;
 import dev.longtake.worker.device.Rotation;
@@ -56,28 +57,31 @@ final class Attentions {
     this.taps = taps;
   }
 
-  void normRotate(Instruction.NormRotate instruction, TokenLayout layout) {
+  void normRotate(Instruction.NormRotate instruction, Tokens tokens) {
+    Kernels kernels = tokens.kernels();
+    TokenLayout layout = tokens.layout();
     if (instruction.reduction() > 1) {
       Matrix keys = buffers.keyValue(reducedRows(layout, instruction.reduction()));
-      normRotate(instruction, keys.columns(0, model.channels()), /* rotation= */ null);
+      normRotate(kernels, instruction, keys.columns(0, model.channels()), /* rotation= */ null);
       return;
     }
-    Matrix part = part(layout, instruction.part() == Part.Q ? 0 : 1);
+    Matrix part = part(tokens, instruction.part() == Part.Q ? 0 : 1);
     Range rows = layout.rows(instruction.stream());
     if (instruction.order() == Order.ROTATION_FIRST) {
-      rotateThenNorm(instruction, part, rows, layout);
+      rotateThenNorm(instruction, part, rows, tokens);
       return;
     }
-    takeNormOnly(instruction, part, layout);
+    takeNormOnly(instruction, part, tokens);
     if (!instruction.rotary() || instruction.stream() == Stream.TEXT) {
-      normRotate(instruction, rows(part, rows), /* rotation= */ null);
+      normRotate(kernels, instruction, rows(part, rows), /* rotation= */ null);
     } else {
       // Text tokens have no place in the clip and are not turned.
-      normRotate(instruction, part.rows(rows.start(), layout.textRows()), /* rotation= */ null);
+      Matrix text = part.rows(rows.start(), layout.textRows());
+      normRotate(kernels, instruction, text, /* rotation= */ null);
       Range patches = layout.rows(Stream.PATCHES);
       // With fewer frames than ranks, a rank may hold text only, and no position.
       if (!patches.isEmpty()) {
-        normRotate(instruction, rows(part, patches), positions.rotation(layout));
+        normRotate(kernels, instruction, rows(part, patches), positions.rotation(layout));
       }
     }
     if (instruction.rotary()) {
@@ -87,57 +91,58 @@ final class Attentions {
 
   /** As Open-Sora 1.1 has it; its text is no part of the sequence. */
   private void rotateThenNorm(
-      Instruction.NormRotate instruction, Matrix part, Range rows, TokenLayout layout) {
+      Instruction.NormRotate instruction, Matrix part, Range rows, Tokens tokens) {
+    Kernels kernels = tokens.kernels();
+    TokenLayout layout = tokens.layout();
     Matrix x = rows(part, rows);
     if (instruction.rotary()) {
-      device.normRotate(
+      kernels.normRotate(
           x, model.heads(), /* weight= */ null, model.qkNormEpsilon(), positions.rotation(layout));
       taps.take(instruction.rotatedName(), instruction.stream(), x, layout);
     }
-    normRotate(instruction, x, /* rotation= */ null);
+    normRotate(kernels, instruction, x, /* rotation= */ null);
     taps.take(instruction.normName(), instruction.stream(), x, layout);
   }
 
   private void normRotate(
-      Instruction.NormRotate instruction, Matrix x, @Nullable Rotation rotation) {
+      Kernels kernels, Instruction.NormRotate instruction, Matrix x, @Nullable Rotation rotation) {
     Matrix weight = instruction.norm() ? weights.tensor(instruction.normName() + ".weight") : null;
-    device.normRotate(x, model.heads(), weight, model.qkNormEpsilon(), rotation);
+    kernels.normRotate(x, model.heads(), weight, model.qkNormEpsilon(), rotation);
   }
 
   /** Where the norm comes first, norm and rotation are one kernel; for a tap the norm runs on a copy. */
-  private void takeNormOnly(Instruction.NormRotate instruction, Matrix part, TokenLayout layout) {
+  private void takeNormOnly(Instruction.NormRotate instruction, Matrix part, Tokens tokens) {
+    TokenLayout layout = tokens.layout();
     if (!taps.wants(instruction.normName())) {
       return;
     }
     Matrix source = rows(part, layout.rows(instruction.stream()));
     try (var copy = device.memory().allocate((long) source.rows() * part.columns() * 4, "taps")) {
       Matrix normed = Matrix.dense(copy, source.rows(), part.columns(), DType.F32);
-      device.copy(source, normed);
-      normRotate(instruction, normed, /* rotation= */ null);
+      tokens.kernels().copy(source, normed);
+      normRotate(tokens.kernels(), instruction, normed, /* rotation= */ null);
       taps.take(instruction.normName(), instruction.stream(), normed, layout);
     }
   }
 
-  /** q, k and v of this rank's tokens, side by side. */
-  Matrix qkv(TokenLayout layout) {
-    return buffers.wide(layout.rows(), 3 * model.channels(), DType.F32);
+  /** q, k and v of the tokens, side by side. */
+  Matrix qkv(Tokens tokens) {
+    return tokens.wide(3 * model.channels(), DType.F32);
   }
 
   /** Columns of q, k or v in all rows. */
-  private Matrix part(TokenLayout layout, int index) {
+  private Matrix part(Tokens tokens, int index) {
     int channels = model.channels();
-    return buffers
-        .wide(layout.rows(), 3 * channels, DType.F32)
-        .columns(index * channels, (index + 1) * channels);
+    return qkv(tokens).columns(index * channels, (index + 1) * channels);
   }
 
-  /** Keys and values of this rank's tokens, side by side. */
-  Matrix ownKeyValue(TokenLayout layout) {
+  /** Keys and values of the tokens, side by side. */
+  Matrix ownKeyValue(Tokens tokens) {
     int channels = model.channels();
-    return buffers.wide(layout.rows(), 3 * channels, DType.F32).columns(channels, 3 * channels);
+    return qkv(tokens).columns(channels, 3 * channels);
   }
 
-  void reduce(Instruction.ReduceKeyValue instruction, TokenLayout layout) {
+  void reduce(Instruction.ReduceKeyValue instruction, Tokens tokens) {
     Patching patching = geometry.patching();
     String name = instruction.name();
     Matrix kernel = weights.tensor(name + ".sr.weight");
@@ -153,13 +158,14 @@ final class Attentions {
             weights.tensor(name + ".norm.bias"),
             REDUCTION_EPSILON);
     int channels = model.channels();
-    Matrix target = buffers.keyValue(reducedRows(layout, instruction.factor()));
-    device.reduceTokens(part(layout, 1), target.columns(0, channels), reduction);
-    device.reduceTokens(part(layout, 2), target.columns(channels, 2 * channels), reduction);
+    Matrix target = buffers.keyValue(reducedRows(tokens.layout(), instruction.factor()));
+    Kernels kernels = tokens.kernels();
+    kernels.reduceTokens(part(tokens, 1), target.columns(0, channels), reduction);
+    kernels.reduceTokens(part(tokens, 2), target.columns(channels, 2 * channels), reduction);
   }
 
   private int reducedRows(TokenLayout layout, int factor) {
-    return layout.branches() * layout.frames().size() * reducedTokens(geometry, factor);
+    return layout.branches().size() * layout.frames().size() * reducedTokens(geometry, factor);
   }
 
   /** Keys of a frame after the reduction. */
@@ -188,30 +194,30 @@ final class Attentions {
         scale());
   }
 
-  void attend(Instruction.Attend instruction, TokenLayout layout) {
+  void attend(Instruction.Attend instruction, Tokens tokens) {
     int channels = model.channels();
-    Matrix result = result(instruction.result(), layout);
-    Matrix own = ownKeyValue(layout);
+    TokenLayout layout = tokens.layout();
+    Matrix result = result(instruction.result(), tokens);
     Axis axis = instruction.axis();
     if (instruction.keys().equals(Value.WIDE)) {
-      Sequences tokens = layout.sequences(axis);
-      attention(layout, own, result, tokens, tokens);
+      Sequences own = layout.sequences(axis);
+      attention(tokens, ownKeyValue(tokens), result, own, own);
     } else if (instruction.reduction() > 1) {
-      int frames = layout.branches() * layout.frames().size();
+      int frames = layout.branches().size() * layout.frames().size();
       int reducedTokens = reducedTokens(geometry, instruction.reduction());
       int[] first = new int[frames];
       int[] length = new int[frames];
       Arrays.setAll(first, frame -> frame * reducedTokens);
       Arrays.fill(length, reducedTokens);
       attention(
-          layout,
+          tokens,
           buffers.keyValue(reducedRows(layout, instruction.reduction())),
           result,
           layout.sequences(axis),
           new Sequences(first, length, 1));
     } else {
       attention(
-          layout,
+          tokens,
           buffers.keyValue(sequence.rows()),
           result,
           axis == Axis.FULL ? layout.branchSequences(instruction.stream()) : layout.sequences(axis),
@@ -222,44 +228,49 @@ final class Attentions {
   }
 
   private void attention(
-      TokenLayout layout, Matrix keyValue, Matrix result, Sequences queries, Sequences keys) {
+      Tokens tokens, Matrix keyValue, Matrix result, Sequences queries, Sequences keys) {
     int channels = model.channels();
-    device.attention(
-        part(layout, 0),
-        keyValue.columns(0, channels),
-        keyValue.columns(channels, 2 * channels),
-        result,
-        model.heads(),
-        queries,
-        keys,
-        scale());
+    tokens
+        .kernels()
+        .attention(
+            part(tokens, 0),
+            keyValue.columns(0, channels),
+            keyValue.columns(channels, 2 * channels),
+            result,
+            model.heads(),
+            queries,
+            keys,
+            scale());
   }
 
   /** C columns where the attention's result goes. */
-  Matrix result(Value value, TokenLayout layout) {
-    if (value.equals(Value.NARROW)) {
-      return buffers.narrow(layout.rows(), weights.blockType());
-    }
-    return buffers.hidden(layout.rows(), weights.blockType()).columns(0, model.channels());
+  Matrix result(Value value, Tokens tokens) {
+    DType type = weights.blockType();
+    return value.equals(Value.NARROW)
+        ? tokens.narrow(type)
+        : tokens.hidden(type).columns(0, model.channels());
   }
 
   /** Branch by branch, since each text has memory of its own. */
-  void attendText(String keyValueLayer, TokenLayout layout) {
+  void attendText(String keyValueLayer, Tokens tokens) {
     int channels = model.channels();
-    Matrix queries = buffers.wide(layout.rows(), channels, DType.F32);
-    Matrix result = buffers.narrow(layout.rows(), weights.blockType());
-    for (int branch = 0; branch < layout.branches(); branch++) {
-      Matrix keyValue = texts.get(branch, Value.keyValue(keyValueLayer));
-      Range patches = layout.patchRows(branch);
-      device.attention(
-          rows(queries, patches),
-          keyValue.columns(0, channels),
-          keyValue.columns(channels, 2 * channels),
-          rows(result, patches),
-          model.heads(),
-          whole(patches.size()),
-          whole(keyValue.rows()),
-          scale());
+    TokenLayout layout = tokens.layout();
+    Matrix queries = tokens.wide(channels, DType.F32);
+    Matrix result = tokens.narrow(weights.blockType());
+    for (int i = 0; i < layout.branches().size(); i++) {
+      Matrix keyValue = texts.get(layout.branches().start() + i, Value.keyValue(keyValueLayer));
+      Range patches = layout.patchRows(i);
+      tokens
+          .kernels()
+          .attention(
+              rows(queries, patches),
+              keyValue.columns(0, channels),
+              keyValue.columns(channels, 2 * channels),
+              rows(result, patches),
+              model.heads(),
+              whole(patches.size()),
+              whole(keyValue.rows()),
+              scale());
     }
   }
 

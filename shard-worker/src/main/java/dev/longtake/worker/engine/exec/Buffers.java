@@ -6,7 +6,6 @@ import dev.longtake.worker.device.DeviceMemory;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.program.Instruction;
-import dev.longtake.worker.engine.program.LinearSpec;
 import dev.longtake.worker.engine.program.Program;
 import dev.longtake.worker.engine.program.Value;
 import java.util.ArrayList;
@@ -17,9 +16,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * All device memory of one lane of a job on one rank besides weights and prepared texts, allocated before the first step. Token buffers are sized
- * for the larger of the splits: {@code 4 bytes * tokens * (3C + max(3C, MLP width))} and twice the prediction, with a gather of keys
- * and values {@code 4 bytes * 2C} more for each token of the clip, with an exchange of heads 4 times the rank's share of C; so linear
- * in tokens.
+ * for the larger of the splits: for all tokens {@code 4 bytes * tokens * C} (twice where they are split another way) and the prediction
+ * (twice likewise); what lives between two instructions, {@code 4 bytes * (C + max(3C, MLP width))} a token, for the largest piece once a
+ * strand of the device, and for all tokens only where the program has instructions that take all at once, which in turn may need {@code 2C}
+ * more for each gathered key of the clip, or with an exchange of heads 4 times the rank's share of C. So at most linear in tokens.
  */
 final class Buffers implements AutoCloseable {
   private final DeviceMemory memory;
@@ -28,6 +28,7 @@ final class Buffers implements AutoCloseable {
   private DeviceBuffer narrow;
   private DeviceBuffer narrowSpare;
   private final DeviceBuffer wide;
+  private final List<PieceMemory> pieces = new ArrayList<>();
   private final @Nullable DeviceBuffer hidden;
   private final @Nullable DeviceBuffer keyValue;
   private final @Nullable DeviceBuffer heads;
@@ -41,21 +42,38 @@ final class Buffers implements AutoCloseable {
   private final int hiddenColumns;
   private final int headColumns;
 
-  Buffers(DeviceMemory memory, Program program, JobRows job, Condition condition) {
+  /**
+   * What one strand has for its pieces.
+   *
+   * @param residual [rows of the largest piece, C], for patches that are copied out of their frames
+   * @param prediction the same for the prediction
+   */
+  record PieceMemory(DeviceBuffer residual, DeviceBuffer prediction, Tokens.Memory values) {}
+
+  Buffers(
+      DeviceMemory memory,
+      Program program,
+      JobRows job,
+      List<Passage> passages,
+      Condition condition) {
     this.memory = memory;
     this.program = program;
     this.model = program.model();
     long channels = model.channels();
     int maxRows = job.maxRows();
+    TokenNeeds needs = TokenNeeds.of(program, passages);
     int keyRows = job.keyRows();
     boolean switchesTokens = job.switches(Value.RESIDUAL);
     boolean switchesPrediction = job.switches(Value.PREDICTION);
     boolean keys = program.step().stream().anyMatch(i -> i.writes().equals(Value.KEY_VALUE));
     try {
-      narrow = allocate(maxRows * channels, "activations");
+      narrow = allocate(needs.narrow() ? maxRows * channels : 0, "activations");
       narrowSpare =
           job.switches(Value.NARROW) ? allocate(maxRows * channels, "activations") : narrow;
-      wide = allocate((long) maxRows * wideColumns(), "activations");
+      wide = allocate((long) maxRows * needs.wideColumns(), "activations");
+      for (int strand = 0; strand < needs.strands(); strand++) {
+        pieces.add(pieceMemory(needs));
+      }
       hiddenColumns = hiddenColumns();
       hidden = hiddenColumns == 0 ? null : allocate((long) maxRows * hiddenColumns, "activations");
       keyValue = keys ? allocate(2L * keyRows * channels, "activations") : null;
@@ -76,16 +94,18 @@ final class Buffers implements AutoCloseable {
     }
   }
 
-  /** The widest product a block writes; the patches' values share the buffer. */
-  private int wideColumns() {
-    int patch = (1 + model.latentChannels()) * model.patches().size().volume();
-    int widest = Math.max(patch, model.channels());
-    for (Instruction instruction : program.step()) {
-      if (instruction instanceof Instruction.Project project) {
-        widest = Math.max(widest, linear(project.layer()).outputColumns());
-      }
-    }
-    return widest;
+  private PieceMemory pieceMemory(TokenNeeds needs) {
+    long rows = needs.pieceRows();
+    long copied = needs.copiesPieces() ? rows : 0;
+    int predicted = program.predicts() ? predictionColumns() : 0;
+    return new PieceMemory(
+        allocate(copied * model.channels(), "activations"),
+        allocate(copied * predicted, "activations"),
+        new Tokens.Memory(
+            allocate(rows * model.channels(), "activations"),
+            allocate(rows * needs.pieceWideColumns(), "activations"),
+            /* hidden= */ null,
+            /* hiddenColumns= */ 0));
   }
 
   /** Columns of {@link Value#HIDDEN}; 0 where the program has none. */
@@ -93,17 +113,11 @@ final class Buffers implements AutoCloseable {
     int widest = 0;
     for (Instruction instruction : program.step()) {
       if (instruction instanceof Instruction.ProjectHidden project) {
-        widest = Math.max(widest, model.channels() + linear(project.layer()).outputColumns());
+        widest =
+            Math.max(widest, model.channels() + program.linear(project.layer()).outputColumns());
       }
     }
     return widest;
-  }
-
-  private LinearSpec linear(String layer) {
-    return program.linears().stream()
-        .filter(spec -> spec.layer().equals(layer))
-        .findFirst()
-        .orElseThrow();
   }
 
   private int predictionColumns() {
@@ -180,16 +194,14 @@ final class Buffers implements AutoCloseable {
     return Matrix.dense(prediction, rows, predictionColumns(), DType.F32);
   }
 
-  Matrix narrow(int rows, DType type) {
-    return Matrix.dense(narrow, rows, model.channels(), type);
+  /** What is between two instructions that take all tokens at once. */
+  Tokens.Memory values() {
+    return new Tokens.Memory(narrow, wide, hidden, hiddenColumns);
   }
 
-  Matrix wide(int rows, int columns, DType type) {
-    return Matrix.dense(wide, rows, columns, type);
-  }
-
-  Matrix hidden(int rows, DType type) {
-    return Matrix.dense(required(hidden, Value.HIDDEN), rows, hiddenColumns, type);
+  /** What a strand of the device has for its pieces. */
+  PieceMemory piece(int strand) {
+    return pieces.get(strand);
   }
 
   Matrix keyValue(int rows) {

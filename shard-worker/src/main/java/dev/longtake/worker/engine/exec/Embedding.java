@@ -8,6 +8,7 @@ import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.device.PackedLinear;
 import dev.longtake.worker.device.Patching;
 import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.model.Stream;
 import dev.longtake.worker.engine.program.Value;
 import org.jspecify.annotations.Nullable;
 
@@ -18,7 +19,6 @@ final class Embedding {
   private final Weights weights;
   private final Geometry geometry;
   private final Condition condition;
-  private final Buffers buffers;
   private final LaneTexts texts;
 
   Embedding(
@@ -27,14 +27,12 @@ final class Embedding {
       Weights weights,
       Geometry geometry,
       Condition condition,
-      Buffers buffers,
       LaneTexts texts) {
     this.device = device;
     this.model = model;
     this.weights = weights;
     this.geometry = geometry;
     this.condition = condition;
-    this.buffers = buffers;
     this.texts = texts;
   }
 
@@ -42,12 +40,12 @@ final class Embedding {
    * The patches' rows of the residual stream.
    *
    * @param latents [sample * channels * frames, height * width]
-   * @param residual rows of the patches
    */
-  void patches(String layer, Matrix latents, Matrix residual) {
+  void patches(String layer, Matrix latents, Tokens tokens) {
+    Matrix residual = tokens.rows(tokens.residual(), Stream.PATCHES);
     PackedLinear embedding = weights.linear(layer);
     int channels = model.latentChannels();
-    Matrix patches = buffers.wide(residual.rows(), embedding.inputColumns(), DType.F32);
+    Matrix patches = patches(tokens, embedding);
     for (int branch = 0; branch < condition.count(); branch++) {
       int sample = condition.branches().get(branch).sample();
       patchify(latents, sample, channels, patches, branch);
@@ -61,9 +59,10 @@ final class Embedding {
    * @param reference [branch * (1 + channels) * frames, height * width], or null for zeros
    * @return what was embedded, rows of the patches; valid until the next projection
    */
-  Matrix reference(String layer, @Nullable Matrix reference, Matrix residual) {
+  Matrix reference(String layer, @Nullable Matrix reference, Tokens tokens) {
     PackedLinear embedding = weights.linear(layer);
-    Matrix patches = buffers.wide(residual.rows(), embedding.inputColumns(), DType.F32);
+    Matrix residual = tokens.rows(tokens.residual(), Stream.PATCHES);
+    Matrix patches = patches(tokens, embedding);
     int channels = 1 + model.latentChannels();
     if (reference == null) {
       Floats.upload(device, new float[patches.rows() * patches.columns()], patches);
@@ -74,6 +73,12 @@ final class Embedding {
     }
     device.linearResidual(embedding, patches, residual, /* gate= */ null);
     return patches;
+  }
+
+  /** The patches' values, as many as the product reads. */
+  private static Matrix patches(Tokens tokens, PackedLinear embedding) {
+    int rows = tokens.layout().patchRows();
+    return Matrix.dense(tokens.memory().wide(), rows, embedding.inputColumns(), DType.F32);
   }
 
   private void patchify(Matrix latents, int clip, int channels, Matrix patches, int branch) {

@@ -59,11 +59,12 @@ public record Geometry(
 
   /** The patches of this rank under a split. */
   TokenLayout patches(Split split) {
+    Range all = new Range(0, branches);
     int frames = patching.gridFrames();
     int patches = patching.patchesPerFrame();
     return switch (split) {
-      case FRAME -> new TokenLayout(branches, frameRange(rank), new Range(0, patches));
-      case PATCH -> new TokenLayout(branches, new Range(0, frames), patchRange(rank));
+      case FRAME -> new TokenLayout(all, frameRange(rank), new Range(0, patches));
+      case PATCH -> new TokenLayout(all, new Range(0, frames), patchRange(rank));
     };
   }
 

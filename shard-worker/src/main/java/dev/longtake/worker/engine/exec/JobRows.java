@@ -35,7 +35,7 @@ final class JobRows {
   TokenLayout layout(Split split) {
     TokenLayout patches = geometry.patches(split);
     return new TokenLayout(
-        geometry.branches(),
+        patches.branches(),
         patches.frames(),
         patches.patches(),
         sequence.textRanges(geometry.rank()));
@@ -52,7 +52,7 @@ final class JobRows {
     for (Instruction instruction : program.step()) {
       if (instruction instanceof Instruction.ReduceKeyValue reduce) {
         TokenLayout frames = layout(Split.FRAME);
-        int count = frames.branches() * frames.frames().size();
+        int count = frames.branches().size() * frames.frames().size();
         rows = Math.max(rows, count * Attentions.reducedTokens(geometry, reduce.factor()));
       }
     }

@@ -132,7 +132,7 @@ final class JointSequence {
   /** All tokens as a layout; where attention has an axis, text is no part of the sequence. */
   private TokenLayout whole() {
     return new TokenLayout(
-        condition.count(),
+        new Range(0, condition.count()),
         new Range(0, geometry.patching().gridFrames()),
         new Range(0, geometry.patching().patchesPerFrame()));
   }

@@ -18,12 +18,12 @@ import java.util.TreeMap;
  */
 public record MemoryPlan(long weightBytes, long activationBytes, long stagingBytes) {
 
-  /** For one rank's share of a clip; {@code blockType} is that of {@link Weights#load}. */
+  /** For one rank's share of a clip on a device of this grain; {@code blockType} is that of {@link Weights#load}. */
   public static MemoryPlan of(
-      Program program, DType blockType, Geometry geometry, Condition condition) {
+      Program program, DType blockType, Geometry geometry, Condition condition, Grain grain) {
     JobRows job = new JobRows(program, geometry, condition);
     Counted memory = new Counted();
-    new Buffers(memory, program, job, condition).close();
+    new Buffers(memory, program, job, Passage.of(program, job, grain), condition).close();
     new StepCache(memory, program, job, blockType).close();
     long textBytes =
         condition.branches().stream()

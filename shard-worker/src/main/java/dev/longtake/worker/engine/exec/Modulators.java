@@ -1,7 +1,7 @@
 package dev.longtake.worker.engine.exec;
 
 import dev.longtake.common.partition.Range;
-import dev.longtake.worker.device.Device;
+import dev.longtake.worker.device.Kernels;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.device.PackedLinear;
 import dev.longtake.worker.device.RowVectors;
@@ -17,13 +17,11 @@ import org.jspecify.annotations.Nullable;
 
 /** Norms, modulations and gated sums on the tokens of a stream: which vector goes to which rows. */
 final class Modulators {
-  private final Device device;
   private final ModelDescription model;
   private final Buffers buffers;
   private final Vectors vectors;
 
-  Modulators(Device device, ModelDescription model, Buffers buffers, Vectors vectors) {
-    this.device = device;
+  Modulators(ModelDescription model, Buffers buffers, Vectors vectors) {
     this.model = model;
     this.buffers = buffers;
     this.vectors = vectors;
@@ -32,51 +30,56 @@ final class Modulators {
   /** Rows in groups of equal length, each with a vector row of its own. */
   private record Section(Range rows, int[] vectorOfGroup, int rowsPerGroup) {}
 
-  /** {@code out = norm(in) * (1 + scale) + shift}; both with the layout's rows. */
-  void modulate(Matrix in, Matrix out, Stream stream, Modulation modulation, TokenLayout layout) {
+  /** {@code out = norm(residual) * (1 + scale) + shift}; all rows. */
+  void modulate(Tokens tokens, Matrix out, Stream stream, Modulation modulation) {
+    TokenLayout layout = tokens.layout();
     for (Section section : sections(stream, layout, vectors.groups(layout))) {
-      modulate(in, out, modulation, section);
+      modulate(tokens, tokens.residual(), out, modulation, section);
     }
   }
 
-  private void modulate(Matrix in, Matrix out, Modulation modulation, Section section) {
-    device.modulate(
-        rows(in, section.rows()),
-        rows(out, section.rows()),
-        rowVectors(modulation.source(), modulation.shift(), section),
-        rowVectors(modulation.source(), modulation.scale(), section),
-        model.normEpsilon());
+  private void modulate(
+      Tokens tokens, Matrix in, Matrix out, Modulation modulation, Section section) {
+    tokens
+        .kernels()
+        .modulate(
+            rows(in, section.rows()),
+            rows(out, section.rows()),
+            rowVectors(modulation.source(), modulation.shift(), section),
+            rowVectors(modulation.source(), modulation.scale(), section),
+            model.normEpsilon());
   }
 
-  /** The final layer's norm on the patches; rows as in the layout. */
-  void modulateFinal(Matrix in, Matrix out, FinalLayer layer, TokenLayout layout) {
+  /** The final layer's norm on the patches; all rows. */
+  void modulateFinal(Tokens tokens, Matrix out, FinalLayer layer) {
+    TokenLayout layout = tokens.layout();
     if (!layer.maskedFramesTwice()) {
-      modulate(in, out, Stream.PATCHES, layer.modulation(), layout);
+      modulate(tokens, out, Stream.PATCHES, layer.modulation());
       return;
     }
-    modulate(in, out, layer.modulation(), patches(layout, vectors.ordinaryGroups(layout)));
+    Section ordinary = patches(layout, vectors.ordinaryGroups(layout));
+    modulate(tokens, tokens.residual(), out, layer.modulation(), ordinary);
     vectors
         .maskedGroups(layout)
-        .ifPresent(groups -> modulate(out, out, layer.modulation(), patches(layout, groups)));
+        .ifPresent(
+            groups -> modulate(tokens, out, out, layer.modulation(), patches(layout, groups)));
   }
 
-  /** {@code residual += gate * (in * W^T + bias)}; rows as in the layout. */
+  /** {@code residual += gate * (in * W^T + bias)}; all rows. */
   void addProjection(
-      PackedLinear layer,
-      Matrix in,
-      Matrix residual,
-      Stream stream,
-      @Nullable Gate gate,
-      TokenLayout layout) {
+      Tokens tokens, PackedLinear layer, Matrix in, Stream stream, @Nullable Gate gate) {
+    TokenLayout layout = tokens.layout();
+    Kernels kernels = tokens.kernels();
+    Matrix residual = tokens.residual();
     if (gate == null) {
       Range rows = layout.rows(stream);
-      device.linearResidual(layer, rows(in, rows), rows(residual, rows), /* gate= */ null);
+      kernels.linearResidual(layer, rows(in, rows), rows(residual, rows), /* gate= */ null);
       return;
     }
     int[] groups =
         gate.maskedFramesOrdinary() ? vectors.ordinaryGroups(layout) : vectors.groups(layout);
     for (Section section : sections(stream, layout, groups)) {
-      device.linearResidual(
+      kernels.linearResidual(
           layer,
           rows(in, section.rows()),
           rows(residual, section.rows()),
@@ -86,7 +89,7 @@ final class Modulators {
 
   private List<Section> sections(Stream stream, TokenLayout layout, int[] patchGroups) {
     List<Section> sections = new ArrayList<>();
-    for (int branch = 0; stream.hasText() && branch < layout.branches(); branch++) {
+    for (int branch = 0; stream.hasText() && branch < layout.branches().size(); branch++) {
       Range rows = layout.textRows(branch);
       if (!rows.isEmpty()) {
         sections.add(new Section(rows, new int[] {branch}, rows.size()));

@@ -2,14 +2,11 @@ package dev.longtake.worker.engine.exec;
 
 import dev.longtake.common.partition.Range;
 import dev.longtake.common.tensor.DType;
-import dev.longtake.worker.device.Activation;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.device.PackedLinear;
 import dev.longtake.worker.engine.Exchange;
-import dev.longtake.worker.engine.model.FinalLayer;
 import dev.longtake.worker.engine.model.ModelDescription;
-import dev.longtake.worker.engine.model.Position;
 import dev.longtake.worker.engine.model.Stream;
 import dev.longtake.worker.engine.program.Instruction;
 import dev.longtake.worker.engine.program.Instruction.Kept;
@@ -40,10 +37,11 @@ public final class Network implements AutoCloseable {
   private final Buffers buffers;
   private final StepCache stepCache;
   private final Vectors vectors;
-  private final Modulators modulators;
   private final Embedding embedding;
   private final Positions positions;
   private final Attentions attentions;
+  private final TokenInstructions tokenInstructions;
+  private final PieceRunner pieceRunner;
   private final JointSequence sequence;
   private final JobRows job;
   private final Staging staging;
@@ -51,11 +49,10 @@ public final class Network implements AutoCloseable {
   private final KeyValueGather gather;
   private final HeadExchange headExchange;
   private final TokenLink link;
-  private final List<String> conditionLabels;
-  private final List<String> stepLabels;
+  private final List<Passage> passages;
   private final LaneTrace trace;
 
-  /** Instructions of the step up to the end of the first block, where its change decides about what follows; else 0. */
+  /** Passages of the step up to the end of the first block, where its change decides about what follows; else 0. */
   private final int beginning;
 
   private StepReuse reuse = StepReuse.NONE;
@@ -86,15 +83,14 @@ public final class Network implements AutoCloseable {
     this.weights = weights;
     this.condition = condition;
     this.trace = trace;
-    conditionLabels = program.condition().stream().map(Labels::of).toList();
-    stepLabels = program.step().stream().map(Labels::of).toList();
+    job = new JobRows(program, geometry, condition);
+    passages = Passage.of(program, job, Grain.of(device));
     beginning =
         1
-            + program.step().stream()
-                .map(Instruction::getClass)
+            + passages.stream()
+                .map(passage -> passage.only().getClass())
                 .toList()
                 .indexOf(Instruction.EndFirstBlock.class);
-    job = new JobRows(program, geometry, condition);
     sequence = job.sequence();
     split = program.start();
     layout = job.layout(split);
@@ -102,18 +98,21 @@ public final class Network implements AutoCloseable {
     taps = new Taps(tap, sequence.packedText(geometry.rank()));
     this.texts =
         new LaneTexts(condition, texts, new TextProjector(device, program, weights, trace));
-    buffers = new Buffers(device.memory(), program, job, condition);
+    buffers = new Buffers(device.memory(), program, job, passages, condition);
     StepCache opened = null;
     try {
       opened = new StepCache(device.memory(), program, job, weights.blockType());
       stepCache = opened;
       vectors = new Vectors(device, weights, buffers, condition, model, tap);
-      modulators = new Modulators(device, model, buffers, vectors);
-      embedding = new Embedding(device, model, weights, geometry, condition, buffers, this.texts);
+      var modulators = new Modulators(model, buffers, vectors);
+      embedding = new Embedding(device, model, weights, geometry, condition, this.texts);
       positions = new Positions(device, model, weights, geometry, condition, buffers);
       attentions =
           new Attentions(
               device, model, weights, geometry, buffers, this.texts, positions, sequence, taps);
+      tokenInstructions =
+          new TokenInstructions(device, model, weights, modulators, positions, attentions, taps);
+      pieceRunner = new PieceRunner(device, buffers, tokenInstructions, taps, trace);
       staging = new Staging(job.stage());
     } catch (Throwable e) {
       if (opened != null) {
@@ -138,7 +137,9 @@ public final class Network implements AutoCloseable {
     texts.offerTo(tap);
     vectors.uploadConditions();
     vectors.begin(new float[condition.count()]);
-    run(program.condition(), conditionLabels, /* step= */ null, "condition");
+    for (Instruction instruction : program.condition()) {
+      runOnce(instruction, Labels.of(instruction), /* step= */ null, "condition");
+    }
   }
 
   /**
@@ -160,7 +161,7 @@ public final class Network implements AutoCloseable {
     vectors.select(input.generated());
     enter(program.start());
     reuse = input.reuse();
-    run(program.step().subList(0, beginning), stepLabels, input, place);
+    run(passages.subList(0, beginning), input, place);
   }
 
   /** How the first block has changed the tokens, where this is its stage. */
@@ -175,23 +176,44 @@ public final class Network implements AutoCloseable {
    */
   public Matrix end(StepInput input, String place, boolean takesRestOver) {
     reusesRest = takesRestOver;
-    List<Instruction> rest = program.step().subList(beginning, program.step().size());
-    run(rest, stepLabels.subList(beginning, stepLabels.size()), input, place);
+    run(passages.subList(beginning, passages.size()), input, place);
     return program.predicts() ? buffers.prediction(layout.patchRows()) : residual();
   }
 
-  private void run(
-      List<Instruction> instructions, List<String> labels, @Nullable StepInput step, String place) {
-    for (int i = 0; i < instructions.size(); i++) {
-      trace.begin(labels.get(i));
-      if (instructions.get(i) instanceof Instruction.Reuse(Kept kept) && isTakenOver(kept)) {
+  private void run(List<Passage> all, StepInput step, String place) {
+    for (int i = 0; i < all.size(); i++) {
+      Passage passage = all.get(i);
+      Cutting cutting = passage.cutting();
+      if (cutting != null) {
+        runPieces(passage, cutting);
+      } else if (passage.only() instanceof Instruction.Reuse(Kept kept) && isTakenOver(kept)) {
+        trace.begin(passage.labels().getFirst());
         putBack(kept);
-        i = instructions.indexOf(new Instruction.Keep(kept));
+        trace.pause();
+        i = end(all, kept);
       } else {
-        execute(instructions.get(i), step, place);
+        runOnce(passage.only(), passage.labels().getFirst(), step, place);
       }
-      trace.pause();
     }
+  }
+
+  /** Where the part ends that makes what is kept. */
+  private static int end(List<Passage> all, Kept kept) {
+    return all.stream().map(Passage::only).toList().indexOf(new Instruction.Keep(kept));
+  }
+
+  private void runPieces(Passage passage, Cutting cutting) {
+    if (layout.rows() > 0) {
+      positions.load(passage.region().instructions());
+      pieceRunner.run(passage, cutting, tokens());
+    }
+  }
+
+  private void runOnce(
+      Instruction instruction, String label, @Nullable StepInput step, String place) {
+    trace.begin(label);
+    execute(instruction, step, place);
+    trace.pause();
   }
 
   private boolean isTakenOver(Kept kept) {
@@ -223,11 +245,18 @@ public final class Network implements AutoCloseable {
 
   /** What an operation's last product reads. */
   private Matrix value(Kept.Input input) {
+    Tokens tokens = tokens();
     Matrix all =
         input.value().equals(Value.WIDE)
-            ? buffers.wide(layout.rows(), input.columns(), weights.blockType())
-            : attentions.result(input.value(), layout);
-    return rows(all, input.stream());
+            ? tokens.wide(input.columns(), weights.blockType())
+            : attentions.result(input.value(), tokens);
+    return tokens.rows(all, input.stream());
+  }
+
+  /** All that this rank holds. */
+  private Tokens tokens() {
+    Matrix prediction = program.predicts() ? buffers.prediction(layout.patchRows()) : null;
+    return new Tokens(device, layout, residual(), prediction, buffers.values());
   }
 
   private void enter(Split entered) {
@@ -244,29 +273,29 @@ public final class Network implements AutoCloseable {
       case Instruction.SwitchSplit change -> switchSplit(change, place);
       case Instruction.GatherKeyValue all ->
           gather.run(
-              attentions.ownKeyValue(layout),
+              attentions.ownKeyValue(tokens()),
               layout,
               split,
               buffers.keyValue(sequence.rows()),
               at(place, all.place()));
       case Instruction.ScatterHeads scatter ->
           headExchange.scatter(
-              attentions.qkv(layout),
+              attentions.qkv(tokens()),
               layout,
               split,
               buffers.heads(sequence.rows()),
               at(place, scatter.place()));
       case Instruction.CollectHeads collect -> collectHeads(collect, place);
       case Instruction.ReceiveTokens receive ->
-          link.receive(tokens(receive.value()), at(place, receive.place()));
-      case Instruction.SendTokens send -> link.send(tokens(send.value()), at(place, send.place()));
+          link.receive(sent(receive.value()), at(place, receive.place()));
+      case Instruction.SendTokens send -> link.send(sent(send.value()), at(place, send.place()));
       case Instruction.Reuse _ -> {}
       case Instruction.Keep(Kept kept) -> keep(kept);
       case Instruction.Attend attend -> {
         if (attend.keys().equals(Value.HEADS)) {
           attentions.attendHeads(attend);
         } else if (layout.rows() > 0) {
-          attentions.attend(attend, layout);
+          attentions.attend(attend, tokens());
         }
       }
       case Instruction.OnTokens onTokens -> {
@@ -280,35 +309,24 @@ public final class Network implements AutoCloseable {
   private void execute(Instruction.OnTokens instruction, @Nullable StepInput step) {
     switch (instruction) {
       case Instruction.EmbedPatches embed -> {
-        embedding.patches(embed.layer(), latents(step), residual(Stream.PATCHES));
-        take("patch_embed", Stream.PATCHES);
+        embedding.patches(embed.layer(), latents(step), tokens());
+        tokenInstructions.take("patch_embed", Stream.PATCHES, tokens());
       }
       case Instruction.EmbedReference embed -> {
-        Matrix residual = residual(Stream.PATCHES);
-        Matrix in = embedding.reference(embed.layer(), required(step).reference(), residual);
+        Matrix in = embedding.reference(embed.layer(), required(step).reference(), tokens());
         if (taps.wants(embed.layer())) {
-          takeProduct(embed.layer(), weights.linear(embed.layer()), Stream.PATCHES, in);
+          PackedLinear layer = weights.linear(embed.layer());
+          tokenInstructions.takeProduct(embed.layer(), layer, Stream.PATCHES, in, tokens());
         }
       }
-      case Instruction.EmbedText _ -> embedding.text(residual(Stream.ALL), layout);
-      case Instruction.AddPosition add -> addPosition(add);
-      case Instruction.Mark mark ->
-          take(mark.name(), layout.text().isEmpty() ? Stream.PATCHES : Stream.ALL);
-      case Instruction.Modulate modulate -> modulate(modulate);
-      case Instruction.ReadWithPosition read -> readWithPosition(read);
-      case Instruction.Project project -> project(project);
-      case Instruction.ProjectHidden project -> projectHidden(project);
-      case Instruction.NormRotate norm -> attentions.normRotate(norm, layout);
-      case Instruction.ReduceKeyValue reduce -> attentions.reduce(reduce, layout);
-      case Instruction.AttendText attend -> attentions.attendText(attend.keyValueLayer(), layout);
-      case Instruction.AddProjection add -> addProjection(add);
+      case Instruction.EmbedText _ -> embedding.text(residual(), layout);
       case Instruction.BeginFirstBlock _ -> stepCache.firstBlock().begin(device, residual());
       case Instruction.EndFirstBlock _ -> stepCache.firstBlock().end(device, residual());
       case Instruction.BeginRest _ -> {
         stepCache.firstBlock().remember();
         device.copy(residual(), stepCache.rest(residual()));
       }
-      case Instruction.ProjectFinal last -> projectFinal(last.layer());
+      default -> tokenInstructions.execute(instruction, tokens());
     }
   }
 
@@ -332,7 +350,7 @@ public final class Network implements AutoCloseable {
   }
 
   /** What goes from stage to stage. */
-  private Matrix tokens(Value value) {
+  private Matrix sent(Value value) {
     return value.equals(Value.REST) ? stepCache.rest(residual()) : residual();
   }
 
@@ -340,32 +358,9 @@ public final class Network implements AutoCloseable {
     return buffers.residual(layout.rows());
   }
 
-  private Matrix residual(Stream stream) {
-    return rows(residual(), stream);
-  }
-
   private Matrix rows(Matrix all, Stream stream) {
     Range range = layout.rows(stream);
     return all.rows(range.start(), range.end());
-  }
-
-  private void addPosition(Instruction.AddPosition add) {
-    addPosition(add, residual());
-    if (taps.wants("pos_emb") && !(add.position() instanceof Position.Frames)) {
-      int rows = layout.rows();
-      try (var scratch = device.memory().allocate(4L * rows * model.channels(), "taps")) {
-        Matrix alone = Matrix.dense(scratch, rows, model.channels(), DType.F32);
-        addPosition(add, alone);
-        taps.take("pos_emb", add.stream(), rows(alone, add.stream()), layout);
-      }
-    }
-  }
-
-  private void addPosition(Instruction.AddPosition add, Matrix all) {
-    if (add.stream().hasText() && add.position() instanceof Position.Sequence ofSequence) {
-      positions.addText(ofSequence, all, layout);
-    }
-    positions.add(add.position(), rows(all, Stream.PATCHES), layout);
   }
 
   private void switchSplit(Instruction.SwitchSplit change, String place) {
@@ -381,7 +376,7 @@ public final class Network implements AutoCloseable {
     } else {
       boolean isResidual = change.value().equals(Value.RESIDUAL);
       DType type = weights.blockType();
-      Matrix from = isResidual ? residual() : buffers.narrow(layout.rows(), type);
+      Matrix from = isResidual ? residual() : tokens().narrow(type);
       Matrix to =
           isResidual
               ? buffers.residualSpare(target.rows())
@@ -402,7 +397,7 @@ public final class Network implements AutoCloseable {
   }
 
   private void collectHeads(Instruction.CollectHeads collect, String place) {
-    Matrix result = attentions.result(collect.result(), layout);
+    Matrix result = attentions.result(collect.result(), tokens());
     headExchange.collect(
         buffers.headsResult(sequence.rows(), weights.blockType()),
         result,
@@ -412,100 +407,6 @@ public final class Network implements AutoCloseable {
     if (layout.rows() > 0) {
       taps.take(collect.name() + "_result", collect.stream(), result, layout);
     }
-  }
-
-  private void modulate(Instruction.Modulate instruction) {
-    Matrix out = buffers.narrow(layout.rows(), weights.blockType());
-    modulators.modulate(residual(), out, instruction.stream(), instruction.modulation(), layout);
-    taps.take(instruction.name(), instruction.stream(), rows(out, instruction.stream()), layout);
-  }
-
-  private void readWithPosition(Instruction.ReadWithPosition instruction) {
-    Matrix sum = buffers.wide(layout.rows(), model.channels(), DType.F32);
-    device.copy(residual(), sum);
-    if (instruction.position() != null) {
-      positions.add(instruction.position(), rows(sum, Stream.PATCHES), layout);
-    }
-    taps.take(instruction.name(), Stream.PATCHES, rows(sum, Stream.PATCHES), layout);
-    device.activate(sum, buffers.narrow(layout.rows(), weights.blockType()), Activation.NONE);
-  }
-
-  private void project(Instruction.Project instruction) {
-    PackedLinear layer = weights.linear(instruction.layer());
-    Stream stream = instruction.stream();
-    Matrix in = rows(input(instruction.input(), layer), stream);
-    // Only the MLP's hidden layer is read by a product again; q, k and v stay exact.
-    DType type = instruction.activation() == Activation.NONE ? DType.F32 : weights.blockType();
-    Matrix out = rows(buffers.wide(layout.rows(), layer.outputColumns(), type), stream);
-    device.linear(layer, in, out, instruction.activation());
-    taps.take(instruction.layer(), stream, out, layout);
-  }
-
-  private void projectHidden(Instruction.ProjectHidden instruction) {
-    PackedLinear layer = weights.linear(instruction.layer());
-    Matrix hidden = buffers.hidden(layout.rows(), weights.blockType());
-    int channels = model.channels();
-    device.linear(
-        layer,
-        buffers.narrow(layout.rows(), layer.inputType()),
-        hidden.columns(channels, channels + layer.outputColumns()),
-        Activation.GELU_TANH);
-  }
-
-  /** The matrix a product reads, all rows, cast where the value has another type. */
-  private Matrix input(Value value, PackedLinear layer) {
-    int rows = layout.rows();
-    if (value.equals(Value.NARROW)) {
-      return buffers.narrow(rows, layer.inputType());
-    }
-    if (value.equals(Value.WIDE)) {
-      return buffers.wide(rows, layer.inputColumns(), layer.inputType());
-    }
-    if (value.equals(Value.HIDDEN)) {
-      return buffers.hidden(rows, layer.inputType()).columns(0, layer.inputColumns());
-    }
-    if (layer.inputType() == DType.F32) {
-      return residual();
-    }
-    Matrix cast = buffers.narrow(rows, layer.inputType());
-    device.activate(residual(), cast, Activation.NONE);
-    return cast;
-  }
-
-  private void addProjection(Instruction.AddProjection instruction) {
-    PackedLinear layer = weights.linear(instruction.layer());
-    Stream stream = instruction.stream();
-    Matrix in = input(instruction.input(), layer);
-    taps.take(instruction.layer() + "_in", stream, rows(in, stream), layout);
-    if (taps.wants(instruction.resultName())) {
-      takeProduct(instruction.resultName(), layer, stream, rows(in, stream));
-    }
-    modulators.addProjection(layer, in, residual(), stream, instruction.gate(), layout);
-    take(instruction.afterName(), stream);
-  }
-
-  /** The product never exists on its own in a run; for a tap it is computed once more. */
-  private void takeProduct(String name, PackedLinear layer, Stream stream, Matrix in) {
-    int columns = layer.outputColumns();
-    try (var scratch = device.memory().allocate((long) in.rows() * columns * 4, "taps")) {
-      Matrix product = Matrix.dense(scratch, in.rows(), columns, DType.F32);
-      device.linear(layer, in, product, Activation.NONE);
-      taps.take(name, stream, product, layout);
-    }
-  }
-
-  private void projectFinal(FinalLayer layer) {
-    take("final_in", Stream.PATCHES);
-    Matrix normed = buffers.narrow(layout.rows(), DType.F32);
-    modulators.modulateFinal(residual(), normed, layer, layout);
-    Matrix prediction = buffers.prediction(layout.patchRows());
-    device.linear(
-        weights.linear(layer.layer()), rows(normed, Stream.PATCHES), prediction, Activation.NONE);
-    taps.take("final_layer", Stream.PATCHES, prediction, layout);
-  }
-
-  private void take(String name, Stream stream) {
-    taps.take(name, stream, residual(stream), layout);
   }
 
   @Override

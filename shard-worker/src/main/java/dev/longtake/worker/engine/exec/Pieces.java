@@ -14,7 +14,7 @@ final class Pieces {
   /** A rank's own rows, in the order of {@link JointSequence#pieces}. */
   static List<Range> own(TokenLayout layout) {
     List<Range> pieces = new ArrayList<>();
-    for (int branch = 0; branch < layout.branches(); branch++) {
+    for (int branch = 0; branch < layout.branches().size(); branch++) {
       if (!layout.text().isEmpty()) {
         pieces.add(layout.textRows(branch));
       }

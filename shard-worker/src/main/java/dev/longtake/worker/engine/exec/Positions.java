@@ -2,12 +2,14 @@ package dev.longtake.worker.engine.exec;
 
 import dev.longtake.common.partition.Range;
 import dev.longtake.worker.device.Device;
+import dev.longtake.worker.device.Kernels;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.device.Patching;
 import dev.longtake.worker.device.Rotation;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.model.Position;
 import dev.longtake.worker.engine.model.Rotary;
+import dev.longtake.worker.engine.program.Instruction;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -50,24 +52,61 @@ final class Positions {
   /** Consecutive tokens of a sequence whose grid has {@code side} columns. */
   private record SequencePlace(int first, int tokens, int side) {}
 
+  /**
+   * Makes the tables that instructions need, so that they can be read by several threads afterwards; those of sequences are made when
+   * they are first read.
+   */
+  void load(List<Instruction> instructions) {
+    for (Instruction instruction : instructions) {
+      switch (instruction) {
+        case Instruction.AddPosition add -> load(add.position());
+        case Instruction.ReadWithPosition read -> load(read.position());
+        case Instruction.NormRotate norm when norm.rotary() -> {
+          if (model.rotary() instanceof Rotary.Frames(String frequencies)) {
+            frameAngles(frequencies);
+          }
+        }
+        default -> {}
+      }
+    }
+  }
+
+  private void load(@Nullable Position position) {
+    boolean isNeeded =
+        switch (position) {
+          case null -> false;
+          case Position.Grid _ -> true;
+          case Position.Frames frames -> hasFrames(frames);
+          case Position.Sequence _ -> false;
+        };
+    if (isNeeded && position != null) {
+      table(position);
+    }
+  }
+
+  /** An image has no frames to tell apart, in models that were not trained so. */
+  private boolean hasFrames(Position.Frames frames) {
+    return geometry.patching().gridFrames() > 1 || frames.ofImages();
+  }
+
   /** Adds positions to rows {@code [branch, frame, patch]} of the layout, F32. */
-  void add(Position position, Matrix patches, TokenLayout layout) {
+  void add(Kernels kernels, Position position, Matrix patches, TokenLayout layout) {
     switch (position) {
       case Position.Grid grid -> {
         Range held = layout.patches();
-        device.addRows(patches, table(grid).rows(held.start(), held.end()), 1);
+        kernels.addRows(patches, table(grid).rows(held.start(), held.end()), 1);
       }
       case Position.Frames frames -> {
-        if (geometry.patching().gridFrames() == 1 && !frames.ofImages()) {
+        if (!hasFrames(frames)) {
           return;
         }
         Range held = layout.frames();
-        device.addRows(
+        kernels.addRows(
             patches, table(frames).rows(held.start(), held.end()), layout.patches().size());
       }
       case Position.Sequence sequence -> {
         int count = layout.patchesOfBranch();
-        for (int branch = 0; branch < layout.branches(); branch++) {
+        for (int branch = 0; branch < layout.branches().size(); branch++) {
           int first =
               textTokens(branch) + layout.frames().start() * geometry.patching().patchesPerFrame();
           addSequence(sequence, branch, first, patches.rows(branch * count, (branch + 1) * count));
@@ -78,7 +117,7 @@ final class Positions {
 
   /** Adds positions of the sequence to text rows, packed branch by branch. */
   void addText(Position.Sequence sequence, Matrix text, TokenLayout layout) {
-    for (int branch = 0; branch < layout.branches(); branch++) {
+    for (int branch = 0; branch < layout.branches().size(); branch++) {
       Range rows = layout.textRows(branch);
       addSequence(
           sequence, branch, layout.text().get(branch).start(), text.rows(rows.start(), rows.end()));
@@ -157,14 +196,7 @@ final class Positions {
     }
     return switch (rotary) {
       case Rotary.Frames(String frequencies) -> {
-        if (frameAngles == null) {
-          frameAngles =
-              upload(
-                  Tables.frameAngles(
-                      geometry.patching().gridFrames(),
-                      Floats.download(device, weights.tensor(frequencies))));
-        }
-        yield rotation(frameAngles, layout.frames(), layout.patches().size(), rotary);
+        yield rotation(frameAngles(frequencies), layout.frames(), layout.patches().size(), rotary);
       }
       case Rotary.Axes axes -> {
         Angles turned =
@@ -173,6 +205,16 @@ final class Positions {
         yield rotation(turned, new Range(0, layout.patchesOfBranch()), 1, rotary);
       }
     };
+  }
+
+  private Angles frameAngles(String frequencies) {
+    Angles angles = frameAngles;
+    if (angles == null) {
+      float[] values = Floats.download(device, weights.tensor(frequencies));
+      angles = upload(Tables.frameAngles(geometry.patching().gridFrames(), values));
+      frameAngles = angles;
+    }
+    return angles;
   }
 
   private static Rotation rotation(

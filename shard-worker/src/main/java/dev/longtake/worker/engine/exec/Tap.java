@@ -28,7 +28,8 @@ public interface Tap {
   boolean wants(String name);
 
   /**
-   * Called while the value is there; it must be copied before this returns.
+   * Called while the value is there; it must be copied before this returns. Where the rank computes piece by piece, it is called for every
+   * piece.
    *
    * @param value rows {@code [branch, frame, patch]} of the layout
    * @param layout of the rows, or null when every rank holds the whole value, one row per branch

@@ -9,20 +9,21 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The tokens a rank holds as rows of its matrices: in front the text tokens, branch by branch, where text is part of the
- * sequence; then the patches as {@code [branch, frame, patch]}.
+ * The tokens a rank holds, or some of them, as rows of its matrices: in front the text tokens, branch by branch, where text is part of
+ * the sequence; then the patches as {@code [branch, frame, patch]}.
  *
+ * @param branches range of the lane's branches; all where there is text
  * @param frames range of the clip's token frames
  * @param patches range of a frame's patches
  * @param text range of each branch's text tokens; empty where text is no part of the sequence
  */
-public record TokenLayout(int branches, Range frames, Range patches, List<Range> text) {
+public record TokenLayout(Range branches, Range frames, Range patches, List<Range> text) {
   public TokenLayout {
     text = List.copyOf(text);
   }
 
   /** A layout without text tokens. */
-  TokenLayout(int branches, Range frames, Range patches) {
+  TokenLayout(Range branches, Range frames, Range patches) {
     this(branches, frames, patches, List.of());
   }
 
@@ -38,7 +39,7 @@ public record TokenLayout(int branches, Range frames, Range patches, List<Range>
 
   /** Rows of all branches' patches. */
   public int patchRows() {
-    return branches * patchesOfBranch();
+    return branches.size() * patchesOfBranch();
   }
 
   int patchesOfBranch() {
@@ -60,7 +61,7 @@ public record TokenLayout(int branches, Range frames, Range patches, List<Range>
     return new Range(from, from + text.get(branch).size());
   }
 
-  /** The rows of one branch's patches. */
+  /** The rows of the patches of one of the branches, counted from the first that is here. */
   Range patchRows(int branch) {
     int from = textRows() + branch * patchesOfBranch();
     return new Range(from, from + patchesOfBranch());
@@ -72,12 +73,12 @@ public record TokenLayout(int branches, Range frames, Range patches, List<Range>
     int patchCount = patches.size();
     return switch (axis) {
       case SPATIAL -> {
-        int[] first = new int[branches * frameCount];
+        int[] first = new int[branches.size() * frameCount];
         Arrays.setAll(first, s -> s * patchCount);
         yield new Sequences(first, filled(first.length, patchCount), 1);
       }
       case TEMPORAL -> {
-        int[] first = new int[branches * patchCount];
+        int[] first = new int[branches.size() * patchCount];
         Arrays.setAll(first, s -> s / patchCount * frameCount * patchCount + s % patchCount);
         yield new Sequences(first, filled(first.length, frameCount), patchCount);
       }
@@ -88,10 +89,10 @@ public record TokenLayout(int branches, Range frames, Range patches, List<Range>
   /** Each branch's rows of a stream; for {@link Stream#ALL} first the texts, then the patches. */
   Sequences branchSequences(Stream stream) {
     List<Range> ranges = new ArrayList<>();
-    for (int branch = 0; stream.hasText() && branch < branches; branch++) {
+    for (int branch = 0; stream.hasText() && branch < branches.size(); branch++) {
       ranges.add(textRows(branch));
     }
-    for (int branch = 0; stream.hasPatches() && branch < branches; branch++) {
+    for (int branch = 0; stream.hasPatches() && branch < branches.size(); branch++) {
       ranges.add(patchRows(branch));
     }
     return new Sequences(

@@ -208,9 +208,10 @@ final class Vectors {
 
   private int[] groups(TokenLayout layout, VectorOfFrame vectorOfFrame) {
     int frames = layout.frames().size();
-    int[] groups = new int[condition.count() * frames];
+    int[] groups = new int[layout.branches().size() * frames];
     for (int g = 0; g < groups.length; g++) {
-      groups[g] = vectorOfFrame.row(g / frames, layout.frames().start() + g % frames);
+      int branch = layout.branches().start() + g / frames;
+      groups[g] = vectorOfFrame.row(branch, layout.frames().start() + g % frames);
     }
     return groups;
   }

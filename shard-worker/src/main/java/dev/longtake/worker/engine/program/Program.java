@@ -56,6 +56,16 @@ public record Program(
     return Stream.concat(text.stream(), condition.stream()).toList();
   }
 
+  /** The step's instructions in their order, with those together that can run piece by piece. */
+  public List<Region> regions() {
+    return RegionPass.regions(model, step);
+  }
+
+  /** A layer that it names. */
+  public LinearSpec linear(String layer) {
+    return linears.stream().filter(spec -> spec.layer().equals(layer)).findFirst().orElseThrow();
+  }
+
   /** Whether it makes the model's prediction, being the last stage. */
   public boolean predicts() {
     return step.stream().anyMatch(instruction -> instruction instanceof Instruction.ProjectFinal);

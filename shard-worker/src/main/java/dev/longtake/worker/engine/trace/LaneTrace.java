@@ -2,6 +2,7 @@ package dev.longtake.worker.engine.trace;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.LongStream;
 
 /**
  * The time line of one lane of a rank. Used by the lane's thread, and by the owner of the {@link RankTrace} while the lane's thread
@@ -38,6 +39,34 @@ public final class LaneTrace {
     long now = System.nanoTime();
     add(Span.Kind.COMPUTE, sinceNanos, now);
     sinceNanos = now;
+  }
+
+  /**
+   * The same where several operations were computed in turns, or at once: each gets its share of the time since {@link #begin}, one behind the
+   * other.
+   *
+   * @param nanos what each took, on all threads together
+   */
+  public void pause(List<String> operations, long[] nanos) {
+    settle.run();
+    long now = System.nanoTime();
+    double all = Math.max(1, LongStream.of(nanos).sum());
+    long begin = sinceNanos;
+    long done = 0;
+    for (int i = 0; i < nanos.length; i++) {
+      done += nanos[i];
+      long end = begin + (long) ((now - begin) * (done / all));
+      name = operations.get(i);
+      add(Span.Kind.COMPUTE, sinceNanos, end);
+      sinceNanos = end;
+    }
+    sinceNanos = now;
+  }
+
+  /** Nanoseconds on a clock of its own, once all operations so far have been computed. For any thread. */
+  public long now() {
+    settle.run();
+    return System.nanoTime();
   }
 
   /**

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.tensor.DType;
+import dev.longtake.worker.device.Activation;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.DeviceBuffer;
 import dev.longtake.worker.device.DeviceContract;
@@ -32,6 +33,20 @@ final class CpuDeviceTest extends DeviceContract {
       assertThat(three.name()).isEqualTo("cpu");
     }
     assertThat(deviceThreads()).isEqualTo(before);
+  }
+
+  @Test
+  void shouldRefuseKernelsOfTheDeviceItselfWhileTasksRun() {
+    try (Device device = CpuDevice.open(2, 1 << 20);
+        DeviceBuffer buffer = device.memory().allocate(64, "test")) {
+      Matrix matrix = Matrix.dense(buffer, 1, 4, DType.F32);
+
+      assertThatThrownBy(() ->
+              device.parallel(2, (_, _, _) -> device.activate(matrix, matrix, Activation.SILU)))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("one call at a time");
+      device.activate(matrix, matrix, Activation.SILU);
+    }
   }
 
   private static long deviceThreads() {

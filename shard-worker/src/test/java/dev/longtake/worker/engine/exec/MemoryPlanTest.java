@@ -113,7 +113,7 @@ class MemoryPlanTest {
             ranks);
     var text = model.description().text();
     Condition condition = condition(model.description(), text == null ? 0 : text.maxTokens());
-    MemoryPlan plan = MemoryPlan.of(program, DType.F32, geometry, condition);
+    MemoryPlan plan = MemoryPlan.of(program, DType.F32, geometry, condition, Grain.of(device));
 
     try (Weights weights = Weights.load(device, model.weights(), program, DType.F32)) {
       // Packed layouts are padded to 64 columns, which these have not.
@@ -151,7 +151,9 @@ class MemoryPlanTest {
       Program program = Program.compile(model.description(), 1);
       Geometry geometry =
           new Geometry(1, new Patching(1, 8, 8, 1, 2, 2), 64, 64, 1, /* rank= */ 0, 1);
-      MemoryPlan plan = MemoryPlan.of(program, type, geometry, condition(model.description(), 8));
+      MemoryPlan plan =
+          MemoryPlan.of(
+              program, type, geometry, condition(model.description(), 8), Grain.of(device));
 
       try (Weights _ = Weights.load(device, model.weights(), program, type)) {
         double loaded = (double) device.memory().usedBytesByTag().getOrDefault("weights", 0L);

@@ -37,7 +37,7 @@ class TokenLayoutTest {
     TokenLayout patches = geometry.patches(random.nextBoolean() ? Split.FRAME : Split.PATCH);
     var sequence = new JointSequence(geometry, Rows.condition(geometry, random), text);
     return new TokenLayout(
-        geometry.branches(), patches.frames(), patches.patches(), sequence.textRanges(rank));
+        patches.branches(), patches.frames(), patches.patches(), sequence.textRanges(rank));
   }
 
   @Test
@@ -45,10 +45,10 @@ class TokenLayoutTest {
     for (int seed = 0; seed < CLIPS; seed++) {
       TokenLayout layout = layout(new Random(seed), /* text= */ true);
       List<Range> pieces = new ArrayList<>();
-      for (int branch = 0; branch < layout.branches(); branch++) {
+      for (int branch = 0; branch < layout.branches().size(); branch++) {
         pieces.add(layout.textRows(branch));
       }
-      for (int branch = 0; branch < layout.branches(); branch++) {
+      for (int branch = 0; branch < layout.branches().size(); branch++) {
         pieces.add(layout.patchRows(branch));
       }
 

@@ -88,11 +88,11 @@ class RegionPassTest {
   }
 
   @Test
-  void shouldRunABlockOfOneWorkerAsOneRegion() {
+  void shouldRunABlockAndTheFinalLayerAsARegionEach() {
     List<Region> regions = Program.compile(TestModels.stdit3(2), 1).regions();
 
     assertThat(regions.stream().filter(Region::isCut).map(Region::cut))
-        .containsExactly(Cut.FRAMES, Cut.PATCHES, Cut.FRAMES, Cut.PATCHES);
+        .containsExactly(Cut.FRAMES, Cut.PATCHES, Cut.FRAMES, Cut.PATCHES, Cut.EITHER);
     assertThat(regions.stream().filter(region -> !region.isCut()).map(Region::instructions))
         .allMatch(single ->
             single.getFirst() instanceof Instruction.EmbedPatches

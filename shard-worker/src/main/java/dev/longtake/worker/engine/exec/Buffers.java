@@ -5,6 +5,7 @@ import dev.longtake.worker.device.DeviceBuffer;
 import dev.longtake.worker.device.DeviceMemory;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.model.VectorOp;
 import dev.longtake.worker.engine.program.Instruction;
 import dev.longtake.worker.engine.program.Program;
 import dev.longtake.worker.engine.program.Value;
@@ -33,6 +34,8 @@ final class Buffers implements AutoCloseable {
   private final @Nullable DeviceBuffer keyValue;
   private final @Nullable DeviceBuffer heads;
   private final @Nullable DeviceBuffer headsResult;
+  private final DeviceBuffer vectorScratch;
+  private final DeviceBuffer vectorHidden;
   private DeviceBuffer residual;
   private DeviceBuffer residualSpare;
   private DeviceBuffer prediction;
@@ -88,6 +91,9 @@ final class Buffers implements AutoCloseable {
       prediction = allocate(predicted, "activations");
       predictionSpare = switchesPrediction ? allocate(predicted, "activations") : prediction;
       allocateSmall(condition);
+      long vectorValues = (long) condition.vectorRows() * vectorColumns();
+      vectorScratch = allocate(vectorValues, "vectors");
+      vectorHidden = allocate(vectorValues, "vectors");
     } catch (Throwable e) {
       close();
       throw e;
@@ -157,6 +163,27 @@ final class Buffers implements AutoCloseable {
     }
   }
 
+  /** Of the widest thing that is there while a vector is computed. */
+  private int vectorColumns() {
+    int widest = 0;
+    for (VectorOp op : model.vectors()) {
+      int columns =
+          switch (op) {
+            case VectorOp.Sinusoid sinusoid ->
+                Math.max(VectorOp.Sinusoid.TABLE_COLUMNS, sinusoid.columns());
+            case VectorOp.SiluLinear linear -> VectorWidths.columns(model, linear.input());
+            case VectorOp.PooledText _ -> model.channels();
+            case VectorOp.Sum _,
+                VectorOp.Concat _,
+                VectorOp.WhereMasked _,
+                VectorOp.ClassEmbedding _ ->
+                0;
+          };
+      widest = Math.max(widest, columns);
+    }
+    return widest;
+  }
+
   private static boolean readsPooledText(Instruction instruction) {
     return instruction.reads().contains(Value.POOLED_TEXT);
   }
@@ -175,6 +202,16 @@ final class Buffers implements AutoCloseable {
     DeviceBuffer buffer = memory.allocate(floats * Float.BYTES, tag);
     owned.add(buffer);
     return buffer;
+  }
+
+  /** What a vector is computed from. */
+  DeviceBuffer vectorScratch() {
+    return vectorScratch;
+  }
+
+  /** Between the two layers that make a vector. */
+  DeviceBuffer vectorHidden() {
+    return vectorHidden;
   }
 
   /** A value that is not per token. */

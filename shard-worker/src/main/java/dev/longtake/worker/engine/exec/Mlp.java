@@ -15,26 +15,23 @@ final class Mlp {
   /**
    * One layer, or two with an activation between them; always in float32.
    *
-   * @param tag of the scratch memory
+   * @param hidden memory for the first of two layers
    */
   static void run(
       Device device,
       Weights weights,
       List<String> layers,
-      Activation between,
+      Activation activation,
       Matrix in,
       Matrix out,
-      String tag) {
+      DeviceBuffer hidden) {
     if (layers.size() == 1) {
       device.linear(weights.linear(layers.getFirst()), in, out, Activation.NONE);
       return;
     }
     PackedLinear first = weights.linear(layers.get(0));
-    try (DeviceBuffer scratch =
-        device.memory().allocate(4L * in.rows() * first.outputColumns(), tag)) {
-      Matrix hidden = Matrix.dense(scratch, in.rows(), first.outputColumns(), DType.F32);
-      device.linear(first, in, hidden, between);
-      device.linear(weights.linear(layers.get(1)), hidden, out, Activation.NONE);
-    }
+    Matrix between = Matrix.dense(hidden, in.rows(), first.outputColumns(), DType.F32);
+    device.linear(first, in, between, activation);
+    device.linear(weights.linear(layers.get(1)), between, out, Activation.NONE);
   }
 }

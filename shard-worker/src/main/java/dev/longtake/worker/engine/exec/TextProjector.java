@@ -74,11 +74,12 @@ public final class TextProjector implements TextPreparation {
     }
     int columns = input().channels();
     try (DeviceBuffer scratch =
-        device.memory().allocate(4L * text.tokens() * columns, "condition")) {
+            device.memory().allocate(4L * text.tokens() * columns, "condition");
+        DeviceBuffer hidden =
+            device.memory().allocate(4L * text.tokens() * out.columns(), "condition")) {
       Matrix encoded = Matrix.dense(scratch, text.tokens(), columns, DType.F32);
       upload(text, encoded);
-      Mlp.run(
-          device, weights, instruction.layers(), Activation.GELU_TANH, encoded, out, "condition");
+      Mlp.run(device, weights, instruction.layers(), Activation.GELU_TANH, encoded, out, hidden);
     }
   }
 

@@ -3,7 +3,6 @@ package dev.longtake.worker.engine.exec;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.Activation;
 import dev.longtake.worker.device.Device;
-import dev.longtake.worker.device.DeviceBuffer;
 import dev.longtake.worker.device.Matrix;
 import dev.longtake.worker.device.RowVectors;
 import dev.longtake.worker.engine.model.ModelDescription;
@@ -107,12 +106,9 @@ final class Vectors {
       }
       case VectorOp.SiluLinear linear -> {
         Matrix in = vector(linear.input());
-        try (DeviceBuffer scratch =
-            device.memory().allocate(4L * in.rows() * in.columns(), "vectors")) {
-          Matrix activated = Matrix.dense(scratch, in.rows(), in.columns(), DType.F32);
-          device.activate(in, activated, Activation.SILU);
-          device.linear(weights.linear(linear.layer()), activated, out, Activation.NONE);
-        }
+        Matrix activated = scratch(in.columns());
+        device.activate(in, activated, Activation.SILU);
+        device.linear(weights.linear(linear.layer()), activated, out, Activation.NONE);
       }
       case VectorOp.ClassEmbedding labels -> {
         Matrix table = weights.tensor(labels.table());
@@ -129,7 +125,11 @@ final class Vectors {
   }
 
   private void mlp(List<String> layers, Activation between, Matrix in, Matrix out) {
-    Mlp.run(device, weights, layers, between, in, out, "vectors");
+    Mlp.run(device, weights, layers, between, in, out, buffers.vectorHidden());
+  }
+
+  private Matrix scratch(int columns) {
+    return Matrix.dense(buffers.vectorScratch(), condition.vectorRows(), columns, DType.F32);
   }
 
   private Matrix vector(String name) {
@@ -141,12 +141,9 @@ final class Vectors {
     for (int row = 0; row < scalars.length; row++) {
       scalars[row] = op.factor() * scalar(op.scalar(), row);
     }
-    try (DeviceBuffer scratch =
-        device.memory().allocate(4L * scalars.length * SINUSOIDS, "vectors")) {
-      Matrix table = Matrix.dense(scratch, scalars.length, SINUSOIDS, DType.F32);
-      Floats.upload(device, Tables.sinusoids(scalars, SINUSOIDS, op.lastFrequencyReached()), table);
-      mlp(List.of(op.first(), op.second()), Activation.SILU, table, out);
-    }
+    Matrix table = scratch(SINUSOIDS);
+    Floats.upload(device, Tables.sinusoids(scalars, SINUSOIDS, op.lastFrequencyReached()), table);
+    mlp(List.of(op.first(), op.second()), Activation.SILU, table, out);
   }
 
   private float scalar(VectorOp.Scalar scalar, int row) {

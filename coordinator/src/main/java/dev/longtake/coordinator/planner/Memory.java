@@ -8,8 +8,9 @@ import dev.longtake.v1.ModelProfile;
 import java.util.stream.IntStream;
 
 /**
- * Bytes that a worker needs for its part of one job, as the engine allocates them; packing's padding, position tables and a device's
- * scratch are left out.
+ * Bytes that a worker needs for its part of one job at most: as the engine allocates them where no block runs in pieces of its tokens. How
+ * large pieces are depends on the device; so where they are possible a worker needs less. Packing's padding, position tables and a device's scratch
+ * are left out.
  *
  * <ul>
  *   <li>Weights of the stage's blocks, {@code 2} (bfloat16) or {@code 4} bytes for those of products and {@code 4} for all others, and

@@ -4,6 +4,7 @@ import com.google.protobuf.util.Durations;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.process.JavaProcess;
+import dev.longtake.common.process.ServerJvm;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.v1.DescribeRequest;
@@ -98,7 +99,7 @@ final class ProcessGang implements Gang {
         name,
         WorkerMain.class.getName(),
         List.of("--model", model.toString(), "--threads", "1", "--device", device.toString()),
-        List.of("-XX:+UseSerialGC", "-Xmx256m"),
+        ServerJvm.WORKER,
         log,
         READY);
   }

@@ -4,6 +4,7 @@ import dev.longtake.client.LongtakeClient;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.process.JavaProcess;
+import dev.longtake.common.process.ServerJvm;
 import dev.longtake.coordinator.CoordinatorMain;
 import dev.longtake.v1.ClusterStatus;
 import dev.longtake.v1.GenerationRequest;
@@ -29,7 +30,6 @@ final class BenchCluster implements AutoCloseable {
   private static final Duration START = Duration.ofMinutes(2);
   private static final Duration MEASURE = Duration.ofMinutes(5);
   private static final long POLL_MILLIS = 200;
-  private static final List<String> FLAGS = List.of("-XX:+UseSerialGC", "-Xmx512m");
 
   private final List<JavaProcess> processes = new ArrayList<>();
   private @Nullable LongtakeClient client;
@@ -38,12 +38,12 @@ final class BenchCluster implements AutoCloseable {
 
   /** On loopback. */
   static BenchCluster onLoopback(Path model, Path logs, int workers) {
-    return start(model, logs, workers, null, List.of(), FLAGS);
+    return start(model, logs, workers, null, List.of(), null);
   }
 
   /** On loopback, with more options of the coordinator. */
   static BenchCluster onLoopback(Path model, Path logs, int workers, List<String> coordinator) {
-    return start(model, logs, workers, null, coordinator, FLAGS);
+    return start(model, logs, workers, null, coordinator, null);
   }
 
   /** On loopback, with other flags of the JVM. */
@@ -53,7 +53,7 @@ final class BenchCluster implements AutoCloseable {
 
   /** Two workers with a shaped link between them. */
   static BenchCluster on(ShapedLinks links, Path model, Path logs) {
-    return start(model, logs, 2, links, List.of(), FLAGS);
+    return start(model, logs, 2, links, List.of(), null);
   }
 
   private static BenchCluster start(
@@ -62,7 +62,7 @@ final class BenchCluster implements AutoCloseable {
       int workers,
       @Nullable ShapedLinks links,
       List<String> coordinatorOptions,
-      List<String> flags) {
+      @Nullable List<String> flags) {
     BenchCluster cluster = new BenchCluster();
     boolean isStarted = false;
     try {
@@ -83,7 +83,7 @@ final class BenchCluster implements AutoCloseable {
       int workers,
       @Nullable ShapedLinks links,
       List<String> coordinatorOptions,
-      List<String> flags) {
+      @Nullable List<String> flags) {
     List<String> options =
         new ArrayList<>(
             List.of(
@@ -101,7 +101,7 @@ final class BenchCluster implements AutoCloseable {
             "coordinator",
             CoordinatorMain.class.getName(),
             options,
-            flags,
+            flags == null ? ServerJvm.COORDINATOR : flags,
             logs.resolve("coordinator.log"),
             START);
     processes.add(coordinator);
@@ -125,7 +125,7 @@ final class BenchCluster implements AutoCloseable {
                   id,
                   "--threads",
                   "1"),
-              flags,
+              flags == null ? ServerJvm.WORKER : flags,
               logs.resolve(id + ".log"),
               START));
     }

@@ -4,6 +4,7 @@ import com.google.protobuf.util.Durations;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.process.JavaProcess;
+import dev.longtake.common.process.ServerJvm;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.v1.DescribeRequest;
@@ -28,6 +29,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /**
  * One real worker as a process of its own, without a coordinator, and what it costs. Orders may be sent by several threads at once.
@@ -58,7 +60,7 @@ final class WorkerProcess implements AutoCloseable {
   record Result(WorkFinished finished, RankTrace trace, List<TensorSlice> tensors) {}
 
   /**
-   * Starts a worker on all processors.
+   * Starts a worker on all processors, with the JVM that users have but for its heap.
    *
    * @param logs a folder
    * @param heap of its JVM at most, for example {@code "256m"}
@@ -68,7 +70,7 @@ final class WorkerProcess implements AutoCloseable {
   }
 
   /**
-   * Starts a worker.
+   * Starts a worker, with the JVM that users have but for its heap.
    *
    * @param name of the process and its log
    * @param logs a folder
@@ -81,7 +83,7 @@ final class WorkerProcess implements AutoCloseable {
             name,
             WorkerMain.class.getName(),
             List.of("--model", model.toString(), "--threads", Integer.toString(threads)),
-            List.of("-XX:+UseSerialGC", "-Xmx" + heap),
+            Stream.concat(ServerJvm.WORKER.stream(), Stream.of("-Xmx" + heap)).toList(),
             logs.resolve(name + ".log"),
             READY));
   }

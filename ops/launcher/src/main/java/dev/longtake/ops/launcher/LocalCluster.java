@@ -3,6 +3,7 @@ package dev.longtake.ops.launcher;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.process.JavaProcess;
+import dev.longtake.common.process.ServerJvm;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -44,13 +45,6 @@ final class LocalCluster implements AutoCloseable {
    * @param http empty for none
    */
   record Ports(int calls, OptionalInt metrics, OptionalInt http) {}
-
-  /** Small heaps that grow when needed: what is large, weights and activations, lives outside of them. */
-  static final List<String> WORKER_FLAGS = List.of("-XX:+UseSerialGC", "-Xms24m", "-Xmx512m");
-
-  /** It waits most of its time: without the optimising compiler it starts in half the time and is smaller. */
-  static final List<String> COORDINATOR_FLAGS =
-      Stream.concat(WORKER_FLAGS.stream(), Stream.of("-XX:TieredStopAtLevel=1")).toList();
 
   private final Programs programs;
   private final Path folder;
@@ -115,7 +109,7 @@ final class LocalCluster implements AutoCloseable {
                         "--port", Integer.toString(ports.calls()),
                         "--data", folder.resolve("data").toString()),
                     both(both(metrics(ports.metrics()), http(ports.http())), more)),
-                withTemporaryFiles(COORDINATOR_FLAGS),
+                withTemporaryFiles(ServerJvm.COORDINATOR),
                 folder.resolve("coordinator.log"),
                 START_TIMEOUT));
     int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / devices.size());
@@ -170,7 +164,7 @@ final class LocalCluster implements AutoCloseable {
                     "--port",
                     "0"),
                 more),
-            withTemporaryFiles(WORKER_FLAGS),
+            withTemporaryFiles(ServerJvm.WORKER),
             folder.resolve(id + ".log"),
             START_TIMEOUT));
   }

@@ -1,5 +1,6 @@
 package dev.longtake.ops.launcher;
 
+import dev.longtake.common.process.ServerJvm;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
@@ -18,7 +19,7 @@ final class ServerFlags {
    * @param folder for its temporary files
    */
   static List<String> coordinator(Path folder) {
-    return flags(LocalCluster.COORDINATOR_FLAGS, folder);
+    return flags(ServerJvm.COORDINATOR, folder);
   }
 
   /**
@@ -27,7 +28,7 @@ final class ServerFlags {
    * @param folder for its temporary files
    */
   static List<String> worker(Path folder) {
-    return flags(LocalCluster.WORKER_FLAGS, folder);
+    return flags(ServerJvm.WORKER, folder);
   }
 
   private static List<String> flags(List<String> own, Path folder) {

@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The part of oneDNN's C interface that matrix products need, called directly: the generated Java classes allocate objects
- * with finalisation per call, and their memory accounting can refuse calls. The classes' loader still brings the library.
+ * with finalisation per call, and their memory accounting can refuse calls. The classes' loader still brings the library, 30 MB of it: whoever computes without
+ * oneDNN must not touch this class.
  *
  * <p>Handles are raw addresses. Whoever creates one destroys it with the matching method.
  */
@@ -44,9 +45,7 @@ final class Dnnl {
   private static final int QUERY_INNER_SIZES = 264;
   private static final int QUERY_INNER_AXES = 265;
   private static final int FORMAT_BLOCKED = 2;
-  private static final int ISA_AVX2 = 0x7;
   private static final int ISA_AVX2_VNNI_2 = 0x1f;
-  private static final int ISA_AVX512_CORE = 0x27;
   private static final int ISA_AVX512_BF16 = 0xe7;
 
   /** {@code struct { int arg; dnnl_memory_t memory; }}. */
@@ -142,15 +141,6 @@ final class Dnnl {
   /** Whether the processor multiplies bfloat16. */
   static boolean hasBfloat16() {
     return has(ISA_AVX512_BF16) || has(ISA_AVX2_VNNI_2);
-  }
-
-  /** Whether the processor has AVX2 with fused multiply-adds. */
-  static boolean hasAvx2() {
-    return has(ISA_AVX2);
-  }
-
-  static boolean hasAvx512() {
-    return has(ISA_AVX512_CORE);
   }
 
   private static boolean has(int instructions) {

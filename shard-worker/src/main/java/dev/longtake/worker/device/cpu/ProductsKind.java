@@ -24,6 +24,10 @@ enum ProductsKind {
 
   /** The faster of them here: oneDNN has kernels for AVX-512, and ours are faster than its for AVX2. */
   static ProductsKind ofProcessor() {
-    return Dnnl.hasAvx2() && !Dnnl.hasAvx512() && PanelKernels.get().isPresent() ? PANELS : ONEDNN;
+    return InstructionSets.hasAvx2()
+            && !InstructionSets.hasAvx512()
+            && PanelKernels.get().isPresent()
+        ? PANELS
+        : ONEDNN;
   }
 }

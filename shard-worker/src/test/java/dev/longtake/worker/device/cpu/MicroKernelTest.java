@@ -12,7 +12,8 @@ class MicroKernelTest {
 
   @Test
   void shouldGiveEqualBitsWhenOurOwnCodeOrTheVectorApiMultiplies() {
-    Assumptions.assumeTrue(Dnnl.hasAvx2() && Lanes.COUNT == PanelKernels.LANES, "needs AVX2");
+    Assumptions.assumeTrue(
+        InstructionSets.hasAvx2() && Lanes.COUNT == PanelKernels.LANES, "needs AVX2");
     PanelKernels own = PanelKernels.get().orElseThrow();
     for (int rows = MicroKernel.ROWS; rows <= 28; rows += MicroKernel.ROWS) {
       for (int width = 1; width <= PanelKernels.VECTORS; width++) {

@@ -24,7 +24,7 @@ final class PanelProductsTest extends ProductContract {
 
   @BeforeAll
   static void requireAvx2() {
-    Assumptions.assumeTrue(Dnnl.hasAvx2(), "needs AVX2");
+    Assumptions.assumeTrue(InstructionSets.hasAvx2(), "needs AVX2");
   }
 
   @Override

@@ -5,6 +5,7 @@ import dev.longtake.client.LongtakeClientException;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.process.JavaProcess;
+import dev.longtake.common.process.ServerJvm;
 import dev.longtake.coordinator.CoordinatorMain;
 import dev.longtake.v1.ClusterStatus;
 import dev.longtake.worker.WorkerMain;
@@ -25,7 +26,6 @@ import java.util.concurrent.TimeoutException;
 final class ChaosCluster implements AutoCloseable {
   private static final Duration START = Duration.ofMinutes(2);
   private static final Duration POLL = Duration.ofMillis(100);
-  private static final List<String> FLAGS = List.of("-XX:+UseSerialGC", "-Xmx512m");
 
   private final Path model;
   private final Path folder;
@@ -81,7 +81,7 @@ final class ChaosCluster implements AutoCloseable {
         "coordinator",
         CoordinatorMain.class.getName(),
         List.of("--port", Integer.toString(port), "--data", folder.resolve("data").toString()),
-        FLAGS,
+        ServerJvm.COORDINATOR,
         folder.resolve("coordinator.log"),
         START);
   }
@@ -100,7 +100,7 @@ final class ChaosCluster implements AutoCloseable {
             id,
             "--threads",
             "1"),
-        FLAGS,
+        ServerJvm.WORKER,
         folder.resolve(id + ".log"),
         START);
   }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.longtake.common.process.Build;
+import dev.longtake.common.process.ServerJvm;
 import dev.longtake.ops.launcher.doctor.HealthCommand;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -20,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 
@@ -95,6 +97,21 @@ final class UnitsTest {
     assertThat(analyze.waitFor()).as(said).isZero();
     // Of other units of this host it may complain.
     assertThat(said).doesNotContain("longtake");
+  }
+
+  /** A worker that is started in another way must not be a larger one. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "longtake",
+        "ops/systemd/longtake-worker@.service",
+        "ops/compose/compose.yaml",
+        "ops/kubernetes/base/worker.yaml"
+      })
+  void shouldHaveTheFlagsOfAWorkersJvmWhateverStartsOne(String file) {
+    List<String> words = List.of(Repository.read(Repository.ROOT.resolve(file)).split("[\\s()]+"));
+
+    assertThat(words).containsAll(ServerJvm.WORKER);
   }
 
   @Test

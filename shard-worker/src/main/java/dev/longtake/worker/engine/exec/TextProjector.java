@@ -11,6 +11,7 @@ import dev.longtake.worker.engine.program.Instruction;
 import dev.longtake.worker.engine.program.Program;
 import dev.longtake.worker.engine.program.Value;
 import dev.longtake.worker.engine.trace.LaneTrace;
+import java.util.List;
 
 /** Prepares texts by the text part of a program. For the thread that has the turn on the device; owns nothing. */
 public final class TextProjector implements TextPreparation {
@@ -74,12 +75,30 @@ public final class TextProjector implements TextPreparation {
     }
     int columns = input().channels();
     try (DeviceBuffer scratch =
-            device.memory().allocate(4L * text.tokens() * columns, "condition");
-        DeviceBuffer hidden =
-            device.memory().allocate(4L * text.tokens() * out.columns(), "condition")) {
+        device.memory().allocate(4L * text.tokens() * columns, "condition")) {
       Matrix encoded = Matrix.dense(scratch, text.tokens(), columns, DType.F32);
       upload(text, encoded);
-      Mlp.run(device, weights, instruction.layers(), Activation.GELU_TANH, encoded, out, hidden);
+      project(instruction.layers(), encoded, out);
+    }
+  }
+
+  /** By one layer, or by two with an activation between them; always in float32. */
+  private void project(List<String> layers, Matrix in, Matrix out) {
+    if (layers.size() == 1) {
+      try (PackedLinear only = weights.openTextLayer(layers.getFirst())) {
+        device.linear(only, in, out, Activation.NONE);
+      }
+      return;
+    }
+    try (DeviceBuffer scratch =
+        device.memory().allocate(4L * in.rows() * out.columns(), "condition")) {
+      Matrix hidden = Matrix.dense(scratch, in.rows(), out.columns(), DType.F32);
+      try (PackedLinear first = weights.openTextLayer(layers.get(0))) {
+        device.linear(first, in, hidden, Activation.GELU_TANH);
+      }
+      try (PackedLinear second = weights.openTextLayer(layers.get(1))) {
+        device.linear(second, hidden, out, Activation.NONE);
+      }
     }
   }
 
@@ -101,9 +120,12 @@ public final class TextProjector implements TextPreparation {
   }
 
   private void project(Instruction.ProjectKeyValue instruction, PreparedText prepared) {
-    PackedLinear layer = weights.linear(instruction.layer());
-    Matrix text = prepared.get(Value.TEXT);
-    Matrix out = prepared.get(instruction.writes());
+    try (PackedLinear layer = weights.openTextLayer(instruction.layer())) {
+      project(layer, prepared.get(Value.TEXT), prepared.get(instruction.writes()));
+    }
+  }
+
+  private void project(PackedLinear layer, Matrix text, Matrix out) {
     if (layer.inputType() == DType.F32) {
       device.linear(layer, text, out, Activation.NONE);
       return;

@@ -4,6 +4,7 @@ import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.Activation;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.Matrix;
+import dev.longtake.worker.device.PackedLinear;
 import dev.longtake.worker.device.RowVectors;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.model.PooledInput;
@@ -124,8 +125,17 @@ final class Vectors {
     takeVector(op.output(), out);
   }
 
+  /** One layer, or two with an activation between them; always in float32. */
   private void mlp(List<String> layers, Activation between, Matrix in, Matrix out) {
-    Mlp.run(device, weights, layers, between, in, out, buffers.vectorHidden());
+    if (layers.size() == 1) {
+      device.linear(weights.linear(layers.getFirst()), in, out, Activation.NONE);
+      return;
+    }
+    PackedLinear first = weights.linear(layers.get(0));
+    Matrix hidden =
+        Matrix.dense(buffers.vectorHidden(), in.rows(), first.outputColumns(), DType.F32);
+    device.linear(first, in, hidden, between);
+    device.linear(weights.linear(layers.get(1)), hidden, out, Activation.NONE);
   }
 
   private Matrix scratch(int columns) {

@@ -14,31 +14,47 @@ import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** The weights that one program needs, on a device. Owns them. */
+/**
+ * The weights that one program needs, on a device. Owns them. Layers that only texts are projected by stay in the checkpoint, which is read
+ * again for each new text: they are a seventh of a model, used for a moment, and their memory is better spent on tokens.
+ */
 public final class Weights implements AutoCloseable {
   private final Map<String, PackedLinear> linears = new HashMap<>();
+  private final Map<String, LinearSpec> textLayers = new HashMap<>();
   private final Map<String, Matrix> tensors = new HashMap<>();
+  private final Device device;
+  private final Checkpoint checkpoint;
   private final DType blockType;
 
-  private Weights(DType blockType) {
+  private Weights(Device device, Checkpoint checkpoint, DType blockType) {
+    this.device = device;
+    this.checkpoint = checkpoint;
     this.blockType = blockType;
   }
 
   /**
-   * Reads, checks and packs the weights a program names, and nothing else of the checkpoint.
+   * Reads, checks and packs the weights a program names, and nothing else of the checkpoint; layers for texts are only checked.
    *
+   * @param checkpoint open for as long as texts are prepared
    * @param blockType of the inputs of the blocks' products, F32 or BF16
    * @throws dev.longtake.common.error.LongtakeException INVALID_CHECKPOINT when one is missing or has another shape;
    *     OUT_OF_MEMORY
    */
   public static Weights load(
       Device device, Checkpoint checkpoint, Program program, DType blockType) {
-    Weights weights = new Weights(blockType);
+    Weights weights = new Weights(device, checkpoint, blockType);
+    Set<String> ofText = program.textLayers();
     try {
       for (LinearSpec spec : program.linears()) {
-        weights.linears.put(spec.layer(), weights.pack(device, checkpoint, spec));
+        if (ofText.contains(spec.layer())) {
+          weights.check(spec);
+          weights.textLayers.put(spec.layer(), spec);
+        } else {
+          weights.linears.put(spec.layer(), weights.pack(spec));
+        }
       }
       for (TensorSpec spec : program.tensors()) {
         weights.tensors.put(spec.name(), upload(device, checkpoint, spec));
@@ -50,7 +66,12 @@ public final class Weights implements AutoCloseable {
     }
   }
 
-  private PackedLinear pack(Device device, Checkpoint checkpoint, LinearSpec spec) {
+  private void check(LinearSpec spec) {
+    checkpoint.requireFloat(spec.layer() + ".weight", longs(spec.shape()));
+    checkpoint.requireFloat(spec.layer() + ".bias", spec.outputColumns());
+  }
+
+  private PackedLinear pack(LinearSpec spec) {
     // What the file is mapped or converted into ends with the call, so that it never adds up.
     try (Arena scratch = Arena.ofConfined()) {
       String name = spec.layer() + ".weight";
@@ -99,12 +120,24 @@ public final class Weights implements AutoCloseable {
 
   /** Whether everything that a program names is among them. */
   public boolean serve(Program program) {
-    return program.linears().stream().allMatch(spec -> linears.containsKey(spec.layer()))
+    return program.linears().stream()
+            .allMatch(
+                spec -> linears.containsKey(spec.layer()) || textLayers.containsKey(spec.layer()))
         && program.tensors().stream().allMatch(spec -> tensors.containsKey(spec.name()));
   }
 
   PackedLinear linear(String layer) {
     return require(linears.get(layer), layer);
+  }
+
+  /**
+   * Reads a layer that texts are projected by.
+   *
+   * @return owned by the caller
+   * @throws dev.longtake.common.error.LongtakeException OUT_OF_MEMORY
+   */
+  PackedLinear openTextLayer(String layer) {
+    return pack(require(textLayers.get(layer), layer));
   }
 
   /** A vector of n values is one row of n columns. */

@@ -3,6 +3,8 @@ package dev.longtake.worker.engine.program;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.engine.model.ModelDescription;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -61,6 +63,18 @@ public record Program(
     return RegionPass.regions(model, step);
   }
 
+  /** Layers that nothing but the text part reads: a few products for each new text, and none in any step. */
+  public Set<String> textLayers() {
+    return text.stream()
+        .flatMap(instruction ->
+            switch (instruction) {
+              case Instruction.ProjectText project -> project.layers().stream();
+              case Instruction.ProjectKeyValue project -> Stream.of(project.layer());
+              default -> Stream.<String>empty();
+            })
+        .collect(Collectors.toUnmodifiableSet());
+  }
+
   /** A layer that it names. */
   public LinearSpec linear(String layer) {
     return linears.stream().filter(spec -> spec.layer().equals(layer)).findFirst().orElseThrow();
@@ -72,12 +86,15 @@ public record Program(
   }
 
   /**
-   * Bytes of all its weights as a device holds them, without padding: the blocks' layers in {@code blockType}, everything else
-   * in float32.
+   * Bytes of its weights as a device holds them, without padding: the blocks' layers in {@code blockType}, everything else
+   * in float32. Of {@link #textLayers} one is there at a time, while a text is prepared; they are left out.
    */
   public long weightBytes(DType blockType) {
     long bytes = 0;
-    for (LinearSpec linear : linears) {
+    Set<String> ofText = textLayers();
+    List<LinearSpec> held =
+        linears.stream().filter(linear -> !ofText.contains(linear.layer())).toList();
+    for (LinearSpec linear : held) {
       long outputs = linear.outputColumns();
       bytes += outputs * linear.inputColumns() * linear.type(blockType).sizeBytes();
       bytes += outputs * DType.F32.sizeBytes();

@@ -169,6 +169,18 @@ public final class Endpoints {
    * @throws LongtakeException INVALID_REQUEST when the address has no host or no valid port
    */
   public static ManagedChannel connect(String address, @Nullable TlsIdentity tls) {
+    return channel(address, tls).build();
+  }
+
+  /**
+   * As {@link #connect(String, TlsIdentity)}, but no call is tried again: each message of such a call passes through fewer hands. For
+   * streams, whose owner learns of their end.
+   */
+  public static ManagedChannel connectOnce(String address, @Nullable TlsIdentity tls) {
+    return channel(address, tls).disableRetry().build();
+  }
+
+  private static NettyChannelBuilder channel(String address, @Nullable TlsIdentity tls) {
     requireAddress(address);
     var builder = NettyChannelBuilder.forTarget(address);
     return (tls == null ? builder.usePlaintext() : builder.sslContext(tls.client()))
@@ -179,8 +191,7 @@ public final class Endpoints {
         .maxInboundMessageSize(MAX_MESSAGE_BYTES)
         .flowControlWindow(FLOW_CONTROL_WINDOW_BYTES)
         .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
-        .keepAliveTimeout(KEEP_ALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
-        .build();
+        .keepAliveTimeout(KEEP_ALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS);
   }
 
   /**

@@ -80,7 +80,7 @@ public final class GrpcExchange implements Exchange {
               lock,
               changed,
               memory,
-              this::guard));
+              this::failed));
     }
     this.peers = List.copyOf(others);
   }
@@ -123,6 +123,8 @@ public final class GrpcExchange implements Exchange {
       var offered =
           settings.sharedMemory() && hello.hasSharedMemory() ? hello.getSharedMemory() : null;
       stream.accept(sender, window, hello.getStream() == 0 ? window : 0, offered);
+      // What was kept back while there was one stream.
+      sender.grant();
     }
   }
 
@@ -294,14 +296,18 @@ public final class GrpcExchange implements Exchange {
   private boolean guard(BooleanSupplier work) {
     try {
       return work.getAsBoolean();
-    } catch (LongtakeException e) {
-      abort(e);
     } catch (RuntimeException | Error e) {
-      abort(
-          new LongtakeException(
-              ErrorCode.INTERNAL, "The exchange failed (%s): %s".formatted(self, e), e));
+      failed(e);
+      return false;
     }
-    return false;
+  }
+
+  private void failed(Throwable cause) {
+    abort(
+        cause instanceof LongtakeException known
+            ? known
+            : new LongtakeException(
+                ErrorCode.INTERNAL, "The exchange failed (%s): %s".formatted(self, cause), cause));
   }
 
   private void await(List<Transfer> transfers) {

@@ -112,7 +112,9 @@ final class IncomingStream implements StreamObserver<IncomingMessage> {
     if (!ended) {
       call.request(1);
       consumed.setChunks(consumed.getChunks() + 1);
-      chunk.slot().ifPresent(consumed::addFreeSlots);
+      if (chunk.slot().isPresent()) {
+        consumed.addFreeSlots(chunk.slot().getAsLong());
+      }
     }
   }
 

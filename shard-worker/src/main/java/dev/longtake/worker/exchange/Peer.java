@@ -13,7 +13,8 @@ import java.util.Objects;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -34,7 +35,8 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   private final ExchangeMemory memory;
   private final LinkMeters link;
   private final List<OutgoingStream> outgoing;
-  private final Guard guard;
+  // Told what work of gRPC's threads throws.
+  private final Consumer<Throwable> onFailure;
 
   // What is under way at the current exchange point.
   private @Nullable Sending sending;
@@ -76,11 +78,6 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   /** A chunk and the stream it came on. */
   record Arrival(IncomingStream stream, IncomingChunk chunk) {}
 
-  /** Runs work of gRPC's threads; what it throws becomes the failure of the exchange, and the result is false. */
-  interface Guard {
-    boolean run(BooleanSupplier work);
-  }
-
   Peer(
       JobRank self,
       int rank,
@@ -90,7 +87,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
       ReentrantLock lock,
       Condition changed,
       ExchangeMemory memory,
-      Guard guard) {
+      Consumer<Throwable> onFailure) {
     this.self = self;
     this.rank = rank;
     this.address = self.gang().get(rank);
@@ -100,7 +97,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
     this.memory = memory;
     this.link = link;
     this.creditsAtOnce = Math.max(1, settings.windowChunks() / 2);
-    this.guard = guard;
+    this.onFailure = onFailure;
     this.incoming = new IncomingStream[ExchangeSettings.MAX_CONNECTIONS];
     this.outgoing =
         Stream.generate(() -> new OutgoingStream(this, settings))
@@ -362,7 +359,8 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
         if (closed || into.isDone()) {
           changed.signalAll();
         }
-        grants = consumedChunks >= creditsAtOnce || into.isDone();
+        grants =
+            consumedChunks >= creditsAtOnce || (into.isDone() && isCreditAwaited(arrival.chunk()));
         if (grants) {
           consumedChunks = 0;
         }
@@ -371,13 +369,29 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
       }
     }
     if (grants) {
-      for (IncomingStream stream : incoming) {
-        if (stream != null) {
-          stream.grant();
-        }
-      }
+      grant();
     }
     return true;
+  }
+
+  /** Gives back the credits of what was consumed. */
+  void grant() {
+    for (IncomingStream stream : incoming) {
+      if (stream != null) {
+        stream.grant();
+      }
+    }
+  }
+
+  /**
+   * Held. Whether the sender may wait for the credits of a point that is done. For one chunk it does not, so its credit comes with later
+   * ones: a message of its own would cost as much as the chunk. With several streams it waits before the next larger point, though, and
+   * a slot is given back for the next chunk.
+   */
+  private boolean isCreditAwaited(IncomingChunk last) {
+    return last.head().payloadBytes() < last.head().totalBytes()
+        || attachedIncoming > 1
+        || last.slot().isPresent();
   }
 
   /** Held. Chunks that were sent hold no memory any more. */
@@ -430,7 +444,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   }
 
   /** Held. See {@link PeerLife#patienceNanos}; chunks in the inbox are to be taken first. */
-  long patienceNanos(boolean chunks, long sinceNanos, String awaited, String what) {
+  long patienceNanos(boolean chunks, long sinceNanos, Supplier<String> awaited, String what) {
     return life.patienceNanos(chunks, sinceNanos, awaited, what);
   }
 
@@ -501,22 +515,32 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
       lock.unlock();
     }
     if (isFirst) {
-      var _ =
-          guard.run(() -> {
-            sendOnAll();
-            return true;
-          });
+      try {
+        sendOnAll();
+      } catch (RuntimeException | Error e) {
+        onFailure.accept(e);
+      }
     }
   }
 
   @Override
   public boolean sendOne(OutgoingStream by) {
-    return guard.run(() -> sendNext(by));
+    try {
+      return sendNext(by);
+    } catch (RuntimeException | Error e) {
+      onFailure.accept(e);
+      return false;
+    }
   }
 
   @Override
   public boolean placeOne(PayloadCopy copy) {
-    return guard.run(() -> placeNext(copy));
+    try {
+      return placeNext(copy);
+    } catch (RuntimeException | Error e) {
+      onFailure.accept(e);
+      return false;
+    }
   }
 
   @Override

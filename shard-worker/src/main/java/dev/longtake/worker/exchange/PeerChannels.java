@@ -21,7 +21,7 @@ final class PeerChannels {
 
   PeerChannels(GangMember peer, int connections, @Nullable TlsIdentity tls) {
     for (int i = 0; i < connections; i++) {
-      ManagedChannel channel = Endpoints.connect(peer.address(), tls);
+      ManagedChannel channel = Endpoints.connectOnce(peer.address(), tls);
       channels.add(channel);
       calls.add(Bearer.with(peer.token(), channel));
     }

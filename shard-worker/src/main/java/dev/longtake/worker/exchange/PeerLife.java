@@ -5,6 +5,7 @@ import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.common.tls.TlsFailures;
 import java.time.Duration;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -97,23 +98,24 @@ final class PeerLife {
    *
    * @param chunks true when waiting for chunks of the peer, false when waiting for its credits
    * @param sinceNanos when the waiting began
-   * @param awaited what is awaited, ending in a preposition: {@code "the rest of 4096 bytes from"}
+   * @param awaited what is awaited, ending in a preposition: {@code "the rest of 4096 bytes from"}; only asked for
+   *     when that is over, since every wait comes through here
    * @throws LongtakeException PEER_LOST when it cannot come any more or the peer was silent for too long; what the peer
    *     said where it gave a CHECKSUM_MISMATCH or STALE_ATTEMPT
    */
-  long patienceNanos(boolean chunks, long sinceNanos, String awaited, String what) {
+  long patienceNanos(boolean chunks, long sinceNanos, Supplier<String> awaited, String what) {
     long nowNanos = System.nanoTime();
     if (violation != null) {
       throw violation;
     }
     if (outgoingError != null) {
-      throw gone(awaited, what, outgoingError);
+      throw gone(awaited.get(), what, outgoingError);
     }
     if (incomingBroken || (chunks ? incomingEnded : outgoingEnded)) {
       long leftNanos = incomingEndedNanos + REASON_WAIT_NANOS - nowNanos;
       if (outgoingEnded || leftNanos <= 0) {
         throw lost(
-            awaited,
+            awaited.get(),
             what,
             incomingBroken
                 ? "its connection broke: it died, froze or was cut off"
@@ -127,7 +129,7 @@ final class PeerLife {
     long leftNanos = fromNanos + timeoutNanos - nowNanos;
     if (leftNanos <= 0) {
       throw lost(
-          awaited,
+          awaited.get(),
           what,
           "nothing came from it for %s s; it is frozen, overloaded or cut off"
               .formatted(Duration.ofNanos(timeoutNanos).toMillis() / 1000.0),
@@ -140,7 +142,7 @@ final class PeerLife {
    * How much longer a sign of life may be waited for; a peer shows them even when it has no order yet. The last fifth of the time begins when the silence is noticed: if it was this
    * process that stood still, what came meanwhile is now read.
    */
-  private long lifeNanos(long nowNanos, String awaited, String what) {
+  private long lifeNanos(long nowNanos, Supplier<String> awaited, String what) {
     long connectNanos = isConnected ? 0 : CONNECT_NANOS;
     long leftNanos = aliveNanos + connectNanos + peerTimeoutNanos - peerTimeoutNanos / 5 - nowNanos;
     if (leftNanos > 0) {
@@ -154,7 +156,7 @@ final class PeerLife {
     leftNanos = silentNanos + peerTimeoutNanos / 5 - nowNanos;
     if (leftNanos <= 0) {
       throw lost(
-          awaited,
+          awaited.get(),
           what,
           "it has shown no sign of life for %s s: its process is frozen or its host is cut off"
               .formatted(Duration.ofNanos(peerTimeoutNanos + connectNanos).toMillis() / 1000.0),

@@ -50,8 +50,11 @@ final class Receiving implements Transfer {
 
   @Override
   public long patienceNanos() {
-    String awaited = "bytes %d to %d from".formatted(contiguousBytes, target.byteSize());
-    return peer.patienceNanos(/* chunks= */ true, sinceNanos, awaited, what);
+    return peer.patienceNanos(/* chunks= */ true, sinceNanos, this::awaited, what);
+  }
+
+  private String awaited() {
+    return "bytes %d to %d from".formatted(contiguousBytes, target.byteSize());
   }
 
   /**

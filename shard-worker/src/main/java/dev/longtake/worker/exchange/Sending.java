@@ -82,7 +82,7 @@ final class Sending implements Transfer {
   OutgoingChunk take(OutgoingStream by) {
     long bytes = nextBytes();
     var chunk =
-        new OutgoingChunk(place, takenBytes, source.asSlice(takenBytes, bytes), by.payloadCopy());
+        new OutgoingChunk(place, takenBytes, source, takenBytes, (int) bytes, by.payloadCopy());
     takenBytes += bytes;
     return chunk;
   }
@@ -113,11 +113,13 @@ final class Sending implements Transfer {
 
   @Override
   public long patienceNanos() {
-    String awaited =
-        isTaken()
-            ? "%d bytes to be taken by".formatted(source.byteSize())
-            : "room for bytes %d to %d of %d at"
-                .formatted(takenBytes, takenBytes + nextBytes(), source.byteSize());
-    return peer.patienceNanos(/* chunks= */ false, sinceNanos, awaited, what);
+    return peer.patienceNanos(/* chunks= */ false, sinceNanos, this::awaited, what);
+  }
+
+  private String awaited() {
+    return isTaken()
+        ? "%d bytes to be taken by".formatted(source.byteSize())
+        : "room for bytes %d to %d of %d at"
+            .formatted(takenBytes, takenBytes + nextBytes(), source.byteSize());
   }
 }

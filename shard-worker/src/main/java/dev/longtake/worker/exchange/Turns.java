@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Turns {
   private final BooleanSupplier piece;
+  private final Runnable turn = this::turn;
   private boolean isRunning;
 
   /**
@@ -36,7 +37,7 @@ final class Turns {
     while (piece.getAsBoolean()) {
       if (loop != null) {
         // Behind the task that writes what this piece has sent.
-        loop.execute(this::turn);
+        loop.execute(turn);
         return;
       }
     }

@@ -258,6 +258,50 @@ final class ExchangeHubTest {
     }
   }
 
+  /** Half of the window is two of four chunks. */
+  @Test
+  void shouldGiveCreditsBackInGroupsWhenMessagesAreSmall() {
+    var receiver = open(start(LONG, 4), 1);
+    var peer = new HandWrittenPeer().hello(1, 1, 0);
+    for (int point = 0; point < 4; point++) {
+      peer.chunk(chunk(point, 0, 1, new byte[] {7}).build());
+      assertThat(receiveFrom(receiver.lane(0), 1, 1)).containsExactly(7);
+    }
+    until(() -> peer.credits.equals(List.of(4, 2, 2)));
+  }
+
+  @Test
+  void shouldGiveAllCreditsBackWhenAPointOfSeveralChunksEnds() {
+    var receiver = open(start(LONG, 4), 1);
+    var peer = new HandWrittenPeer().hello(1, 1, 0);
+    peer.chunk(chunk(0, 0, 1, new byte[] {7}).build());
+    assertThat(receiveFrom(receiver.lane(0), 1, 1)).containsExactly(7);
+    peer.chunk(chunk(1, 0, 2, new byte[] {1}).build());
+    peer.chunk(chunk(1, 1, 2, new byte[] {2}).build());
+    assertThat(receiveFrom(receiver.lane(0), 1, 2)).containsExactly(1, 2);
+    until(() -> peer.credits.equals(List.of(4, 2, 1)));
+  }
+
+  /** With several streams a sender waits for all credits before a point of several chunks. */
+  @Test
+  void shouldGiveAllCreditsBackWhenAnotherStreamComes() {
+    var receiver = open(start(LONG, 4), 1);
+    var peer = new HandWrittenPeer().hello(1, 1, 0);
+    peer.chunk(chunk(0, 0, 1, new byte[] {7}).build());
+    assertThat(receiveFrom(receiver.lane(0), 1, 1)).containsExactly(7);
+    var second = new HandWrittenPeer();
+    second.hello(
+        ExchangeHello.newBuilder()
+            .setAttempt(1)
+            .setFromRank(1)
+            .setStream(1)
+            .setProtocol(ExchangeHub.PROTOCOL));
+    until(() -> peer.credits.equals(List.of(4, 1)) && second.credits.equals(List.of(0)));
+    peer.chunk(chunk(1, 0, 1, new byte[] {8}).build());
+    assertThat(receiveFrom(receiver.lane(0), 1, 1)).containsExactly(8);
+    until(() -> peer.credits.equals(List.of(4, 1, 1)));
+  }
+
   private static ExchangeChunk.Builder inSlot(long slot, byte[] payload) {
     return chunk(0, 0, payload.length, payload)
         .clearPayload()

@@ -26,6 +26,12 @@ public final class ExchangeCalls {
   private static final MethodDescriptor<IncomingMessage, ExchangeCredit> RECEIVING =
       ExchangeGrpc.getStreamMethod().toBuilder(new Incoming(), CREDITS).build();
 
+  /**
+   * Credits say when to send, so nobody asks gRPC whether it is ready. With its 32 KiB each chunk would make it busy, and then ready,
+   * which it tells in a dozen objects.
+   */
+  private static final int ON_READY_BYTES = Integer.MAX_VALUE / 2;
+
   private ExchangeCalls() {}
 
   /**
@@ -34,7 +40,9 @@ public final class ExchangeCalls {
    * @param credits called by gRPC's own threads, which must not be blocked
    */
   public static void send(Channel channel, StreamObserver<ExchangeCredit> credits) {
-    var call = channel.newCall(SENDING, CallOptions.DEFAULT.withExecutor(Runnable::run));
+    var options =
+        CallOptions.DEFAULT.withExecutor(Runnable::run).withOnReadyThreshold(ON_READY_BYTES);
+    var call = channel.newCall(SENDING, options);
     ClientCalls.asyncBidiStreamingCall(call, credits);
   }
 

@@ -51,6 +51,20 @@ final class NativeCopy {
   }
 
   /**
+   * Copies to an address, from which on there must be room. See {@link #copy}.
+   *
+   * @param source outside of the heap
+   */
+  static void copyTo(MemorySegment source, long sourceOffset, long targetAddress, int bytes) {
+    Objects.checkFromIndexSize(sourceOffset, bytes, source.byteSize());
+    try {
+      FROM_MEMORY.invokeExact(targetAddress, source.address() + sourceOffset, (long) bytes);
+    } catch (Throwable e) {
+      throw new AssertionError("memcpy throws nothing", e);
+    }
+  }
+
+  /**
    * Copies from the start of an array. See {@link #copy}.
    *
    * @param array all of an array

@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,7 +28,9 @@ public final class OutgoingChunk extends InputStream
 
   private final ChunkPlace place;
   private final long offset;
-  private final MemorySegment payload;
+  private final MemorySegment source;
+  private final long start;
+  private final int payloadBytes;
   private final PayloadCopy copy;
   private final int chunkSize;
   private boolean drained;
@@ -36,26 +39,36 @@ public final class OutgoingChunk extends InputStream
   /**
    * A part of what is sent at an exchange point.
    *
-   * @param offset of the payload's first byte, in bytes
+   * @param offset of the payload's first byte in what is sent, in bytes
+   * @param source where the payload lies
+   * @param start of the payload, in {@code source}
    */
-  public OutgoingChunk(ChunkPlace place, long offset, MemorySegment payload, PayloadCopy copy) {
+  public OutgoingChunk(
+      ChunkPlace place,
+      long offset,
+      MemorySegment source,
+      long start,
+      int payloadBytes,
+      PayloadCopy copy) {
+    Objects.checkFromIndexSize(start, payloadBytes, source.byteSize());
     this.place = place;
     this.offset = offset;
-    this.payload = payload;
+    this.source = source;
+    this.start = start;
+    this.payloadBytes = payloadBytes;
     this.copy = copy;
-    this.chunkSize =
-        place.bytes().length + headSize() + Math.toIntExact(payload.byteSize()) + CHECKSUM_SIZE;
+    this.chunkSize = place.bytes().length + headSize() + payloadBytes + CHECKSUM_SIZE;
   }
 
   /** Of the offset and what comes before the payload's bytes. */
   private int headSize() {
     return CodedOutputStream.computeInt64Size(ExchangeChunk.OFFSET_BYTES_FIELD_NUMBER, offset)
         + CodedOutputStream.computeTagSize(ExchangeChunk.PAYLOAD_FIELD_NUMBER)
-        + CodedOutputStream.computeUInt32SizeNoTag((int) payload.byteSize());
+        + CodedOutputStream.computeUInt32SizeNoTag(payloadBytes);
   }
 
   public long payloadBytes() {
-    return payload.byteSize();
+    return payloadBytes;
   }
 
   /**
@@ -66,7 +79,7 @@ public final class OutgoingChunk extends InputStream
    * @return the message to send instead of this
    */
   public OutgoingMessage putInto(MemorySegment slot, long slotOffset) {
-    copy.begin().copy(payload.asByteBuffer(), slot, 0);
+    copy.begin().copy(source.asSlice(start, payloadBytes).asByteBuffer(), slot, 0);
     return new Generated(
         ExchangeMessage.newBuilder()
             .setChunk(
@@ -75,9 +88,7 @@ public final class OutgoingChunk extends InputStream
                     .setOffsetBytes(offset)
                     .setCrc32C(copy.checksum())
                     .setSlot(
-                        ExchangeSlot.newBuilder()
-                            .setOffset(slotOffset)
-                            .setBytes((int) payload.byteSize())))
+                        ExchangeSlot.newBuilder().setOffset(slotOffset).setBytes(payloadBytes)))
             .build());
   }
 
@@ -112,12 +123,12 @@ public final class OutgoingChunk extends InputStream
     out.writeRawBytes(place.bytes());
     out.writeInt64(ExchangeChunk.OFFSET_BYTES_FIELD_NUMBER, offset);
     out.writeTag(ExchangeChunk.PAYLOAD_FIELD_NUMBER, Tags.LENGTH_DELIMITED);
-    out.writeUInt32NoTag((int) payload.byteSize());
+    out.writeUInt32NoTag(payloadBytes);
     out.checkNoSpaceLeft();
     copy.begin();
     ByteBuf buffer = MessageBuffers.write(head, headSize, target);
     int filled = buffer == null ? 0 : fill(buffer);
-    copy.write(payload, filled, target);
+    copy.write(source, start + filled, start + payloadBytes, target);
     // A tag of one byte, then the number, its lowest byte first.
     head[0] = (byte) Tags.CRC32C;
     for (int i = 1; i < CHECKSUM_SIZE; i++) {
@@ -129,12 +140,16 @@ public final class OutgoingChunk extends InputStream
 
   /** Puts as much of the payload as there is room for straight into gRPC's buffer. */
   private int fill(ByteBuf buffer) {
-    int count = (int) Math.min(buffer.writableBytes(), payload.byteSize());
+    int count = Math.min(buffer.writableBytes(), payloadBytes);
     int at = buffer.writerIndex();
-    MemorySegment room = MemorySegment.ofBuffer(buffer.internalNioBuffer(at, count));
-    copy.copy(payload.asSlice(0, count).asByteBuffer(), room, 0);
+    copy.fill(source, start, buffer.internalNioBuffer(at, count), address(buffer, at));
     buffer.writerIndex(at + count);
     return count;
+  }
+
+  /** Of a byte in a buffer; 0 where it has none. */
+  private static long address(ByteBuf buffer, int index) {
+    return buffer.hasMemoryAddress() ? buffer.memoryAddress() + index : 0;
   }
 
   /** gRPC drains; reading is for what stands between, such as an interceptor. */

@@ -58,10 +58,33 @@ public final class PayloadCopy {
     }
   }
 
-  /** Writes a segment from an offset to its end, through an array, which is what gRPC's streams take. */
-  void write(MemorySegment source, long from, OutputStream target) throws IOException {
-    for (long offset = from; offset < source.byteSize(); ) {
-      int count = (int) Math.min(block.length, source.byteSize() - offset);
+  /**
+   * Fills all that remains of a buffer. Nothing is created for it, which slices of the segment would be.
+   *
+   * @param from in {@code source}
+   * @param address of the buffer's next byte; 0 where that isn't known
+   */
+  void fill(MemorySegment source, long from, ByteBuffer target, long address) {
+    int start = target.position();
+    int size = target.remaining();
+    if (address == 0 || !source.isNative()) {
+      MemorySegment room = MemorySegment.ofBuffer(target);
+      copy(source.asSlice(from, size).asByteBuffer(), room, 0);
+      return;
+    }
+    for (int copied = 0; copied < size; ) {
+      int count = Math.min(BLOCK_BYTES, size - copied);
+      NativeCopy.copyTo(source, from + copied, address + copied, count);
+      copied += count;
+      // Moves the buffer's position.
+      checksum.update(target.limit(start + copied));
+    }
+  }
+
+  /** Writes a part of a segment through an array, which is what gRPC's streams take. */
+  void write(MemorySegment source, long from, long to, OutputStream target) throws IOException {
+    for (long offset = from; offset < to; ) {
+      int count = (int) Math.min(block.length, to - offset);
       MemorySegment.copy(source, ValueLayout.JAVA_BYTE, offset, block, 0, count);
       checksum.update(block, 0, count);
       target.write(block, 0, count);

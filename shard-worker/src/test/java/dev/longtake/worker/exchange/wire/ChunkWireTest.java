@@ -84,6 +84,8 @@ final class ChunkWireTest {
         place,
         chunk.getOffsetBytes(),
         MemorySegment.ofArray(chunk.getPayload().toByteArray()),
+        /* start= */ 0,
+        chunk.getPayload().size(),
         copy);
   }
 

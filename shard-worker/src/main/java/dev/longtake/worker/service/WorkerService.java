@@ -64,6 +64,7 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
   private final QueuedCalls frames;
   private final int maxOrders;
   private final OrderMeters meters;
+  private final HeapTidy heap = new HeapTidy();
   private final Tracing tracing;
   private final Set<RunningOrder> running = new HashSet<>(); // guarded by itself
   private boolean draining; // guarded by running
@@ -301,6 +302,9 @@ final class WorkerService extends WorkerGrpc.WorkerImplBase {
       call.onError(CallFailures.status("Run of " + order, failure));
     } else if (!call.isCancelled()) {
       call.onCompleted();
+    }
+    if (!isBusy()) {
+      heap.idle();
     }
   }
 

@@ -77,22 +77,22 @@ final class HeadExchange {
    * @param all [joint rows, 3 * columns of this rank's heads] F32
    */
   void scatter(Matrix own, TokenLayout layout, Split split, Matrix all, String what) {
-    List<Range> mine = Pieces.own(layout);
+    List<Range> mine = RowRanges.own(layout);
     Range held = columns(geometry.rank());
     try (var rows = new RowExchange(device, exchange, wire, staging, own.dtype())) {
       for (int peer : exchange.others()) {
-        rows.send(peer, (long) QKV * Pieces.rows(mine), columns(peer).size());
+        rows.send(peer, (long) QKV * RowRanges.rows(mine), columns(peer).size());
         rows.receive(peer, (long) QKV * sequence.rowsOf(peer, split), held.size());
       }
       rows.begin(what);
       for (int peer : exchange.others()) {
         for (int i = 0; i < QKV; i++) {
-          Pieces.pack(rows, peer, third(own, i, columns(peer)), mine);
+          RowRanges.pack(rows, peer, third(own, i, columns(peer)), mine);
         }
       }
       for (int i = 0; i < QKV; i++) {
         Matrix target = part(all, i, held.size());
-        Pieces.copy(
+        RowRanges.copy(
             device, third(own, i, held), mine, target, sequence.pieces(geometry.rank(), split));
       }
       rows.await();
@@ -100,7 +100,7 @@ final class HeadExchange {
         MemorySegment received = rows.unpack(peer);
         long part = received.byteSize() / QKV;
         for (int i = 0; i < QKV; i++) {
-          Pieces.upload(
+          RowRanges.upload(
               device,
               received.asSlice(i * part, part),
               part(all, i, held.size()),
@@ -117,18 +117,18 @@ final class HeadExchange {
    * @param own [rows of {@code layout}, C] of the same type, with any stride
    */
   void collect(Matrix all, Matrix own, TokenLayout layout, Split split, String what) {
-    List<Range> mine = Pieces.own(layout);
+    List<Range> mine = RowRanges.own(layout);
     Range held = columns(geometry.rank());
     try (var rows = new RowExchange(device, exchange, wire, staging, all.dtype())) {
       for (int peer : exchange.others()) {
         rows.send(peer, sequence.rowsOf(peer, split), held.size());
-        rows.receive(peer, Pieces.rows(mine), columns(peer).size());
+        rows.receive(peer, RowRanges.rows(mine), columns(peer).size());
       }
       rows.begin(what);
       for (int peer : exchange.others()) {
-        Pieces.pack(rows, peer, all, sequence.pieces(peer, split));
+        RowRanges.pack(rows, peer, all, sequence.pieces(peer, split));
       }
-      Pieces.copy(
+      RowRanges.copy(
           device,
           all,
           sequence.pieces(geometry.rank(), split),
@@ -137,7 +137,8 @@ final class HeadExchange {
       rows.await();
       for (int peer : exchange.others()) {
         Range theirs = columns(peer);
-        Pieces.upload(device, rows.unpack(peer), own.columns(theirs.start(), theirs.end()), mine);
+        RowRanges.upload(
+            device, rows.unpack(peer), own.columns(theirs.start(), theirs.end()), mine);
       }
     }
   }

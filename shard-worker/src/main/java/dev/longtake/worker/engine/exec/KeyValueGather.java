@@ -58,24 +58,24 @@ final class KeyValueGather {
    * @param all rows of the joint sequence, dense F32
    */
   void run(Matrix own, TokenLayout layout, Split split, Matrix all, String what) {
-    List<Range> mine = Pieces.own(layout);
+    List<Range> mine = RowRanges.own(layout);
     if (geometry.ranks() == 1) {
-      Pieces.copy(device, own, mine, all, sequence.pieces(geometry.rank(), split));
+      RowRanges.copy(device, own, mine, all, sequence.pieces(geometry.rank(), split));
       return;
     }
     // A token's keys and its values are of different sizes: a row each.
     int columns = all.columns() / 2;
     try (var rows = new RowExchange(device, exchange, wire, staging, all.dtype())) {
-      rows.sendAll(2L * Pieces.rows(mine), columns);
+      rows.sendAll(2L * RowRanges.rows(mine), columns);
       for (int peer : exchange.others()) {
         rows.receive(peer, 2L * sequence.rowsOf(peer, split), columns);
       }
       rows.begin(what);
-      Pieces.pack(rows, exchange.others().getFirst(), own, mine);
-      Pieces.copy(device, own, mine, all, sequence.pieces(geometry.rank(), split));
+      RowRanges.pack(rows, exchange.others().getFirst(), own, mine);
+      RowRanges.copy(device, own, mine, all, sequence.pieces(geometry.rank(), split));
       rows.await();
       for (int peer : exchange.others()) {
-        Pieces.upload(device, rows.unpack(peer), all, sequence.pieces(peer, split));
+        RowRanges.upload(device, rows.unpack(peer), all, sequence.pieces(peer, split));
       }
     }
   }

@@ -8,8 +8,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** Ranges of a matrix's rows that travel behind each other as dense rows. */
-final class Pieces {
-  private Pieces() {}
+final class RowRanges {
+  private RowRanges() {}
 
   /** A rank's own rows, in the order of {@link JointSequence#pieces}. */
   static List<Range> own(TokenLayout layout) {

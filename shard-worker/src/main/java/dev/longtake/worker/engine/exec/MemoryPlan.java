@@ -12,7 +12,7 @@ import java.util.TreeMap;
  * What one rank needs for a job, found out by the executor's own arithmetic without allocating it. Position tables, latents and a
  * device's scratch come on top; they are small beside the rest. Texts are counted as if no other job shared them.
  *
- * @param weightBytes of all weights, packed layouts' padding left out
+ * @param weightBytes of all weights but those that only texts are projected by, packed layouts' padding left out
  * @param activationBytes of everything per token, of texts and vectors, and of what a step cache keeps
  * @param stagingBytes of host memory that exchanges pass through
  */
@@ -30,7 +30,9 @@ public record MemoryPlan(long weightBytes, long activationBytes, long stagingByt
             .mapToLong(branch -> PreparedText.sizeBytes(program, branch.text().tokens()))
             .sum();
     return new MemoryPlan(
-        program.weightBytes(blockType), memory.usedBytes() + textBytes, job.stage().totalBytes());
+        program.heldWeightBytes(blockType),
+        memory.usedBytes() + textBytes,
+        job.stage().totalBytes());
   }
 
   /** The sum. */

@@ -86,22 +86,28 @@ public record Program(
   }
 
   /**
-   * Bytes of its weights as a device holds them, without padding: the blocks' layers in {@code blockType}, everything else
-   * in float32. Of {@link #textLayers} one is there at a time, while a text is prepared; they are left out.
+   * Bytes of all its weights as a device holds them, without padding: the blocks' layers in {@code blockType}, everything else
+   * in float32.
    */
   public long weightBytes(DType blockType) {
-    long bytes = 0;
+    return bytes(linears.stream(), blockType)
+        + tensors.stream().mapToLong(TensorSpec::elements).sum() * DType.F32.sizeBytes();
+  }
+
+  /** The same without {@link #textLayers}, of which one is there at a time, while a text is prepared. */
+  public long heldWeightBytes(DType blockType) {
     Set<String> ofText = textLayers();
-    List<LinearSpec> held =
-        linears.stream().filter(linear -> !ofText.contains(linear.layer())).toList();
-    for (LinearSpec linear : held) {
-      long outputs = linear.outputColumns();
-      bytes += outputs * linear.inputColumns() * linear.type(blockType).sizeBytes();
-      bytes += outputs * DType.F32.sizeBytes();
-    }
-    for (TensorSpec tensor : tensors) {
-      bytes += tensor.elements() * DType.F32.sizeBytes();
-    }
-    return bytes;
+    return weightBytes(blockType)
+        - bytes(linears.stream().filter(linear -> ofText.contains(linear.layer())), blockType);
+  }
+
+  private static long bytes(Stream<LinearSpec> layers, DType blockType) {
+    return layers
+        .mapToLong(layer -> {
+          long outputs = layer.outputColumns();
+          long weights = outputs * layer.inputColumns() * layer.type(blockType).sizeBytes();
+          return weights + outputs * DType.F32.sizeBytes();
+        })
+        .sum();
   }
 }

@@ -75,7 +75,7 @@ final class Buffers implements AutoCloseable {
           job.switches(Value.NARROW) ? allocate(maxRows * channels, "activations") : narrow;
       wide = allocate((long) maxRows * needs.wideColumns(), "activations");
       for (int strand = 0; strand < needs.strands(); strand++) {
-        pieces.add(pieceMemory(needs));
+        pieces.add(pieceMemory(needs, strand == 0 ? needs.pieceRows() : needs.strandRows()));
       }
       hiddenColumns = hiddenColumns();
       hidden = hiddenColumns == 0 ? null : allocate((long) maxRows * hiddenColumns, "activations");
@@ -100,8 +100,7 @@ final class Buffers implements AutoCloseable {
     }
   }
 
-  private PieceMemory pieceMemory(TokenNeeds needs) {
-    long rows = needs.pieceRows();
+  private PieceMemory pieceMemory(TokenNeeds needs, long rows) {
     long copied = needs.copiesPieces() ? rows : 0;
     int predicted = program.predicts() ? predictionColumns() : 0;
     return new PieceMemory(

@@ -13,7 +13,8 @@ import java.util.List;
  * @param narrow whether {@link Value#NARROW} is ever there for all tokens at once
  * @param wideColumns of {@link Value#WIDE} for all tokens at once; 0 for never
  * @param strands that pieces are computed by at once
- * @param pieceRows of the largest piece
+ * @param pieceRows of the largest piece; those that come one after the other are the first strand's, and many times as large
+ * @param strandRows of the largest piece that is one of several at once
  * @param pieceWideColumns of {@link Value#WIDE} for a piece
  * @param copiesPieces whether there are pieces whose rows are not behind each other
  */
@@ -22,6 +23,7 @@ record TokenNeeds(
     int wideColumns,
     int strands,
     int pieceRows,
+    int strandRows,
     int pieceWideColumns,
     boolean copiesPieces) {
   static TokenNeeds of(Program program, List<Passage> passages) {
@@ -29,6 +31,7 @@ record TokenNeeds(
     int wideColumns = 0;
     int strands = 0;
     int pieceRows = 0;
+    int strandRows = 0;
     int pieceWideColumns = 0;
     boolean copiesPieces = false;
     for (Passage passage : passages) {
@@ -42,11 +45,13 @@ record TokenNeeds(
       } else {
         strands = Math.max(strands, cutting.strands());
         pieceRows = Math.max(pieceRows, cutting.maxRows());
+        strandRows = cutting.strands() > 1 ? Math.max(strandRows, cutting.maxRows()) : strandRows;
         pieceWideColumns = Math.max(pieceWideColumns, columns);
         copiesPieces |= cutting.cut() == Cut.PATCHES;
       }
     }
-    return new TokenNeeds(narrow, wideColumns, strands, pieceRows, pieceWideColumns, copiesPieces);
+    return new TokenNeeds(
+        narrow, wideColumns, strands, pieceRows, strandRows, pieceWideColumns, copiesPieces);
   }
 
   /** A product's columns, or those of what else passes through the same memory. */

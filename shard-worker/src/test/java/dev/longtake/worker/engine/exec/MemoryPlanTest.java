@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -160,6 +161,30 @@ class MemoryPlanTest {
         assertThat(loaded).isCloseTo((double) plan.weightBytes(), withinPercentage(2));
       }
     }
+  }
+
+  @Test
+  void shouldNotNeedMuchMoreThanAllTokensTakeOnManyThreads() {
+    Path demo = Path.of(System.getProperty("longtake.root", ".."), "ops/demo-model");
+    try (OpenModel model = OpenModel.open(ModelFolder.open(demo))) {
+      Program program = Program.compile(model.description(), 1);
+      // Too few frames for a thread each, but enough patches.
+      Geometry geometry =
+          new Geometry(1, new Patching(15, 40, 40, 1, 2, 2), 320, 320, 15, /* rank= */ 0, 1);
+      Condition condition = condition(model.description(), 8);
+      long one = activationBytes(program, geometry, condition, new Grain(1, 1 << 20));
+      for (int threads : new int[] {2, 8, 16, 64}) {
+        assertThat(activationBytes(program, geometry, condition, new Grain(threads, 256)))
+            .as("%d threads", threads)
+            // A quarter of the threads may be without a piece, but not without memory for it.
+            .isLessThanOrEqualTo(one * 4 / 3);
+      }
+    }
+  }
+
+  private static long activationBytes(
+      Program program, Geometry geometry, Condition condition, Grain grain) {
+    return MemoryPlan.of(program, DType.F32, geometry, condition, grain).activationBytes();
   }
 
   private static long held(Device device) {

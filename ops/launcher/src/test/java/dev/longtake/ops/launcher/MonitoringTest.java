@@ -10,10 +10,12 @@ import dev.longtake.client.JobEvents;
 import dev.longtake.client.LongtakeClient;
 import dev.longtake.common.metrics.Metric;
 import dev.longtake.common.process.JavaProcess;
+import dev.longtake.v1.Broadcast;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobState;
 import dev.longtake.v1.Plan;
+import dev.longtake.v1.StepCache;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
@@ -93,6 +95,20 @@ class MonitoringTest {
         .setSteps(steps)
         .setSeed(5)
         .setPlan(plan)
+        .build();
+  }
+
+  /**
+   * With a step cache of all operations, everything is there for all tokens at once, as the planner counts it: without one, it asks for more than a
+   * worker takes, and would not give it a job that fills it.
+   */
+  private static GenerationRequest filling() {
+    Broadcast all =
+        Broadcast.newBuilder().setSpatial(2).setTemporal(2).setCross(2).setMlp(2).build();
+    return request(ENDLESS_STEPS, ALONE).toBuilder()
+        .setWidth(96)
+        .setHeight(96)
+        .setStepCache(StepCache.newBuilder().setBroadcast(all))
         .build();
   }
 
@@ -299,7 +315,7 @@ class MonitoringTest {
   /** Device memory that a worker has in use while it samples alone. */
   private static double neededBytes() {
     LongtakeClient client = cluster.client();
-    String running = client.submit(request(ENDLESS_STEPS, ALONE)).getId();
+    String running = client.submit(filling()).getId();
     try (JobEvents events = client.events(running, 0)) {
       awaitStep(events);
     }
@@ -319,7 +335,7 @@ class MonitoringTest {
     long limitBytes = Math.round(neededBytes * 1.02);
     cluster.addWorkers(List.of(List.of("--memory-limit", Long.toString(limitBytes))));
     String id = "w3";
-    String running = cluster.client().submit(request(ENDLESS_STEPS, ALONE)).getId();
+    String running = cluster.client().submit(filling()).getId();
     prometheus.awaitSome("longtake:device_memory:used_ratio{worker=\"%s\"} > 0.95".formatted(id));
     prometheus.awaitAlert("LongtakeDeviceMemoryHigh", ",worker=\"%s\"".formatted(id));
     cluster.client().cancel(running);

@@ -160,12 +160,12 @@ class InspectCommandTest {
     run(golden("stdit_v3"), "--frames", 12, "--precision", precision, "--json");
     JsonObject one = json().get("memory_per_worker").getAsJsonArray().get(0).getAsJsonObject();
     out.getBuffer().setLength(0);
-    run(golden("stdit_v3"), "--frames", 12, "--precision", precision, "--json", "--workers", 4);
-    JsonObject four = json().get("memory_per_worker").getAsJsonArray().get(0).getAsJsonObject();
+    run(golden("stdit_v3"), "--frames", 12, "--precision", precision, "--json", "--workers", 8);
+    JsonObject eight = json().get("memory_per_worker").getAsJsonArray().get(0).getAsJsonObject();
 
-    assertThat(four.get("activationBytes").getAsLong())
-        .isLessThan(one.get("activationBytes").getAsLong() * 2 / 3);
-    assertThat(four.get("weightBytes")).isEqualTo(one.get("weightBytes"));
+    assertThat(eight.get("activationBytes").getAsLong())
+        .isLessThan(one.get("activationBytes").getAsLong() / 2);
+    assertThat(eight.get("weightBytes")).isEqualTo(one.get("weightBytes"));
     // Without the keys and values of the text.
     long blocks = 4 * (6L * 48 * 48 + 2 * 48 * 192) * bytes;
     assertThat(one.get("weightBytes").getAsLong()).isBetween(blocks, 2 * blocks);

@@ -68,7 +68,7 @@ public final class CudaDevice implements Device {
    *     another process alone, or it or the driver is too old; OUT_OF_MEMORY
    */
   public static CudaDevice open(DeviceChoice.Cuda choice, @Nullable Long memoryLimitBytes) {
-    return open(choice, Kernels.load(), memoryLimitBytes);
+    return open(choice, KernelBinary.load(), memoryLimitBytes);
   }
 
   /** As the other one, with kernels that are given. */

@@ -103,7 +103,7 @@ final class CudaFaultTest {
 
   @Test
   void shouldSayHowToBuildWhenTheBuildHasNoKernels() {
-    LongtakeException refusal = failure(() -> Kernels.read(null));
+    LongtakeException refusal = failure(() -> KernelBinary.read(null));
     assertThat(refusal.code()).isEqualTo(ErrorCode.INVALID_REQUEST);
     assertThat(refusal).hasMessageContaining("made without nvcc").hasMessageContaining("cpu");
   }

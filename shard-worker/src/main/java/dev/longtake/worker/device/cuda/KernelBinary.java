@@ -7,10 +7,10 @@ import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
 
 /** The kernels as nvcc has compiled them for every GPU, a resource of the build. */
-final class Kernels {
+final class KernelBinary {
   private static final String RESOURCE = "kernels.fatbin";
 
-  private Kernels() {}
+  private KernelBinary() {}
 
   /**
    * Reads those of this build.
@@ -18,7 +18,7 @@ final class Kernels {
    * @throws LongtakeException INVALID_REQUEST where nvcc was missing when this was built
    */
   static byte[] load() {
-    return read(Kernels.class.getResourceAsStream(RESOURCE));
+    return read(KernelBinary.class.getResourceAsStream(RESOURCE));
   }
 
   /** Reads and closes what may be missing. */

@@ -51,8 +51,7 @@ final class Peer implements OutgoingStream.Listener, IncomingStream.Listener {
   private int endedIncoming;
   private boolean closed;
   // Chunks that were consumed and whose credits were not given back: a message for each would cost
-  // as
-  // much as the frame of a chunk.
+  // as much as the frame of a chunk.
   private int consumedChunks;
   private final int creditsAtOnce;
 

@@ -300,6 +300,10 @@ final class ExchangeHubTest {
     peer.chunk(chunk(1, 0, 1, new byte[] {8}).build());
     assertThat(receiveFrom(receiver.lane(0), 1, 1)).containsExactly(8);
     until(() -> peer.credits.equals(List.of(4, 1, 1)));
+    // One chunk is less than a group, too.
+    peer.chunk(chunk(2, 0, 1, new byte[] {9}).build());
+    assertThat(receiveFrom(receiver.lane(0), 1, 1)).containsExactly(9);
+    until(() -> peer.credits.equals(List.of(4, 1, 1, 1)));
   }
 
   private static ExchangeChunk.Builder inSlot(long slot, byte[] payload) {

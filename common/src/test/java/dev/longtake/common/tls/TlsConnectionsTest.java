@@ -16,6 +16,8 @@ import io.grpc.health.v1.HealthGrpc;
 import io.grpc.netty.GrpcSslContexts;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
+import io.netty.handler.ssl.OpenSsl;
+import io.netty.handler.ssl.OpenSslContext;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -102,6 +104,15 @@ final class TlsConnectionsTest {
   @Test
   void shouldServeWhenBothSidesHaveCertificatesOfOneAuthority() {
     assertThat(check(Endpoints.connect(serve(worker), worker))).isEqualTo(ServingStatus.SERVING);
+  }
+
+  @Test
+  void shouldUseBoringSslForGrpcWhereItIsThere() {
+    String address = serve(worker);
+    TlsIdentity tls = Objects.requireNonNull(worker);
+    assertThat(List.of(tls.server(), tls.client()))
+        .allMatch(context -> context instanceof OpenSslContext == OpenSsl.isAvailable());
+    assertThat(check(Endpoints.connect(address, worker))).isEqualTo(ServingStatus.SERVING);
   }
 
   @Test

@@ -1,5 +1,6 @@
 package dev.longtake.worker.device.cpu;
 
+import dev.longtake.common.x86.InstructionSets;
 import dev.longtake.worker.device.cpu.x86.PanelKernels;
 
 /** What computes a device's matrix products. Their last bits differ, so it follows from the processor and never from a measurement. */

@@ -1,9 +1,7 @@
 package dev.longtake.worker.exchange.wire;
 
-import java.lang.foreign.AddressLayout;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
-import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
@@ -16,18 +14,15 @@ import java.util.Objects;
 @SuppressWarnings("restricted") // a native call is what this class is for
 final class NativeCopy {
   // Addresses as numbers: no objects are created per call.
-  private static final MethodHandle FROM_MEMORY = memcpy(ValueLayout.JAVA_LONG);
-  private static final MethodHandle FROM_ARRAY = memcpy(ValueLayout.ADDRESS);
+  private static final MethodHandle MEMCPY =
+      Linker.nativeLinker()
+          .downcallHandle(
+              Linker.nativeLinker().defaultLookup().findOrThrow("memcpy"),
+              FunctionDescriptor.ofVoid(
+                  ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG),
+              Linker.Option.critical(/* allowHeapAccess= */ false));
 
   private NativeCopy() {}
-
-  private static MethodHandle memcpy(MemoryLayout source) {
-    return Linker.nativeLinker()
-        .downcallHandle(
-            Linker.nativeLinker().defaultLookup().findOrThrow("memcpy"),
-            FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG, source, ValueLayout.JAVA_LONG),
-            Linker.Option.critical(/* allowHeapAccess= */ source instanceof AddressLayout));
-  }
 
   /**
    * Copies bytes. Both segments' memory must stay allocated meanwhile: a call is no use that would keep it.
@@ -43,41 +38,8 @@ final class NativeCopy {
     Objects.checkFromIndexSize(sourceOffset, bytes, source.byteSize());
     Objects.checkFromIndexSize(targetOffset, bytes, target.byteSize());
     try {
-      FROM_MEMORY.invokeExact(
+      MEMCPY.invokeExact(
           target.address() + targetOffset, source.address() + sourceOffset, (long) bytes);
-    } catch (Throwable e) {
-      throw new AssertionError("memcpy throws nothing", e);
-    }
-  }
-
-  /**
-   * Copies to an address, from which on there must be room. See {@link #copy}.
-   *
-   * @param source outside of the heap
-   */
-  static void copyTo(MemorySegment source, long sourceOffset, long targetAddress, int bytes) {
-    Objects.checkFromIndexSize(sourceOffset, bytes, source.byteSize());
-    try {
-      FROM_MEMORY.invokeExact(targetAddress, source.address() + sourceOffset, (long) bytes);
-    } catch (Throwable e) {
-      throw new AssertionError("memcpy throws nothing", e);
-    }
-  }
-
-  /**
-   * Copies from the start of an array. See {@link #copy}.
-   *
-   * @param array all of an array
-   */
-  static void copyFrom(MemorySegment array, MemorySegment target, long targetOffset, int bytes) {
-    if (!target.isNative()) {
-      MemorySegment.copy(array, 0, target, targetOffset, bytes);
-      return;
-    }
-    Objects.checkFromIndexSize(0, bytes, array.byteSize());
-    Objects.checkFromIndexSize(targetOffset, bytes, target.byteSize());
-    try {
-      FROM_ARRAY.invokeExact(target.address() + targetOffset, array, (long) bytes);
     } catch (Throwable e) {
       throw new AssertionError("memcpy throws nothing", e);
     }

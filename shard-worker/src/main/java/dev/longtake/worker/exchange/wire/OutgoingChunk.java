@@ -79,7 +79,7 @@ public final class OutgoingChunk extends InputStream
    * @return the message to send instead of this
    */
   public OutgoingMessage putInto(MemorySegment slot, long slotOffset) {
-    copy.begin().copy(source.asSlice(start, payloadBytes).asByteBuffer(), slot, 0);
+    copy.begin().copy(source, start, slot, 0, payloadBytes);
     return new Generated(
         ExchangeMessage.newBuilder()
             .setChunk(

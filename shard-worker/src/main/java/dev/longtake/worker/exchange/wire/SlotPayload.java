@@ -42,7 +42,7 @@ final class SlotPayload implements Payload {
   public boolean copyTo(MemorySegment target, PayloadCopy copy) {
     SharedView memory = Objects.requireNonNull(view);
     MemorySegment source = memory.at(offset, bytes);
-    copy.begin().copy(source.asByteBuffer(), target, 0);
+    copy.begin().copy(source, 0, target, 0, bytes);
     checksum = copy.checksum();
     return checksum == sentChecksum;
   }

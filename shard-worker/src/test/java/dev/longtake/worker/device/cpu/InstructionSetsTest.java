@@ -2,6 +2,7 @@ package dev.longtake.worker.device.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longtake.common.x86.InstructionSets;
 import org.bytedeco.dnnl.global.dnnl;
 import org.junit.jupiter.api.Test;
 

@@ -2,6 +2,7 @@ package dev.longtake.worker.device.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longtake.common.x86.InstructionSets;
 import dev.longtake.worker.device.cpu.x86.PanelKernels;
 import java.util.Random;
 import org.junit.jupiter.api.Assumptions;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longtake.common.tensor.Bfloat16;
 import dev.longtake.common.tensor.DType;
+import dev.longtake.common.x86.InstructionSets;
 import dev.longtake.worker.device.Activation;
 import dev.longtake.worker.device.Device;
 import dev.longtake.worker.device.Matrix;

@@ -1,7 +1,9 @@
 package dev.longtake.worker.device.cpu.x86;
 
-import dev.longtake.worker.device.cpu.x86.Assembler.Address;
-import dev.longtake.worker.device.cpu.x86.Assembler.Register;
+import dev.longtake.common.x86.Assembler;
+import dev.longtake.common.x86.Assembler.Address;
+import dev.longtake.common.x86.Assembler.Register;
+import dev.longtake.common.x86.MachineCode;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
@@ -31,9 +33,6 @@ public final class PanelKernels {
   public static final int LANES = 8;
 
   private static final int VECTOR_BYTES = LANES * Float.BYTES;
-
-  /** Where functions and loops start; the processor fetches code in lines. */
-  private static final int CODE_ALIGNMENT = 64;
 
   // Constants, so that the JIT compiler makes the calls part of the code around them.
   private static final MethodHandle PRODUCT = MachineCode.caller(product(ValueLayout.JAVA_LONG));
@@ -81,10 +80,6 @@ public final class PanelKernels {
   }
 
   private static Optional<PanelKernels> create() {
-    boolean linux = System.getProperty("os.name").equals("Linux");
-    if (!linux || !System.getProperty("os.arch").equals("amd64")) {
-      return Optional.empty();
-    }
     try {
       return Optional.of(new PanelKernels());
     } catch (UnsupportedOperationException e) {
@@ -235,16 +230,11 @@ public final class PanelKernels {
     return new AssertionError("a native call throws nothing", e);
   }
 
-  static int start(Assembler code) {
-    code.align(CODE_ALIGNMENT);
-    return code.position();
-  }
-
   private static int widen(Assembler code) {
     Register source = Register.RDI;
     Register target = Register.RSI;
     Register pairs = Register.RDX;
-    final int position = start(code);
+    final int position = code.startLine();
     int loop = code.position();
     for (int vector = 0; vector < VECTORS; vector++) {
       int at = vector * VECTOR_BYTES;

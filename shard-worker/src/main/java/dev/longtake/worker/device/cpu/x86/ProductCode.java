@@ -1,7 +1,8 @@
 package dev.longtake.worker.device.cpu.x86;
 
-import dev.longtake.worker.device.cpu.x86.Assembler.Address;
-import dev.longtake.worker.device.cpu.x86.Assembler.Register;
+import dev.longtake.common.x86.Assembler;
+import dev.longtake.common.x86.Assembler.Address;
+import dev.longtake.common.x86.Assembler.Register;
 
 /**
  * Writes the kernel that multiplies some rows of A by some vectors of columns of B, for one number of each. It goes down A and C by
@@ -49,7 +50,7 @@ final class ProductCode {
 
   /** Writes the function and returns where it starts. */
   int write() {
-    final int position = PanelKernels.start(code);
+    final int position = code.startLine();
     code.load(FROM, START);
     int again = code.position();
     loadSums();
@@ -77,8 +78,7 @@ final class ProductCode {
     code.move(REST, INNER);
     code.subtract(REST, UNROLLED);
     final int few = code.jumpIfNegative();
-    PanelKernels.start(code);
-    int loop = code.position();
+    int loop = code.startLine();
     for (int step = 0; step < UNROLLED; step++) {
       step(step);
     }

@@ -1,4 +1,4 @@
-package dev.longtake.worker.device.cpu;
+package dev.longtake.common.x86;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -12,7 +12,7 @@ import java.util.stream.Stream;
  * What an x86-64 processor has beyond its first instructions, as Linux lists it: only what the kernel lets programs use. oneDNN could
  * tell as well, but it takes 30 MB to be asked.
  */
-final class InstructionSets {
+public final class InstructionSets {
   private static final Path PROCESSORS = Path.of("/proc/cpuinfo");
   private static final String KEY = "flags";
   private static final Set<String> PRESENT = read();
@@ -37,12 +37,17 @@ final class InstructionSets {
   }
 
   /** With fused multiply-adds. */
-  static boolean hasAvx2() {
+  public static boolean hasAvx2() {
     return PRESENT.containsAll(List.of("avx2", "fma"));
   }
 
+  /** CRC32C, and products without carries, each with AVX2's vectors. */
+  public static boolean hasChecksums() {
+    return PRESENT.containsAll(List.of("avx2", "sse4_2", "pclmulqdq"));
+  }
+
   /** With the extensions that all of Intel's servers have had since Skylake, which oneDNN's kernels need. */
-  static boolean hasAvx512() {
+  public static boolean hasAvx512() {
     return PRESENT.containsAll(List.of("avx512f", "avx512bw", "avx512vl", "avx512dq"));
   }
 }

@@ -1,14 +1,14 @@
-package dev.longtake.worker.device.cpu.x86;
+package dev.longtake.common.x86;
 
 import java.util.Arrays;
 
 /**
- * Writes the few instructions of x86-64 and AVX2 that the kernels consist of. Encodings are those of Intel's "Software Developer's
+ * Writes the few instructions of x86-64, SSE4.2 and AVX2 that our kernels consist of. Encodings are those of Intel's "Software Developer's
  * Manual", volume 2. Not for several threads.
  */
-final class Assembler {
+public final class Assembler {
   /** A general register. */
-  enum Register {
+  public enum Register {
     RAX(0),
     RCX(1),
     RDX(2),
@@ -43,160 +43,257 @@ final class Assembler {
    * @param index {@link Register#RSP} for none, as the processor has it
    * @param scale 1, 2, 4 or 8
    */
-  record Address(Register base, Register index, int scale, int displacement) {
-    static Address of(Register base, int displacement) {
+  public record Address(Register base, Register index, int scale, int displacement) {
+    public static Address of(Register base, int displacement) {
       return new Address(base, Register.RSP, 1, displacement);
     }
 
     /** {@code base + index * scale}. */
-    static Address of(Register base, Register index, int scale) {
+    public static Address of(Register base, Register index, int scale) {
       return new Address(base, index, scale, 0);
     }
   }
 
   private static final int OPCODES_0F = 1;
   private static final int OPCODES_0F38 = 2;
+  private static final int OPCODES_0F3A = 3;
   private static final int PREFIX_NONE = 0;
   private static final int PREFIX_66 = 1;
+
+  /** In a VEX prefix: eight bytes. */
+  private static final int WIDE = 0x80;
+
+  /** Where functions and loops start: the processor fetches code in lines. */
+  private static final int LINE_BYTES = 64;
 
   private byte[] code = new byte[4096];
   private int size;
 
   /** Where the next instruction goes, in bytes from the start. */
-  int position() {
+  public int position() {
     return size;
   }
 
-  byte[] code() {
+  /** What was written until now. */
+  public byte[] code() {
     return Arrays.copyOf(code, size);
   }
 
-  /** Fills up to a multiple of {@code bytes} with instructions that do nothing. */
-  void align(int bytes) {
-    while (size % bytes != 0) {
+  /** Fills the line with instructions that do nothing, and returns where the next one starts. */
+  public int startLine() {
+    while (size % LINE_BYTES != 0) {
       emit(0x90);
     }
+    return size;
   }
 
   // General registers.
 
-  void move(Register to, Register from) {
+  /** {@code to = from}. */
+  public void move(Register to, Register from) {
     wide(0x89, from, to);
   }
 
-  void add(Register to, Register from) {
+  /** {@code to += from}. */
+  public void add(Register to, Register from) {
     wide(0x01, from, to);
   }
 
-  void subtract(Register to, Register from) {
+  /** {@code to -= from}. */
+  public void subtract(Register to, Register from) {
     wide(0x29, from, to);
   }
 
-  void add(Register to, int value) {
+  /** {@code to ^= from}. */
+  public void exclusiveOr(Register to, Register from) {
+    wide(0x31, from, to);
+  }
+
+  /** {@code to += value}. */
+  public void add(Register to, int value) {
     wideWithNumber(0, to, value);
   }
 
-  void subtract(Register to, int value) {
+  /** {@code to -= value}. */
+  public void subtract(Register to, int value) {
     wideWithNumber(5, to, value);
   }
 
-  void shiftLeft(Register to, int bits) {
+  /** {@code to <<= bits}. */
+  public void shiftLeft(Register to, int bits) {
     emit(0x48 | to.high(), 0xC1, 0xE0 | to.low(), bits);
   }
 
-  void decrement(Register to) {
+  /** {@code to -= 1}. */
+  public void decrement(Register to) {
     emit(0x48 | to.high(), 0xFF, 0xC8 | to.low());
   }
 
   /** Eight bytes in memory. */
-  void decrement(Address at) {
+  public void decrement(Address at) {
     rex(0, at);
     emit(0xFF);
     operand(1, at);
   }
 
   /** Eight bytes from memory. */
-  void add(Register to, Address from) {
+  public void add(Register to, Address from) {
     rex(to.high(), from);
     emit(0x03);
     operand(to.low(), from);
   }
 
   /** {@code to = the address}, not what is there. */
-  void loadAddress(Register to, Address from) {
+  public void loadAddress(Register to, Address from) {
     rex(to.high(), from);
     emit(0x8D);
     operand(to.low(), from);
   }
 
   /** Eight bytes. */
-  void load(Register to, Address from) {
+  public void load(Register to, Address from) {
     rex(to.high(), from);
     emit(0x8B);
     operand(to.low(), from);
   }
 
+  /** Eight bytes. */
+  public void store(Address to, Register from) {
+    rex(from.high(), to);
+    emit(0x89);
+    operand(from.low(), to);
+  }
+
+  /** One byte; the register's others become 0. */
+  public void loadByte(Register to, Address from) {
+    rex(to.high(), from);
+    emit(0x0F, 0xB6);
+    operand(to.low(), from);
+  }
+
+  /** The lowest byte. */
+  public void storeByte(Address to, Register from) {
+    rex(from.high(), to);
+    emit(0x88);
+    operand(from.low(), to);
+  }
+
+  // Checksums: CRC32C of what came before and of these bytes; the upper half becomes 0.
+
+  /** Of eight bytes in memory. */
+  public void checksum(Register sum, Address at) {
+    emit(0xF2);
+    rex(sum.high(), at);
+    emit(0x0F, 0x38, 0xF1);
+    operand(sum.low(), at);
+  }
+
+  /** Of a register's eight bytes. */
+  public void checksum(Register sum, Register from) {
+    emit(0xF2, 0x48 | (sum.high() << 2) | from.high(), 0x0F, 0x38, 0xF1);
+    emit(0xC0 | (sum.low() << 3) | from.low());
+  }
+
+  /** Of a byte in memory. */
+  public void checksumOfByte(Register sum, Address at) {
+    emit(0xF2);
+    rex(sum.high(), at);
+    emit(0x0F, 0x38, 0xF0);
+    operand(sum.low(), at);
+  }
+
   // Jumps, by the result of the last sum, difference or decrement.
 
-  void jumpBackUnlessZero(int target) {
+  /** To where {@link #position} was. */
+  public void jumpBackUnlessZero(int target) {
     jumpBack(0x85, target);
   }
 
-  void jumpBackUnlessNegative(int target) {
+  /** To where {@link #position} was. */
+  public void jumpBackUnlessNegative(int target) {
     jumpBack(0x89, target);
   }
 
   /** A jump forward, whose target {@link #land} names. */
-  int jumpIfNegative() {
+  public int jumpIfNegative() {
     return jumpForward(0x88);
   }
 
   /** A jump forward, whose target {@link #land} names. */
-  int jumpIfZero() {
+  public int jumpIfZero() {
     return jumpForward(0x84);
   }
 
   /** Here a jump forward ends. */
-  void land(int jump) {
+  public void land(int jump) {
     writeInt(jump, size - (jump + Integer.BYTES));
   }
 
   /** Ends the kernel; the upper halves of the vectors are left clean for code without AVX. */
-  void end() {
+  public void end() {
     emit(0xC5, 0xF8, 0x77);
     emit(0xC3);
   }
 
   // Vectors of eight float32, numbered 0 to 15.
 
-  void loadVector(int to, Address from) {
+  /** 32 bytes from any address. */
+  public void loadVector(int to, Address from) {
     vex(OPCODES_0F, PREFIX_NONE, to, 0, from, 0x10);
   }
 
-  void storeVector(Address to, int from) {
+  /** 32 bytes to any address. */
+  public void storeVector(Address to, int from) {
     vex(OPCODES_0F, PREFIX_NONE, from, 0, to, 0x11);
   }
 
   /** One float32 to all lanes. */
-  void broadcast(int to, Address from) {
+  public void broadcast(int to, Address from) {
     vex(OPCODES_0F38, PREFIX_66, to, 0, from, 0x18);
   }
 
   /** {@code sum += a * b} with one rounding. */
-  void multiplyAdd(int sum, int a, int b) {
+  public void multiplyAdd(int sum, int a, int b) {
     vex(OPCODES_0F38, PREFIX_66, sum, a, b, 0xB8);
   }
 
   /** All lanes as integers, moved up by {@code bits}. */
-  void shiftVectorLeft(int to, int from, int bits) {
+  public void shiftVectorLeft(int to, int from, int bits) {
     vex(OPCODES_0F, PREFIX_66, 6, to, from, 0x72);
     emit(bits);
   }
 
   /** All lanes as integers without sign, moved down by {@code bits}. */
-  void shiftVectorRight(int to, int from, int bits) {
+  public void shiftVectorRight(int to, int from, int bits) {
     vex(OPCODES_0F, PREFIX_66, 2, to, from, 0x72);
     emit(bits);
+  }
+
+  // The lower eight bytes of a vector.
+
+  /** The vector's other bytes become 0. */
+  public void moveToVector(int to, Register from) {
+    moveVector(0x6E, to, from);
+  }
+
+  /** {@code to = the lower eight bytes}. */
+  public void moveFromVector(Register to, int from) {
+    moveVector(0x7E, from, to);
+  }
+
+  private void moveVector(int opcode, int vector, Register register) {
+    emit(
+        0xC4,
+        inverted(vector >> 3, 7) | inverted(0, 6) | inverted(register.high(), 5) | OPCODES_0F);
+    emit(WIDE | inverted(0, 6) | inverted(0, 5) | inverted(0, 4) | inverted(0, 3) | PREFIX_66);
+    emit(opcode, 0xC0 | ((vector & 7) << 3) | register.low());
+  }
+
+  /** {@code to = a * b} without carries, of the lower eight bytes of each. */
+  public void multiplyWithoutCarry(int to, int a, int b) {
+    emit(0xC4, inverted(to >> 3, 7) | inverted(0, 6) | inverted(b >> 3, 5) | OPCODES_0F3A);
+    emit(((~a & 15) << 3) | PREFIX_66);
+    emit(0x44, 0xC0 | ((to & 7) << 3) | (b & 7), 0);
   }
 
   // The three bytes of a VEX prefix have the high bits of registers inverted.

@@ -1,4 +1,4 @@
-package dev.longtake.worker.device.cpu.x86;
+package dev.longtake.common.x86;
 
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -11,7 +11,7 @@ import java.lang.invoke.MethodHandle;
  * are never both.
  */
 @SuppressWarnings("restricted") // native memory and calls are what this class is for
-final class MachineCode {
+public final class MachineCode {
   // Values of Linux's sys/mman.h.
   private static final int READ = 1;
   private static final int WRITE = 2;
@@ -30,9 +30,13 @@ final class MachineCode {
   /**
    * Puts code where the processor may run it.
    *
-   * @throws UnsupportedOperationException where the system refuses, as hardened ones do
+   * @throws UnsupportedOperationException where the system refuses, as hardened ones do, or is not Linux on x86-64
    */
-  static MachineCode of(byte[] code) {
+  public static MachineCode of(byte[] code) {
+    if (!System.getProperty("os.name").equals("Linux")
+        || !System.getProperty("os.arch").equals("amd64")) {
+      throw new UnsupportedOperationException("the code is for Linux on x86-64");
+    }
     MemorySegment pages = map(code.length);
     MemorySegment.copy(code, 0, pages, ValueLayout.JAVA_BYTE, 0, code.length);
     if (!protect(pages)) {
@@ -43,12 +47,12 @@ final class MachineCode {
   }
 
   /** Calls a function of this type, which is the first argument. */
-  static MethodHandle caller(FunctionDescriptor type, Linker.Option... options) {
+  public static MethodHandle caller(FunctionDescriptor type, Linker.Option... options) {
     return LINKER.downcallHandle(type, options);
   }
 
   /** The function that starts {@code position} bytes from the start. */
-  MemorySegment function(int position) {
+  public MemorySegment function(int position) {
     return pages.asSlice(position);
   }
 

@@ -54,11 +54,44 @@ public final class Assembler {
     }
   }
 
+  /** What is done to each lane of one or two vectors, of float32 unless said otherwise. */
+  public enum Operation {
+    ADD(OPCODES_0F, PREFIX_NONE, 0x58),
+    SUBTRACT(OPCODES_0F, PREFIX_NONE, 0x5C),
+    MULTIPLY(OPCODES_0F, PREFIX_NONE, 0x59),
+    DIVIDE(OPCODES_0F, PREFIX_NONE, 0x5E),
+    /** Of the bits. */
+    OR(OPCODES_0F, PREFIX_NONE, 0x56),
+    /** The second one's bits where the first one's are 0. */
+    AND_NOT(OPCODES_0F, PREFIX_NONE, 0x55),
+    /** Of integers. */
+    SUBTRACT_INTEGERS(OPCODES_0F, PREFIX_66, 0xFA),
+    /** {@code to += a * b} with one rounding. */
+    MULTIPLY_ADD(OPCODES_0F38, PREFIX_66, 0xB8),
+    /** {@code to = a * b - to} with one rounding. */
+    MULTIPLY_SUBTRACT(OPCODES_0F38, PREFIX_66, 0xBA),
+    /** {@code to = to * a + b} with one rounding. */
+    STEP_OF_POLYNOMIAL(OPCODES_0F38, PREFIX_66, 0xA8);
+
+    private final int opcodes;
+    private final int prefix;
+    private final int opcode;
+
+    Operation(int opcodes, int prefix, int opcode) {
+      this.opcodes = opcodes;
+      this.prefix = prefix;
+      this.opcode = opcode;
+    }
+  }
+
   private static final int OPCODES_0F = 1;
   private static final int OPCODES_0F38 = 2;
   private static final int OPCODES_0F3A = 3;
   private static final int PREFIX_NONE = 0;
   private static final int PREFIX_66 = 1;
+
+  /** Of comparisons: ordered, and no exception for a NaN. */
+  private static final int LESS = 17;
 
   /** In a VEX prefix: eight bytes. */
   private static final int WIDE = 0x80;
@@ -252,9 +285,26 @@ public final class Assembler {
     vex(OPCODES_0F38, PREFIX_66, to, 0, from, 0x18);
   }
 
-  /** {@code sum += a * b} with one rounding. */
-  public void multiplyAdd(int sum, int a, int b) {
-    vex(OPCODES_0F38, PREFIX_66, sum, a, b, 0xB8);
+  /** {@code to = a operation b}. */
+  public void apply(Operation operation, int to, int a, int b) {
+    vex(operation.opcodes, operation.prefix, to, a, b, operation.opcode);
+  }
+
+  /** {@code to = a operation b}. */
+  public void apply(Operation operation, int to, int a, Address b) {
+    vex(operation.opcodes, operation.prefix, to, a, b, operation.opcode);
+  }
+
+  /** All bits of a lane of {@code to} are set where {@code a < b}, none where not or where one is a NaN. */
+  public void compareLess(int to, int a, Address b) {
+    vex(OPCODES_0F, PREFIX_NONE, to, a, b, 0xC2);
+    emit(LESS);
+  }
+
+  /** {@code to = mask ? b : a}, the mask being a lane's highest bit. */
+  public void select(int to, int a, int b, int mask) {
+    vex(OPCODES_0F3A, PREFIX_66, to, a, b, 0x4A);
+    emit(mask << 4);
   }
 
   /** All lanes as integers, moved up by {@code bits}. */

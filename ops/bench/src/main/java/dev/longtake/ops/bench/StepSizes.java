@@ -15,7 +15,7 @@ import java.util.List;
  * @param clips in which a step is measured
  * @param rounds in which everybody runs once
  * @param demoRounds the same for the demo model
- * @param demoWarmUps rounds before these: short steps are interpreted for longer
+ * @param demoWarmUps rounds before these: a worker gets faster for ten of them, since steps this short are compiled late
  */
 record StepSizes(
     int channels,
@@ -36,7 +36,7 @@ record StepSizes(
           List.of(StepClip.of(16, 256), StepClip.of(15, 1590)),
           /* rounds= */ 3,
           /* demoRounds= */ 7,
-          /* demoWarmUps= */ 2);
+          /* demoWarmUps= */ 10);
 
   StepSizes {
     clips = List.copyOf(clips);

@@ -2,9 +2,12 @@ package dev.longtake.worker.device.cpu;
 
 import dev.longtake.common.noise.PhiloxNoise;
 import dev.longtake.worker.device.Activation;
+import dev.longtake.worker.device.cpu.x86.ActivationKernels;
+import dev.longtake.worker.device.cpu.x86.PanelKernels;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
+import org.jspecify.annotations.Nullable;
 
 /** Kernels in which every element stands alone, and copies. */
 final class Elementwise {
@@ -16,6 +19,11 @@ final class Elementwise {
 
   /** A normal deviate costs as much as tens of sums. */
   private static final int NOISE_TASK_ELEMENTS = 4_096;
+
+  private static final @Nullable ActivationKernels OWN_CODE =
+      ProductsKind.ofProcessor() == ProductsKind.PANELS && Lanes.COUNT == PanelKernels.LANES
+          ? ActivationKernels.get().orElse(null)
+          : null;
 
   /** What is done for one row. */
   @FunctionalInterface
@@ -101,6 +109,11 @@ final class Elementwise {
   }
 
   private static void geluTanh(View in, long from, View out, long to, int columns) {
+    if (OWN_CODE != null && columns > 0 && !in.bfloat() && !out.bfloat()) {
+      OWN_CODE.geluTanh(
+          in.segment().address() + from, out.segment().address() + to, columns / Lanes.COUNT);
+      return;
+    }
     for (int c = 0; c < columns; c += Lanes.COUNT) {
       store(VectorMath.geluTanh(load(in, from, c)), out, to, c);
     }

@@ -1,5 +1,20 @@
 package dev.longtake.worker.device.cpu;
 
+import static dev.longtake.worker.device.cpu.x86.VectorConstants.C1;
+import static dev.longtake.worker.device.cpu.x86.VectorConstants.C2;
+import static dev.longtake.worker.device.cpu.x86.VectorConstants.C3;
+import static dev.longtake.worker.device.cpu.x86.VectorConstants.C4;
+import static dev.longtake.worker.device.cpu.x86.VectorConstants.C5;
+import static dev.longtake.worker.device.cpu.x86.VectorConstants.C6;
+import static dev.longtake.worker.device.cpu.x86.VectorConstants.EXPONENT_BITS;
+import static dev.longtake.worker.device.cpu.x86.VectorConstants.GELU_CUBIC;
+import static dev.longtake.worker.device.cpu.x86.VectorConstants.GELU_SCALE;
+import static dev.longtake.worker.device.cpu.x86.VectorConstants.LEAST_EXPONENT;
+import static dev.longtake.worker.device.cpu.x86.VectorConstants.LOG2_E_HIGH;
+import static dev.longtake.worker.device.cpu.x86.VectorConstants.LOG2_E_LOW;
+import static dev.longtake.worker.device.cpu.x86.VectorConstants.MANTISSA_BITS;
+import static dev.longtake.worker.device.cpu.x86.VectorConstants.ROUND;
+
 import dev.longtake.worker.device.Activation;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -11,34 +26,6 @@ import jdk.incubator.vector.VectorOperators;
  * multiply-add). The library's own {@code EXP} may differ between the interpreter and compiled code.
  */
 final class VectorMath {
-  /** 1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits. */
-  private static final float ROUND = 0x1.8p23f;
-
-  private static final int ROUND_BITS = Float.floatToRawIntBits(ROUND);
-
-  /** log2(e) as a sum of two floats. */
-  private static final float LOG2_E_HIGH = 1.442695f;
-
-  private static final float LOG2_E_LOW = 1.925963e-8f;
-
-  /** Below, 2^t is no normal float, and becomes zero. */
-  private static final float LEAST_EXPONENT = -126;
-
-  // 2^r = 1 + r (C1 + r (C2 + ...)) on [-1/2, 1/2], a Chebyshev fit; relative error 1e-8 before
-  // rounding. The constant
-  // term is 1, so that 2^0 is 1.
-  private static final float C1 = 0.6931472f;
-  private static final float C2 = 0.2402265f;
-  private static final float C3 = 0.05550357f;
-  private static final float C4 = 0.009618083f;
-  private static final float C5 = 0.0013390863f;
-  private static final float C6 = 1.5453163e-4f;
-
-  /** 2 sqrt(2 / pi). */
-  private static final float GELU_SCALE = 1.5957692f;
-
-  private static final float GELU_CUBIC = 0.044715f;
-
   private VectorMath() {}
 
   /** {@code 2^t} for t up to 0; relative error about 1e-7, 0 below -126. */
@@ -77,7 +64,10 @@ final class VectorMath {
     sum = sum.fma(rest, FloatVector.broadcast(Lanes.FLOATS, C1));
     sum = sum.fma(rest, FloatVector.broadcast(Lanes.FLOATS, 1));
     IntVector exponent =
-        shifted.reinterpretAsInts().sub(ROUND_BITS - 127).lanewise(VectorOperators.LSHL, 23);
+        shifted
+            .reinterpretAsInts()
+            .sub(EXPONENT_BITS)
+            .lanewise(VectorOperators.LSHL, MANTISSA_BITS);
     // A product, not a sum of exponents, so that a NaN stays one.
     return sum.mul(exponent.reinterpretAsFloats()).blend(0f, underflow);
   }

@@ -2,6 +2,7 @@ package dev.longtake.worker.device.cpu.x86;
 
 import dev.longtake.common.x86.Assembler;
 import dev.longtake.common.x86.Assembler.Address;
+import dev.longtake.common.x86.Assembler.Operation;
 import dev.longtake.common.x86.Assembler.Register;
 
 /**
@@ -106,7 +107,7 @@ final class ProductCode {
     for (int row = 0; row < rows; row++) {
       code.broadcast(ofA, element(row, step));
       for (int vector = 0; vector < vectors; vector++) {
-        code.multiplyAdd(sum(row, vector), ofA, ofB + vector);
+        code.apply(Operation.MULTIPLY_ADD, sum(row, vector), ofA, ofB + vector);
       }
     }
   }

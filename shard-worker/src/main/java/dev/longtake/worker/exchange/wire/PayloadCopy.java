@@ -16,8 +16,7 @@ import org.jspecify.annotations.Nullable;
  * parts, one behind the other. For one thread at a time.
  */
 public final class PayloadCopy {
-  /** As many as a fused copy takes with lanes. */
-  private static final int BLOCK_BYTES = 3 * 5440;
+  private static final int BLOCK_BYTES = 16 << 10;
 
   private final @Nullable FusedCopy fused;
   private final byte[] block = new byte[BLOCK_BYTES];

@@ -34,11 +34,15 @@ final class MetricsEndpoint implements AutoCloseable {
   private static final int BACKLOG = 16;
 
   static {
-    // The server of the JDK has its limits here only, in seconds. Who sets others has a reason.
+    // The server of the JDK has its limits here only, times in seconds. Who sets others has a
+    // reason.
     setUnlessSet("sun.net.httpserver.maxReqTime", "10");
     setUnlessSet("sun.net.httpserver.maxRspTime", "30");
     setUnlessSet("sun.net.httpserver.idleInterval", "60");
     setUnlessSet("jdk.httpserver.maxConnections", "64");
+    // In bytes, of a body that nobody asked for. One that isn't read to its end has its connection
+    // reset, often before the client has read the answer.
+    setUnlessSet("sun.net.httpserver.drainAmount", Integer.toString(2 << 20));
   }
 
   private final HttpServer server;

@@ -9,6 +9,7 @@ import io.prometheus.metrics.expositionformats.ExpositionFormats;
 import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
@@ -33,16 +34,15 @@ final class MetricsEndpoint implements AutoCloseable {
 
   private static final int BACKLOG = 16;
 
+  /** Of a request, where nobody asked for a body. */
+  private static final int MAX_BODY_BYTES = 2 << 20;
+
   static {
-    // The server of the JDK has its limits here only, times in seconds. Who sets others has a
-    // reason.
+    // The server of the JDK has its limits here only, in seconds. Who sets others has a reason.
     setUnlessSet("sun.net.httpserver.maxReqTime", "10");
     setUnlessSet("sun.net.httpserver.maxRspTime", "30");
     setUnlessSet("sun.net.httpserver.idleInterval", "60");
     setUnlessSet("jdk.httpserver.maxConnections", "64");
-    // In bytes, of a body that nobody asked for. One that isn't read to its end has its connection
-    // reset, often before the client has read the answer.
-    setUnlessSet("sun.net.httpserver.drainAmount", Integer.toString(2 << 20));
   }
 
   private final HttpServer server;
@@ -166,9 +166,19 @@ final class MetricsEndpoint implements AutoCloseable {
   private static void respond(HttpExchange exchange, int status, String type, byte[] body)
       throws IOException {
     try (exchange) {
+      skipBody(exchange.getRequestBody());
       exchange.getResponseHeaders().set("Content-Type", type);
       exchange.sendResponseHeaders(status, body.length);
       exchange.getResponseBody().write(body);
+    }
+  }
+
+  /** A connection with something unread is reset when it is closed, often before the client has read the answer. */
+  private static void skipBody(InputStream body) throws IOException {
+    byte[] part = new byte[1 << 13];
+    int sum = 0;
+    for (int count = 0; count >= 0 && sum < MAX_BODY_BYTES; sum += count) {
+      count = body.read(part);
     }
   }
 

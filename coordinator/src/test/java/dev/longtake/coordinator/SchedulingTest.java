@@ -3,6 +3,7 @@ package dev.longtake.coordinator;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longtake.common.error.ErrorCode;
+import dev.longtake.common.partition.Grain;
 import dev.longtake.coordinator.TestCluster.Failure;
 import dev.longtake.coordinator.planner.WorkerView;
 import dev.longtake.coordinator.planner.Workload;
@@ -12,6 +13,7 @@ import dev.longtake.v1.GetJobRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobEvent;
 import dev.longtake.v1.JobState;
+import dev.longtake.v1.PieceGrain;
 import dev.longtake.v1.Plan;
 import dev.longtake.v1.PlanPrediction;
 import dev.longtake.v1.Precision;
@@ -333,6 +335,7 @@ final class SchedulingTest {
                 .setHost("nodeA")
                 .setProcessors(8)
                 .setThreads(3)
+                .setPieces(PieceGrain.newBuilder().setStrands(3).setRows(256))
                 .setMemoryTotalBytes(1L << 33));
     cluster.joined("w1");
     cluster.awaitStatus(
@@ -344,13 +347,24 @@ final class SchedulingTest {
     assertThat(views.getFirst())
         .usingRecursiveComparison()
         .ignoringFields("times")
-        .isEqualTo(new WorkerView("w0", "nodeA", 8, 3, "fake", 1L << 33, views.getFirst().times()));
+        .isEqualTo(
+            new WorkerView(
+                "w0",
+                "nodeA",
+                8,
+                3,
+                new Grain(3, 256),
+                "fake",
+                1L << 33,
+                views.getFirst().times()));
     assertThat(views.getFirst().times()).isPresent();
     assertThat(views.getLast())
         .as("says little")
         .usingRecursiveComparison()
         .ignoringFields("times")
-        .isEqualTo(new WorkerView("w1", "127.0.0.1", 0, 1, "fake", 0, views.getLast().times()));
+        .isEqualTo(
+            new WorkerView(
+                "w1", "127.0.0.1", 0, 1, Grain.WHOLE, "fake", 0, views.getLast().times()));
   }
 
   @Test

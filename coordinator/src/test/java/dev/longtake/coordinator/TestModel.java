@@ -25,7 +25,7 @@ final class TestModel {
             .setFirstStageParameters(5_000)
             .setLastStageParameters(5_000)
             .setSharedParameters(10_000)
-            .setWideColumns(256)
+            .setPieceColumns(320)
             .setOutputChannels(8)
             .setLatentChannels(4)
             .setFirstStageFlopsPerToken(2_048)

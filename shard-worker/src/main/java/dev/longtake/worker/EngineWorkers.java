@@ -77,6 +77,7 @@ final class EngineWorkers implements WorkerFactory {
           device.detail(),
           device.uuid(),
           Devices.busyThreads(settings),
+          device.grain(),
           memoryBytes,
           runner,
           prompts(encoder),

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.partition.Grain;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.v1.EncodeFramesResponse;
 import dev.longtake.v1.ModelCard;
@@ -54,6 +55,7 @@ final class WorkerCommandTest {
               "",
               "",
               1,
+              Grain.WHOLE,
               1,
               (order, exchange, events, canceled) -> {},
               null,

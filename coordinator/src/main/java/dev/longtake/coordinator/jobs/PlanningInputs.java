@@ -1,6 +1,7 @@
 package dev.longtake.coordinator.jobs;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.partition.Grain;
 import dev.longtake.common.plan.Plans;
 import dev.longtake.common.stepcache.StepCaches;
 import dev.longtake.coordinator.fleet.LinkTable;
@@ -98,6 +99,9 @@ public final class PlanningInputs {
         member.host(),
         says.getProcessors(),
         Math.max(1, says.getThreads()),
+        says.hasPieces()
+            ? new Grain(says.getPieces().getStrands(), says.getPieces().getRows())
+            : Grain.WHOLE,
         says.getDevice(),
         says.getMemoryTotalBytes(),
         times(member, precision).or(() -> timesOfAlike(member, all, precision)));

@@ -1,5 +1,6 @@
 package dev.longtake.coordinator.planner;
 
+import dev.longtake.common.partition.Grain;
 import dev.longtake.v1.BlockTimes;
 import dev.longtake.v1.KindTimes;
 import java.util.ArrayList;
@@ -23,7 +24,7 @@ final class Machines {
   private final double[] uncrowded;
 
   /** What equal workers have in common. */
-  record Device(BlockTimes times, Map<String, KindTimes> kinds, long memoryBytes) {
+  record Device(BlockTimes times, Map<String, KindTimes> kinds, long memoryBytes, Grain grain) {
     KindTimes kind(String name) {
       KindTimes found = kinds.get(name);
       if (found == null) {
@@ -33,7 +34,7 @@ final class Machines {
     }
   }
 
-  private record ClassKey(WorkerTimes times, long memoryBytes) {}
+  private record ClassKey(WorkerTimes times, long memoryBytes, Grain grain) {}
 
   /** Measured, or those of a number of threads. */
   private sealed interface WorkerTimes {
@@ -58,11 +59,12 @@ final class Machines {
               .<WorkerTimes>map(WorkerTimes.Measured::new)
               .orElseGet(() -> new WorkerTimes.Declared(Math.max(1, worker.threads())));
       long memory = worker.memoryBytes() <= 0 ? Long.MAX_VALUE : worker.memoryBytes();
-      Integer known = classes.get(new ClassKey(times, memory));
+      var key = new ClassKey(times, memory, worker.grain());
+      Integer known = classes.get(key);
       if (known == null) {
         known = devices.size();
-        devices.add(device(times, memory, workload));
-        classes.put(new ClassKey(times, memory), known);
+        devices.add(device(key, workload));
+        classes.put(key, known);
       }
       classOf[i] = known;
     }
@@ -80,19 +82,19 @@ final class Machines {
     measured = cluster.workers().stream().filter(worker -> worker.times().isPresent()).count();
   }
 
-  private static Device device(WorkerTimes from, long memoryBytes, Workload workload) {
+  private static Device device(ClassKey key, Workload workload) {
     BlockTimes declared =
         Rates.declared(
             workload.profile(),
             workload.precision(),
-            from instanceof WorkerTimes.Declared(int threads) ? threads : 1);
+            key.times instanceof WorkerTimes.Declared(int threads) ? threads : 1);
     BlockTimes times =
-        from instanceof WorkerTimes.Measured(BlockTimes measured) ? measured : declared;
+        key.times instanceof WorkerTimes.Measured(BlockTimes measured) ? measured : declared;
     Map<String, KindTimes> kinds = new HashMap<>();
     // A kind that was not measured is taken as declared.
     declared.getKindsList().forEach(kind -> kinds.put(kind.getKind(), kind));
     times.getKindsList().forEach(kind -> kinds.put(kind.getKind(), kind));
-    return new Device(times, Map.copyOf(kinds), memoryBytes);
+    return new Device(times, Map.copyOf(kinds), key.memoryBytes, key.grain);
   }
 
   int count() {

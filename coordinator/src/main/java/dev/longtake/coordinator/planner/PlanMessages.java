@@ -1,6 +1,7 @@
 package dev.longtake.coordinator.planner;
 
 import com.google.protobuf.Duration;
+import dev.longtake.common.partition.Grain;
 import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.common.plan.Plans;
 import dev.longtake.v1.Plan;
@@ -60,11 +61,12 @@ final class PlanMessages {
       boolean isLike =
           place > 0
               && shares.areAlike(place, place - 1)
+              && classOf(outcome, rank) == classOf(outcome, rank - 1)
               && (!outcome.fits() || compute[rank] == compute[rank - 1]);
       if (!isLike) {
         var worker =
             WorkerPrediction.newBuilder()
-                .setMemoryBytes(memory.bytes(plan, plan.place(rank)))
+                .setMemoryBytes(memory.bytes(plan, plan.place(rank), grain(outcome, rank)))
                 .setSentBytes(traffic.sent(rank));
         if (outcome.fits()) {
           worker.setCompute(duration(compute[rank]));
@@ -74,6 +76,14 @@ final class PlanMessages {
       prediction.addWorkers(before);
     }
     return Plans.message(plan).setPrediction(prediction);
+  }
+
+  private int classOf(Outcome outcome, int rank) {
+    return machines.classOf(outcome.workers()[rank]);
+  }
+
+  private Grain grain(Outcome outcome, int rank) {
+    return machines.device(outcome.workers()[rank]).grain();
   }
 
   static Duration duration(double seconds) {

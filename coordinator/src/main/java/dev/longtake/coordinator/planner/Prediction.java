@@ -180,12 +180,13 @@ final class Prediction {
   /** What the tightest worker of a stage has left for blocks. */
   private long room(int stage) {
     long room = Long.MAX_VALUE;
-    boolean last = stage == shape.stages() - 1;
+    var ends = new Memory.Ends(stage == 0, stage == shape.stages() - 1);
     for (int group = 0; group < shape.groups(); group++) {
       for (int rank = 0; rank < shape.ranks(); rank++) {
-        long available = machines.device(worker(group, stage, rank)).memoryBytes();
-        if (available < Long.MAX_VALUE) {
-          room = Math.min(room, available - memory.besideBlocks(lanes[group], rank, last));
+        var device = machines.device(worker(group, stage, rank));
+        if (device.memoryBytes() < Long.MAX_VALUE) {
+          long beside = memory.besideBlocks(lanes[group], rank, ends, device.grain());
+          room = Math.min(room, device.memoryBytes() - beside);
         }
       }
     }
@@ -222,7 +223,11 @@ final class Prediction {
   }
 
   private long bytes(ExecutionPlan plan, int group, int stage, int rank) {
-    return memory.bytes(plan.stages().get(stage), lanes[group], rank, shape.stages() > 1);
+    return memory.bytes(
+        plan.stages().get(stage),
+        lanes[group],
+        rank,
+        machines.device(worker(group, stage, rank)).grain());
   }
 
   private StepTime.Timing timing(ExecutionPlan plan) {

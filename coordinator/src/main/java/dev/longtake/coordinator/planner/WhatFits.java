@@ -106,6 +106,7 @@ final class WhatFits {
               id,
               like.processors(),
               like.threads(),
+              like.grain(),
               like.device(),
               like.memoryBytes(),
               like.times()));

@@ -37,6 +37,7 @@ final class DeviceKindsTest {
               w.host(),
               w.processors(),
               w.threads(),
+              w.grain(),
               devices[workers.size()],
               w.memoryBytes(),
               w.times()));

@@ -2,6 +2,7 @@ package dev.longtake.coordinator.planner;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longtake.common.partition.Grain;
 import dev.longtake.common.partition.Range;
 import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.common.plan.SequenceMode;
@@ -28,7 +29,7 @@ class MemoryTest {
   }
 
   private static long bytes(Workload workload, ExecutionPlan plan, int rank) {
-    return memory(workload, plan.mode(), plan.shares()).bytes(plan, plan.place(rank));
+    return memory(workload, plan.mode(), plan.shares()).bytes(plan, plan.place(rank), Grain.WHOLE);
   }
 
   /** 3 frames of 2 x 2 patches, C = 8, one pair of blocks, 20 text tokens of 4096 columns. */
@@ -36,18 +37,30 @@ class MemoryTest {
     return Models.workload(Models.stdit3(8, 4, 1), Models.clip(3, 4, 4));
   }
 
+  /** A tile of one strand, where everything runs in pieces. */
+  private static final long SCRATCH = 4 * 256 * 40;
+
   private static final long BLOCK = 16 * 64 + 19 * 8;
   private static final long EDGES = 17 * 8 + 35 * 8 + 10 * 64;
+
+  /** Bytes of so many floats and what is reserved on top. */
+  private static long held(long floats) {
+    return 4 * floats + 4 * floats / 50;
+  }
 
   @Test
   void shouldCountEveryBufferWhenAlone() {
     long tokens = 2 * 12;
-    long columns = 2 * 8 + 32 + 32;
+    // The residual stream, patches and a mask on their way in, and the prediction.
+    long columns = 8 + 20 + 32;
+    // One branch, all patches or all frames of it, and those are copied.
+    long pieces = 12 * (40 + 8 + 32);
     long text = 2 * 20 * (4096 + 8 + 2 * 2 * 8);
     long latents = 6 * 4 * 3 * 16;
 
     assertThat(bytes(small(), ExecutionPlan.solo(2), 0))
-        .isEqualTo(4 * (2 * BLOCK + EDGES + tokens * columns + text + latents));
+        .isEqualTo(
+            held(2 * BLOCK + EDGES) + SCRATCH + 4 * (tokens * columns + pieces + text + latents));
   }
 
   @Test
@@ -55,13 +68,13 @@ class MemoryTest {
     Workload workload = small();
     Memory memory = memory(workload, SequenceMode.GATHER, List.of(1));
 
-    assertThat(memory.weights(new Range(0, 1))).isEqualTo(4 * (BLOCK + 17 * 8 + 10 * 64));
-    assertThat(memory.weights(new Range(1, 2))).isEqualTo(4 * (BLOCK + 35 * 8 + 10 * 64));
+    assertThat(memory.weights(new Range(0, 1))).isEqualTo(held(BLOCK + 17 * 8 + 10 * 64));
+    assertThat(memory.weights(new Range(1, 2))).isEqualTo(held(BLOCK + 35 * 8 + 10 * 64));
     Workload bf16 =
         new Workload(
             workload.profile(), workload.clip(), 1, 2, 20, Precision.PRECISION_BF16, false);
     assertThat(memory(bf16, SequenceMode.GATHER, List.of(1)).weights(new Range(1, 2)))
-        .isEqualTo(2 * 16 * 64 + 4 * (19 * 8 + 35 * 8 + 10 * 64));
+        .isEqualTo(held(16 * 64 / 2 + 19 * 8 + 35 * 8 + 10 * 64));
   }
 
   @Test
@@ -69,27 +82,69 @@ class MemoryTest {
     ExecutionPlan plan = ExecutionPlan.sequence(2, 2, SequenceMode.SWITCH);
     // 2 of 3 frames are 8 tokens, 2 of 4 patches 6.
     long tokens = 2 * 8;
-    long columns = 3 * 8 + 32 + 2 * 32;
+    long columns = 2 * 8 + 20 + 2 * 32;
+    long pieces = 8 * (40 + 8 + 32);
     long staging = 2 * tokens * 32;
     long text = 2 * 20 * (4096 + 8 + 2 * 2 * 8);
     long latents = 6 * 4 * 2 * 16;
 
     assertThat(bytes(small(), plan, 0))
-        .isEqualTo(4 * (2 * BLOCK + EDGES + tokens * columns + staging + text + latents));
+        .isEqualTo(
+            held(2 * BLOCK + EDGES)
+                + SCRATCH
+                + 4 * (tokens * columns + pieces + staging + text + latents));
   }
 
   @Test
   void shouldCountAllKeysWhenGatheringAndItsHeadsWhenExchanging() {
     long tokens = 2 * 8;
     long joint = 2 * 12;
+    // Attention across frames takes what it reads, queries, keys and values of all tokens at once;
+    // what else there is, runs in pieces of frames.
     long base =
         bytes(small(), ExecutionPlan.solo(2), 0)
-            - 4 * ((joint - tokens) * (2 * 8 + 32 + 32) + 6 * 4 * 16);
+            + 4 * (tokens * 4 * 8 - (joint - tokens) * (8 + 20 + 32) - 6 * 4 * 16)
+            + 4 * (8 * 40 - 12 * (40 + 8 + 32));
 
     assertThat(bytes(small(), ExecutionPlan.sequence(2, 2, SequenceMode.GATHER), 0))
         .isEqualTo(base + 4 * (joint * 16 + joint * 16));
     assertThat(bytes(small(), ExecutionPlan.sequence(2, 2, SequenceMode.HEADS), 0))
         .isEqualTo(base + 4 * (joint * 4 * 4 + 3 * 8 * tokens + 3 * 4 * joint));
+  }
+
+  @Test
+  void shouldCountPiecesOfEveryThreadWhereAWorkerHasSeveral() {
+    // 40 frames of 4 x 4 patches, C = 8: pieces of 16 tokens at least, four for each thread.
+    Workload workload = Models.workload(Models.stdit3(8, 4, 1), Models.clip(40, 8, 8));
+    Memory memory = memory(workload, SequenceMode.GATHER, List.of(1));
+    ExecutionPlan solo = ExecutionPlan.solo(2);
+
+    long whole = memory.bytes(solo, solo.place(0), Grain.WHOLE);
+    long two = memory.bytes(solo, solo.place(0), new Grain(2, 100));
+
+    // All of a branch, against two of 96 (6 frames) or of 80 (2 patches).
+    assertThat(whole - two).isEqualTo(4 * (640 - 2 * 96) * (40 + 8 + 32) - SCRATCH);
+  }
+
+  @Test
+  void shouldTakeAllTokensOfWhatAStepCacheKeepsWhenCountingWhatIsBetween() {
+    Workload exact = Models.workload(Models.stdit3(8, 4, 1), Models.clip(40, 8, 8));
+    ExecutionPlan solo = ExecutionPlan.solo(2);
+    Grain grain = new Grain(1, 16);
+    long tokens = 2 * 640;
+
+    for (Reusable kind : List.of(Reusable.SPATIAL, Reusable.TEMPORAL, Reusable.CROSS)) {
+      Workload cached = exact.withStepCache(new StepCacheMode.Broadcast(Map.of(kind, 2), 0, 1000));
+      long kept = kind == Reusable.CROSS ? 2 * 8 : 8;
+      long between = kind == Reusable.CROSS ? 2 * 8 : 4 * 8;
+      assertThat(bytes(cached, solo, grain) - bytes(exact, solo, grain))
+          .as(kind.name())
+          .isEqualTo(4 * tokens * (kept + between));
+    }
+  }
+
+  private static long bytes(Workload workload, ExecutionPlan plan, Grain grain) {
+    return memory(workload, plan.mode(), plan.shares()).bytes(plan, plan.place(0), grain);
   }
 
   @ParameterizedTest
@@ -136,8 +191,8 @@ class MemoryTest {
           int place = plan.rank(0, plan.stages().size() - 1, rank);
           assertThat(
                   memory.ofBlocks(plan.stages().getLast(), rows)
-                      + memory.besideBlocks(lanes, rank, /* last= */ true))
-              .isGreaterThanOrEqualTo(memory.bytes(plan, plan.place(place)));
+                      + memory.besideBlocks(lanes, rank, new Memory.Ends(false, true), Grain.WHOLE))
+              .isGreaterThanOrEqualTo(memory.bytes(plan, plan.place(place), Grain.WHOLE));
         }
       }
     }
@@ -147,7 +202,7 @@ class MemoryTest {
     Memory memory = memory(workload, plan.mode(), plan.shares());
     long sum = 0;
     for (int rank = 0; rank < plan.workers(); rank++) {
-      sum += memory.bytes(plan, plan.place(rank));
+      sum += memory.bytes(plan, plan.place(rank), Grain.WHOLE);
     }
     return sum;
   }
@@ -167,10 +222,24 @@ class MemoryTest {
     long many = 2 * 8;
     long few = 2 * 4;
 
+    // Temporal attention takes what it reads, queries, keys and values of all tokens at once, by
+    // patch
+    // 3 of 4 patches and by frame 1 of 3 frames at most.
+    long between = 4 * (2 * 9) * 4 * 8;
+    long fewer = 4 * (2 * 4) * 4 * 8;
+
     assertThat(kept(broadcast, two))
-        .containsExactly(4 * many * 8, 4 * few * 8, 8 * many * 8, 8 * few * 8);
+        .containsExactly(
+            4 * many * 8 + between,
+            4 * few * 8 + fewer,
+            8 * many * 8 + between,
+            8 * few * 8 + fewer);
     assertThat(kept(firstBlock, two))
-        .containsExactly(12 * many * 8, 12 * few * 8, 4 * many * 8, 4 * few * 8);
+        .containsExactly(
+            12 * many * 8 + between,
+            12 * few * 8 + fewer,
+            4 * many * 8 + between,
+            4 * few * 8 + fewer);
   }
 
   /** What each rank needs more than without a step cache. */

@@ -1,5 +1,6 @@
 package dev.longtake.coordinator.planner;
 
+import dev.longtake.common.partition.Grain;
 import dev.longtake.v1.AttentionProfile;
 import dev.longtake.v1.AttentionProfile.Axis;
 import dev.longtake.v1.BlockProfile;
@@ -37,6 +38,8 @@ final class Models {
         edges(channels, heads)
             .setTextChannels(64)
             .setTextInSequence(true)
+            .setWholeColumns(5 * channels)
+            .setPieceColumns(0)
             .setHiddenColumns(5 * channels);
     for (int i = 0; i < blocks; i++) {
       profile.addBlocks(block("single_blocks", channels, 0, 1, Axis.AXIS_FULL));
@@ -52,7 +55,7 @@ final class Models {
         .setPatchFrames(1)
         .setPatchHeight(2)
         .setPatchWidth(2)
-        .setWideColumns(4 * channels)
+        .setPieceColumns(5 * channels)
         .setLatentChannels(4)
         .setOutputChannels(8)
         .setFirstStageParameters(17L * channels)
@@ -109,7 +112,8 @@ final class Models {
       String id = "w" + workers.size();
       nodes.add(workers.size());
       workers.add(
-          new WorkerView(id, id, 1, 1, "cpu", memoryBytes, Optional.of(times(workload, flops))));
+          new WorkerView(
+              id, id, 1, 1, Grain.WHOLE, "cpu", memoryBytes, Optional.of(times(workload, flops))));
     }
     var link = new TierLinks.Link(bytesPerSecond, 10e-6);
     return new ClusterView(

@@ -2,6 +2,7 @@ package dev.longtake.coordinator.planner;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longtake.common.partition.Grain;
 import dev.longtake.v1.LinkTimes;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -27,7 +28,15 @@ class PlacementTest {
     List<WorkerView> views = new ArrayList<>();
     for (int i = 0; i < workers; i++) {
       views.add(
-          new WorkerView("w" + i, "h", 0, 1, "cpu", 0, Optional.of(Models.times(WORKLOAD, 100e9))));
+          new WorkerView(
+              "w" + i,
+              "h",
+              0,
+              1,
+              Grain.WHOLE,
+              "cpu",
+              0,
+              Optional.of(Models.times(WORKLOAD, 100e9))));
     }
     List<String> ids = views.stream().map(WorkerView::id).toList();
     return new Machines(

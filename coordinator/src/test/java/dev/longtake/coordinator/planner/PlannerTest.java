@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import com.google.protobuf.Duration;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.partition.Grain;
 import dev.longtake.common.plan.ExecutionPlan;
 import dev.longtake.common.plan.Plans;
 import dev.longtake.v1.BlockRange;
@@ -80,7 +81,14 @@ class PlannerTest {
     for (int i = 0; i < 4; i++) {
       workers.add(
           new WorkerView(
-              "w" + i, "same", 0, 1, "cpu", 0, Optional.of(Models.times(workload, 100e9))));
+              "w" + i,
+              "same",
+              0,
+              1,
+              Grain.WHOLE,
+              "cpu",
+              0,
+              Optional.of(Models.times(workload, 100e9))));
       for (int j = 0; j < 4; j++) {
         // w0 and w2 are an island, w1 and w3 another.
         double rate = i % 2 == j % 2 ? 100 * GIGABIT : GIGABIT;
@@ -206,8 +214,9 @@ class PlannerTest {
     Workload workload = video();
     var workers =
         List.of(
-            new WorkerView("a", "h", 2, 1, "cpu", 0, Optional.empty()),
-            new WorkerView("b", "h", 2, 1, "cpu", 0, Optional.of(Models.times(workload, 40e9))));
+            new WorkerView("a", "h", 2, 1, Grain.WHOLE, "cpu", 0, Optional.empty()),
+            new WorkerView(
+                "b", "h", 2, 1, Grain.WHOLE, "cpu", 0, Optional.of(Models.times(workload, 40e9))));
     ClusterView cluster =
         new ClusterView(
             workers, new MeasuredLinks(List.of(), List.of("a", "b"), List.of("h", "h")));
@@ -223,8 +232,8 @@ class PlannerTest {
     var times = Optional.of(Models.times(workload, 40e9));
     var workers =
         List.of(
-            new WorkerView("a", "h", 1, 1, "cpu", 0, times),
-            new WorkerView("b", "h", 1, 1, "cpu", 0, times));
+            new WorkerView("a", "h", 1, 1, Grain.WHOLE, "cpu", 0, times),
+            new WorkerView("b", "h", 1, 1, Grain.WHOLE, "cpu", 0, times));
     ClusterView cluster =
         new ClusterView(
             workers, new MeasuredLinks(List.of(), List.of("a", "b"), List.of("h", "h")));
@@ -352,7 +361,7 @@ class PlannerTest {
     var times = Optional.of(Models.times(workload, 130e12));
     for (int i = 0; i < 4000; i++) {
       nodes.add(i / 8);
-      workers.add(new WorkerView("w" + i, "n" + i / 8, 0, 1, "cpu", 80 * GIB, times));
+      workers.add(new WorkerView("w" + i, "n" + i / 8, 0, 1, Grain.WHOLE, "cpu", 80 * GIB, times));
     }
     ClusterView cluster =
         new ClusterView(

@@ -1,5 +1,6 @@
 package dev.longtake.worker.device;
 
+import dev.longtake.common.partition.Grain;
 import dev.longtake.common.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -50,13 +51,8 @@ public interface Device extends Kernels, AutoCloseable {
    */
   double utilization();
 
-  /** How many tasks of {@link #parallel} run at once, at most. */
-  default int strands() {
-    return 1;
-  }
-
-  /** Rows of a product that keep a strand as busy as more would. */
-  int strandRows();
+  /** How many tasks of {@link #parallel} run at once, at most, and rows of a product that keep each as busy as more would. */
+  Grain grain();
 
   /**
    * Runs tasks 0 to {@code tasks - 1}, several of them at once where the device has threads for it: each takes the next task when it has

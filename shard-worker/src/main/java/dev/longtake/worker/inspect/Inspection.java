@@ -2,11 +2,11 @@ package dev.longtake.worker.inspect;
 
 import dev.longtake.common.checkpoint.Checkpoints;
 import dev.longtake.common.model.ModelFolder;
+import dev.longtake.common.partition.Grain;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.cpu.CpuDevice;
 import dev.longtake.worker.engine.exec.Branch;
 import dev.longtake.worker.engine.exec.Condition;
-import dev.longtake.worker.engine.exec.Grain;
 import dev.longtake.worker.engine.exec.MemoryPlan;
 import dev.longtake.worker.engine.exec.TextRow;
 import dev.longtake.worker.engine.loading.Inventory;
@@ -63,7 +63,7 @@ record Inspection(
       ModelFolder folder, ModelDescription model, Clip clip, DType precision, int workers) {
     Program program = Program.compile(model, workers);
     Condition condition = condition(model, clip.branches());
-    Grain grain = new Grain(Runtime.getRuntime().availableProcessors(), CpuDevice.STRAND_ROWS);
+    Grain grain = CpuDevice.grain(Runtime.getRuntime().availableProcessors());
     List<MemoryPlan> plans = new ArrayList<>();
     for (int rank = 0; rank < workers; rank++) {
       plans.add(

@@ -8,12 +8,16 @@ import dev.longtake.worker.engine.model.Block;
 import dev.longtake.worker.engine.model.ModelDescription;
 import dev.longtake.worker.engine.model.Op;
 import dev.longtake.worker.engine.model.PatchEmbedding;
+import dev.longtake.worker.engine.program.Between;
 import dev.longtake.worker.engine.program.Instruction;
 import dev.longtake.worker.engine.program.LinearSpec;
 import dev.longtake.worker.engine.program.Program;
+import dev.longtake.worker.engine.program.Region;
 import dev.longtake.worker.engine.program.TensorSpec;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.Predicate;
 import java.util.function.ToLongFunction;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -62,7 +66,8 @@ public final class ModelProfiles {
             .setPatchWidth(patches.size().width())
             .setDropsIncompletePatches(patches.dropsIncomplete())
             .setTextInSequence(model.textIsSequence())
-            .setWideColumns(wideColumns())
+            .setWholeColumns(columns(region -> !region.isCut() && !embeds(region)))
+            .setPieceColumns(columns(Region::isCut))
             .setHiddenColumns(hiddenColumns())
             .setOutputChannels(model.outputChannels())
             .setLatentChannels(model.latentChannels())
@@ -111,16 +116,24 @@ public final class ModelProfiles {
     return found.reducible + found.exact;
   }
 
+  /** Layers that nothing but texts are projected by are read when they are needed; of those the largest is counted, in float32. */
   private Map<Part, Counts> counts() {
     Map<Part, Counts> counts = new HashMap<>();
+    Set<String> textLayers = program.textLayers();
+    long largestTextLayer = 0;
     for (LinearSpec linear : program.linears()) {
       long weight = (long) linear.outputColumns() * linear.inputColumns();
       long bias = linear.outputColumns();
+      if (textLayers.contains(linear.layer())) {
+        largestTextLayer = Math.max(largestTextLayer, weight + bias);
+        continue;
+      }
       counts.merge(
           part(linear.layer()),
           linear.reducible() ? new Counts(weight, bias) : new Counts(0, weight + bias),
           Counts::plus);
     }
+    counts.merge(Part.Edge.EVERY_STAGE, new Counts(0, largestTextLayer), Counts::plus);
     for (TensorSpec tensor : program.tensors()) {
       counts.merge(part(tensor.name()), new Counts(0, tensor.elements()), Counts::plus);
     }
@@ -215,15 +228,22 @@ public final class ModelProfiles {
     return flops;
   }
 
-  /** Columns of the executor's buffer for products; the patches' values share it. */
-  private int wideColumns() {
-    int patch = (1 + model.latentChannels()) * model.patches().size().volume();
-    return Math.max(
-        Math.max(patch, model.channels()),
-        widest(instruction ->
-            instruction instanceof Instruction.Project project
-                ? linear(project.layer()).outputColumns()
-                : 0));
+  /** Of the values between two instructions in some regions. */
+  private int columns(Predicate<Region> which) {
+    return program.regions().stream()
+        .filter(which)
+        .map(region -> Between.of(program, region))
+        .reduce(Between::or)
+        .map(between -> between.columns(model.channels()))
+        .orElse(0);
+  }
+
+  /** What latents pass through on their way into the network follows from the patches' size. */
+  private static boolean embeds(Region region) {
+    return switch (region.instructions().getFirst()) {
+      case Instruction.EmbedPatches _, Instruction.EmbedReference _ -> true;
+      default -> false;
+    };
   }
 
   private int hiddenColumns() {

@@ -1,5 +1,6 @@
 package dev.longtake.worker.service;
 
+import dev.longtake.common.partition.Grain;
 import dev.longtake.v1.ModelCard;
 import org.jspecify.annotations.Nullable;
 
@@ -11,6 +12,7 @@ import org.jspecify.annotations.Nullable;
  * @param deviceDetail one line for people
  * @param deviceUuid empty where the device has none
  * @param threads of the host that compute
+ * @param grain of the pieces that the device cuts tokens into
  * @param memoryTotalBytes what the device may use
  * @param encoder null when the model folder has no text encoder
  * @param pixels encodes frames, or says why not
@@ -22,6 +24,7 @@ public record WorkerNode(
     String deviceDetail,
     String deviceUuid,
     int threads,
+    Grain grain,
     long memoryTotalBytes,
     OrderRunner runner,
     @Nullable PromptEncoder encoder,

@@ -7,6 +7,7 @@ import dev.longtake.common.process.Build;
 import dev.longtake.common.process.Logs;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.v1.ExchangeGrpc;
+import dev.longtake.v1.PieceGrain;
 import dev.longtake.v1.WorkerDescription;
 import dev.longtake.v1.WorkerGrpc;
 import dev.longtake.v1.WorkerReport;
@@ -172,6 +173,8 @@ public final class WorkerServer implements AutoCloseable {
         .setHost(Host.name(settings.advertisedHost()))
         .setProcessors(Runtime.getRuntime().availableProcessors())
         .setThreads(node.threads())
+        .setPieces(
+            PieceGrain.newBuilder().setStrands(node.grain().strands()).setRows(node.grain().rows()))
         .setMaxOrders(settings.maxOrders())
         .setBuild(Build.id())
         .setMetricsAddress(telemetry.address(host))

@@ -56,7 +56,7 @@ public abstract class DeviceContract extends ViewContract {
     Matrix out = lab.zeros(tasks, columns, DType.F32);
     device.copy(in, expected);
     device.addRows(expected, table, 1);
-    AtomicIntegerArray running = new AtomicIntegerArray(device.strands());
+    AtomicIntegerArray running = new AtomicIntegerArray(device.grain().strands());
 
     device.parallel(
         tasks,

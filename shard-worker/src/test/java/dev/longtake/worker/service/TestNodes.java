@@ -2,6 +2,7 @@ package dev.longtake.worker.service;
 
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.partition.Grain;
 import dev.longtake.v1.ForwardTask;
 import dev.longtake.v1.ModelCard;
 import dev.longtake.v1.Plan;
@@ -25,7 +26,7 @@ final class TestNodes {
 
   static WorkerNode node(OrderRunner runner, @Nullable PromptEncoder encoder) {
     return new WorkerNode(
-        MODEL, "cpu", "a test", "", 1, 1 << 20, runner, encoder, NO_PIXELS, () -> {});
+        MODEL, "cpu", "a test", "", 1, Grain.WHOLE, 1 << 20, runner, encoder, NO_PIXELS, () -> {});
   }
 
   static WorkerSettings settings(Duration eventTimeout) {

@@ -11,6 +11,7 @@ import com.google.protobuf.Duration;
 import dev.longtake.common.error.ErrorCode;
 import dev.longtake.common.error.LongtakeException;
 import dev.longtake.common.metrics.Telemetry;
+import dev.longtake.common.partition.Grain;
 import dev.longtake.common.rpc.Endpoints;
 import dev.longtake.common.rpc.GrpcErrors;
 import dev.longtake.v1.DecodedFrames;
@@ -337,6 +338,7 @@ final class WorkerServiceTest {
                 "",
                 "",
                 1,
+                Grain.WHOLE,
                 1,
                 untilCanceled,
                 null,

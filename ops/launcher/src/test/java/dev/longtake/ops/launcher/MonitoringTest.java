@@ -10,12 +10,10 @@ import dev.longtake.client.JobEvents;
 import dev.longtake.client.LongtakeClient;
 import dev.longtake.common.metrics.Metric;
 import dev.longtake.common.process.JavaProcess;
-import dev.longtake.v1.Broadcast;
 import dev.longtake.v1.GenerationRequest;
 import dev.longtake.v1.Job;
 import dev.longtake.v1.JobState;
 import dev.longtake.v1.Plan;
-import dev.longtake.v1.StepCache;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
@@ -98,18 +96,8 @@ class MonitoringTest {
         .build();
   }
 
-  /**
-   * With a step cache of all operations, everything is there for all tokens at once, as the planner counts it: without one, it asks for more than a
-   * worker takes, and would not give it a job that fills it.
-   */
   private static GenerationRequest filling() {
-    Broadcast all =
-        Broadcast.newBuilder().setSpatial(2).setTemporal(2).setCross(2).setMlp(2).build();
-    return request(ENDLESS_STEPS, ALONE).toBuilder()
-        .setWidth(96)
-        .setHeight(96)
-        .setStepCache(StepCache.newBuilder().setBroadcast(all))
-        .build();
+    return request(ENDLESS_STEPS, ALONE).toBuilder().setWidth(96).setHeight(96).build();
   }
 
   private static Job done(GenerationRequest request) {
@@ -248,7 +236,7 @@ class MonitoringTest {
   void shouldFillEveryPanelAndFireWhenSomethingBreaks() throws IOException {
     assumeTrue(PrometheusServer.isInstalled(), "Prometheus is not installed");
     LongtakeClient client = cluster.client();
-    double neededBytes = neededBytes();
+    long plannedBytes = plannedBytes();
     try (PrometheusServer prometheus =
         PrometheusServer.start(folder, cluster.coordinator().metricsAddress())) {
       prometheus.awaitSome("count(up == 1) == 3");
@@ -264,7 +252,7 @@ class MonitoringTest {
         awaitStep(events);
         awaitEveryQuery(prometheus);
         slowTheLink(prometheus);
-        String filled = fillMemory(prometheus, neededBytes);
+        String filled = fillMemory(prometheus, plannedBytes);
         kill(filled, prometheus);
       } finally {
         client.cancel(running);
@@ -312,28 +300,31 @@ class MonitoringTest {
     line.unlimit();
   }
 
-  /** Device memory that a worker has in use while it samples alone. */
-  private static double neededBytes() {
+  /** Device memory that is planned for a worker that samples alone, which is what it then has in use, or a little more. */
+  private static long plannedBytes() {
     LongtakeClient client = cluster.client();
     String running = client.submit(filling()).getId();
     try (JobEvents events = client.events(running, 0)) {
       awaitStep(events);
     }
-    String worker = client.get(running).getWorkerIds(0);
-    String metrics = get(cluster.worker(worker).metricsAddress(), "/metrics");
+    Job job = client.get(running);
+    String metrics = get(cluster.worker(job.getWorkerIds(0)).metricsAddress(), "/metrics");
     client.cancel(running);
     client.watch(running, _ -> {});
-    return DEVICE_MEMORY
-        .matcher(metrics)
-        .results()
-        .mapToDouble(result -> Double.parseDouble(result.group(1)))
-        .sum();
+    double needed =
+        DEVICE_MEMORY
+            .matcher(metrics)
+            .results()
+            .mapToDouble(result -> Double.parseDouble(result.group(1)))
+            .sum();
+    long planned = job.getPlan().getPrediction().getWorkers(0).getMemoryBytes();
+    assertThat((double) planned).isBetween(needed, 1.04 * needed);
+    return planned;
   }
 
-  /** A worker whose memory just holds what a job takes; returns its id. */
-  private static String fillMemory(PrometheusServer prometheus, double neededBytes) {
-    long limitBytes = Math.round(neededBytes * 1.02);
-    cluster.addWorkers(List.of(List.of("--memory-limit", Long.toString(limitBytes))));
+  /** A worker that has just the memory that a job is planned to take; returns its id. */
+  private static String fillMemory(PrometheusServer prometheus, long plannedBytes) {
+    cluster.addWorkers(List.of(List.of("--memory-limit", Long.toString(plannedBytes))));
     String id = "w3";
     String running = cluster.client().submit(filling()).getId();
     prometheus.awaitSome("longtake:device_memory:used_ratio{worker=\"%s\"} > 0.95".formatted(id));

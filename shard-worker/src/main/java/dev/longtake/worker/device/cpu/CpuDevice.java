@@ -1,5 +1,6 @@
 package dev.longtake.worker.device.cpu;
 
+import dev.longtake.common.partition.Grain;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.Checks;
 import dev.longtake.worker.device.Device;
@@ -24,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class CpuDevice extends CpuKernels implements Device {
   /** About a tile of a product; what a piece of so many rows makes stays in the last cache, or nearly. */
-  public static final int STRAND_ROWS = 256;
+  private static final int STRAND_ROWS = 256;
 
   private final CpuMemory memory;
   private final Workers workers;
@@ -98,13 +99,13 @@ public final class CpuDevice extends CpuKernels implements Device {
   }
 
   @Override
-  public int strands() {
-    return strands.size();
+  public Grain grain() {
+    return grain(strands.size());
   }
 
-  @Override
-  public int strandRows() {
-    return STRAND_ROWS;
+  /** That of a device with so many threads. */
+  public static Grain grain(int threads) {
+    return new Grain(threads, STRAND_ROWS);
   }
 
   @Override

@@ -1,6 +1,7 @@
 package dev.longtake.worker.device.cuda;
 
 import dev.longtake.common.error.LongtakeException;
+import dev.longtake.common.partition.Grain;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.Activation;
 import dev.longtake.worker.device.Checks;
@@ -48,7 +49,7 @@ public final class CudaDevice implements Device {
   private static final int SPARE_PART = 16;
 
   /** Several waves of tiles on all multiprocessors of the largest GPUs, by their numbers; not measured. */
-  private static final int STRAND_ROWS = 1 << 14;
+  public static final Grain GRAIN = new Grain(/* strands= */ 1, /* rows= */ 1 << 14);
 
   /** Owns the driver. */
   private CudaDevice(CudaDriver driver, long memoryLimitBytes) {
@@ -110,8 +111,8 @@ public final class CudaDevice implements Device {
   }
 
   @Override
-  public int strandRows() {
-    return STRAND_ROWS;
+  public Grain grain() {
+    return GRAIN;
   }
 
   @Override

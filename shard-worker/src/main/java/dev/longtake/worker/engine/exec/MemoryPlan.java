@@ -1,5 +1,6 @@
 package dev.longtake.worker.engine.exec;
 
+import dev.longtake.common.partition.Grain;
 import dev.longtake.common.tensor.DType;
 import dev.longtake.worker.device.DeviceBuffer;
 import dev.longtake.worker.device.DeviceMemory;

@@ -84,7 +84,7 @@ public final class Network implements AutoCloseable {
     this.condition = condition;
     this.trace = trace;
     job = new JobRows(program, geometry, condition);
-    passages = Passage.of(program, job, Grain.of(device));
+    passages = Passage.of(program, job, device.grain());
     beginning =
         1
             + passages.stream()

@@ -1,5 +1,6 @@
 package dev.longtake.worker.engine.exec;
 
+import dev.longtake.common.partition.Grain;
 import dev.longtake.worker.engine.program.Cut;
 import dev.longtake.worker.engine.program.Instruction;
 import dev.longtake.worker.engine.program.Program;

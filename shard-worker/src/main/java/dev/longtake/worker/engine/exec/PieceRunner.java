@@ -35,7 +35,7 @@ final class PieceRunner {
   void run(Passage passage, Cutting cutting, Tokens whole) {
     List<TokenLayout> pieces = cutting.pieces();
     Tokens seen = passage.predicts() ? whole : whole.withoutPrediction();
-    long[][] nanos = new long[device.strands()][passage.labels().size()];
+    long[][] nanos = new long[cutting.strands()][passage.labels().size()];
     Device.Task task =
         (kernels, strand, i) -> {
           Piece piece = new Piece(seen, cutting.cut(), pieces.get(i), buffers.piece(strand));

@@ -1,8 +1,7 @@
 package dev.longtake.worker.engine.exec;
 
-import dev.longtake.worker.engine.model.ModelDescription;
+import dev.longtake.worker.engine.program.Between;
 import dev.longtake.worker.engine.program.Cut;
-import dev.longtake.worker.engine.program.Instruction;
 import dev.longtake.worker.engine.program.Program;
 import dev.longtake.worker.engine.program.Value;
 import java.util.List;
@@ -27,50 +26,32 @@ record TokenNeeds(
     int pieceWideColumns,
     boolean copiesPieces) {
   static TokenNeeds of(Program program, List<Passage> passages) {
-    boolean narrow = false;
-    int wideColumns = 0;
+    var whole = new Between(/* narrow= */ false, /* wideColumns= */ 0);
     int strands = 0;
     int pieceRows = 0;
     int strandRows = 0;
     int pieceWideColumns = 0;
     boolean copiesPieces = false;
     for (Passage passage : passages) {
-      List<Instruction> instructions = passage.region().instructions();
       Cutting cutting = passage.cutting();
-      int columns =
-          instructions.stream().mapToInt(each -> wideColumns(program, each)).max().orElse(0);
+      Between between = Between.of(program, passage.region());
       if (cutting == null) {
-        narrow |= instructions.stream().anyMatch(TokenNeeds::usesNarrow);
-        wideColumns = Math.max(wideColumns, columns);
+        whole = whole.or(between);
       } else {
         strands = Math.max(strands, cutting.strands());
         pieceRows = Math.max(pieceRows, cutting.maxRows());
         strandRows = cutting.strands() > 1 ? Math.max(strandRows, cutting.maxRows()) : strandRows;
-        pieceWideColumns = Math.max(pieceWideColumns, columns);
+        pieceWideColumns = Math.max(pieceWideColumns, between.wideColumns());
         copiesPieces |= cutting.cut() == Cut.PATCHES;
       }
     }
     return new TokenNeeds(
-        narrow, wideColumns, strands, pieceRows, strandRows, pieceWideColumns, copiesPieces);
-  }
-
-  /** A product's columns, or those of what else passes through the same memory. */
-  private static int wideColumns(Program program, Instruction instruction) {
-    ModelDescription model = program.model();
-    return switch (instruction) {
-      case Instruction.Project project -> program.linear(project.layer()).outputColumns();
-      case Instruction.ReadWithPosition _ -> model.channels();
-      case Instruction.EmbedPatches _, Instruction.EmbedReference _ ->
-          (1 + model.latentChannels()) * model.patches().size().volume();
-      default -> 0;
-    };
-  }
-
-  /** Also as scratch memory, for a cast or the final layer's norm. */
-  private static boolean usesNarrow(Instruction instruction) {
-    return instruction instanceof Instruction.Project
-        || instruction instanceof Instruction.AddProjection
-        || instruction instanceof Instruction.ProjectFinal
-        || instruction.writes().equals(Value.NARROW);
+        whole.narrow(),
+        whole.wideColumns(),
+        strands,
+        pieceRows,
+        strandRows,
+        pieceWideColumns,
+        copiesPieces);
   }
 }

@@ -2,6 +2,7 @@ package dev.longtake.worker.engine.exec;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.longtake.common.partition.Grain;
 import dev.longtake.common.partition.Range;
 import dev.longtake.worker.engine.program.Cut;
 import java.util.HashSet;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.withinPercentage;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.longtake.common.model.ModelFolder;
+import dev.longtake.common.partition.Grain;
 import dev.longtake.common.stepcache.Reusable;
 import dev.longtake.common.stepcache.StepCacheMode;
 import dev.longtake.common.tensor.DType;
@@ -114,7 +115,7 @@ class MemoryPlanTest {
             ranks);
     var text = model.description().text();
     Condition condition = condition(model.description(), text == null ? 0 : text.maxTokens());
-    MemoryPlan plan = MemoryPlan.of(program, DType.F32, geometry, condition, Grain.of(device));
+    MemoryPlan plan = MemoryPlan.of(program, DType.F32, geometry, condition, device.grain());
 
     try (Weights weights = Weights.load(device, model.weights(), program, DType.F32)) {
       // Packed layouts are padded to 64 columns, which these have not.
@@ -153,8 +154,7 @@ class MemoryPlanTest {
       Geometry geometry =
           new Geometry(1, new Patching(1, 8, 8, 1, 2, 2), 64, 64, 1, /* rank= */ 0, 1);
       MemoryPlan plan =
-          MemoryPlan.of(
-              program, type, geometry, condition(model.description(), 8), Grain.of(device));
+          MemoryPlan.of(program, type, geometry, condition(model.description(), 8), device.grain());
 
       try (Weights _ = Weights.load(device, model.weights(), program, type)) {
         double loaded = (double) device.memory().usedBytesByTag().getOrDefault("weights", 0L);

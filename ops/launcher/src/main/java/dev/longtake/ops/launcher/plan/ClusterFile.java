@@ -10,6 +10,7 @@ import dev.longtake.coordinator.planner.WorkerView;
 import dev.longtake.v1.BlockTimes;
 import dev.longtake.v1.ModelProfile;
 import dev.longtake.v1.Precision;
+import dev.longtake.worker.device.cuda.CudaDevice;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -95,6 +96,7 @@ final class ClusterFile {
                   host,
                   /* processors= */ 0,
                   /* threads= */ 1,
+                  CudaDevice.GRAIN,
                   /* device= */ "cuda",
                   entry.gpu.memoryBytes(),
                   times));

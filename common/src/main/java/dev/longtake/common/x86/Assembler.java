@@ -60,6 +60,10 @@ public final class Assembler {
     SUBTRACT(OPCODES_0F, PREFIX_NONE, 0x5C),
     MULTIPLY(OPCODES_0F, PREFIX_NONE, 0x59),
     DIVIDE(OPCODES_0F, PREFIX_NONE, 0x5E),
+    /** The second one where neither is greater. */
+    MAXIMUM(OPCODES_0F, PREFIX_NONE, 0x5F),
+    /** Of the bits. */
+    EXCLUSIVE_OR(OPCODES_0F, PREFIX_NONE, 0x57),
     /** Of the bits. */
     OR(OPCODES_0F, PREFIX_NONE, 0x56),
     /** The second one's bits where the first one's are 0. */
@@ -71,7 +75,18 @@ public final class Assembler {
     /** {@code to = a * b - to} with one rounding. */
     MULTIPLY_SUBTRACT(OPCODES_0F38, PREFIX_66, 0xBA),
     /** {@code to = to * a + b} with one rounding. */
-    STEP_OF_POLYNOMIAL(OPCODES_0F38, PREFIX_66, 0xA8);
+    STEP_OF_POLYNOMIAL(OPCODES_0F38, PREFIX_66, 0xA8),
+
+    /** Of the first lane of {@code b}, from float32 to float64, which takes two lanes. */
+    TO_DOUBLE(OPCODES_0F, PREFIX_F3, 0x5A),
+    /** Of the first float64 of {@code b}, to float32. */
+    TO_FLOAT(OPCODES_0F, PREFIX_F2, 0x5A),
+    /** Of the first float64 alone. */
+    ADD_DOUBLE(OPCODES_0F, PREFIX_F2, 0x58),
+    /** Of the first float64 alone. */
+    DIVIDE_DOUBLE(OPCODES_0F, PREFIX_F2, 0x5E),
+    /** Of the first float64 of {@code b}. */
+    ROOT_OF_DOUBLE(OPCODES_0F, PREFIX_F2, 0x51);
 
     private final int opcodes;
     private final int prefix;
@@ -89,6 +104,8 @@ public final class Assembler {
   private static final int OPCODES_0F3A = 3;
   private static final int PREFIX_NONE = 0;
   private static final int PREFIX_66 = 1;
+  private static final int PREFIX_F3 = 2;
+  private static final int PREFIX_F2 = 3;
 
   /** Of comparisons: ordered, and no exception for a NaN. */
   private static final int LESS = 17;
@@ -283,6 +300,32 @@ public final class Assembler {
   /** One float32 to all lanes. */
   public void broadcast(int to, Address from) {
     vex(OPCODES_0F38, PREFIX_66, to, 0, from, 0x18);
+  }
+
+  /** The first lane to all lanes. */
+  public void broadcast(int to, int from) {
+    vex(OPCODES_0F38, PREFIX_66, to, 0, from, 0x18);
+  }
+
+  /** The upper half becomes the lower one, and the other way round. */
+  public void swapHalves(int to, int from) {
+    vex(OPCODES_0F3A, PREFIX_66, to, from, from, 0x06);
+    emit(0x01);
+  }
+
+  /** In each half, the upper two lanes become the lower ones, and the other way round. */
+  public void swapQuarters(int to, int from) {
+    permute(to, from, 0x4E);
+  }
+
+  /** The two lanes of each pair change places. */
+  public void swapPairs(int to, int from) {
+    permute(to, from, 0xB1);
+  }
+
+  private void permute(int to, int from, int order) {
+    vex(OPCODES_0F3A, PREFIX_66, to, 0, from, 0x04);
+    emit(order);
   }
 
   /** {@code to = a operation b}. */

@@ -2,12 +2,9 @@ package dev.longtake.worker.device.cpu;
 
 import dev.longtake.common.noise.PhiloxNoise;
 import dev.longtake.worker.device.Activation;
-import dev.longtake.worker.device.cpu.x86.ActivationKernels;
-import dev.longtake.worker.device.cpu.x86.PanelKernels;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
-import org.jspecify.annotations.Nullable;
 
 /** Kernels in which every element stands alone, and copies. */
 final class Elementwise {
@@ -20,30 +17,42 @@ final class Elementwise {
   /** A normal deviate costs as much as tens of sums. */
   private static final int NOISE_TASK_ELEMENTS = 4_096;
 
-  private static final @Nullable ActivationKernels OWN_CODE =
-      ProductsKind.ofProcessor() == ProductsKind.PANELS && Lanes.COUNT == PanelKernels.LANES
-          ? ActivationKernels.get().orElse(null)
-          : null;
-
   /** What is done for one row. */
   @FunctionalInterface
   interface RowBody {
     void row(int thread, int row);
   }
 
+  /** What is done for rows [from, to). */
+  @FunctionalInterface
+  interface RangeBody {
+    void rows(int thread, int from, int to);
+  }
+
   private Elementwise() {}
 
   /** Runs the body for all rows, with about {@code taskElements} elements in a task. */
   static void forRows(Threads threads, int rows, int columns, int taskElements, RowBody body) {
+    forRanges(
+        threads,
+        rows,
+        columns,
+        taskElements,
+        (thread, from, to) -> {
+          for (int row = from; row < to; row++) {
+            body.row(thread, row);
+          }
+        });
+  }
+
+  /** Runs the body for ranges that together are all rows, with about {@code taskElements} elements in each. */
+  static void forRanges(Threads threads, int rows, int columns, int taskElements, RangeBody body) {
     int rowsPerTask = Math.max(1, taskElements / Math.max(1, columns));
     threads.run(
         Math.ceilDiv(rows, rowsPerTask),
         (thread, task) -> {
           int from = task * rowsPerTask;
-          int to = from + Math.min(rows - from, rowsPerTask);
-          for (int row = from; row < to; row++) {
-            body.row(thread, row);
-          }
+          body.rows(thread, from, from + Math.min(rows - from, rowsPerTask));
         });
   }
 
@@ -109,8 +118,8 @@ final class Elementwise {
   }
 
   private static void geluTanh(View in, long from, View out, long to, int columns) {
-    if (OWN_CODE != null && columns > 0 && !in.bfloat() && !out.bfloat()) {
-      OWN_CODE.geluTanh(
+    if (OwnCode.ACTIVATIONS != null && columns > 0 && !in.bfloat() && !out.bfloat()) {
+      OwnCode.ACTIVATIONS.geluTanh(
           in.segment().address() + from, out.segment().address() + to, columns / Lanes.COUNT);
       return;
     }
@@ -207,17 +216,46 @@ final class Elementwise {
                 firstElement + (long) row * columns));
   }
 
-  /** {@code residual += gate * product} for one row of the product, or a plain sum without a gate. */
+  /**
+   * {@code residual += gate * product} for some rows, or a plain sum without a gate.
+   *
+   * @param gate one row, for all, at {@code gateAt}; {@link MemorySegment#NULL} for none
+   */
+  static void addProducts(View product, View residual, MemorySegment gate, long gateAt) {
+    boolean gated = gate.byteSize() > 0;
+    if (OwnCode.ROWS == null || !OwnCode.suits(product) || product.rows() == 0) {
+      for (int row = 0; row < product.rows(); row++) {
+        addProduct(product, product.row(row), residual, residual.row(row), gate, gateAt);
+      }
+    } else if (gated) {
+      OwnCode.ROWS.addProducts(
+          product.address(),
+          product.strideBytes(),
+          residual.address(),
+          residual.strideBytes(),
+          gate.address() + gateAt,
+          product.columns() / Lanes.COUNT,
+          product.rows());
+    } else {
+      OwnCode.ROWS.addProducts(
+          product.address(),
+          product.strideBytes(),
+          residual.address(),
+          residual.strideBytes(),
+          product.columns() / Lanes.COUNT,
+          product.rows());
+    }
+  }
+
   static void addProduct(
       View product, long from, View residual, long to, MemorySegment gate, long gateAt) {
-    FloatVector one = FloatVector.broadcast(Lanes.FLOATS, 1);
     boolean gated = gate.byteSize() > 0;
     for (int c = 0; c < product.columns(); c += Lanes.COUNT) {
       VectorMask<Float> mask = Lanes.tail(c, product.columns());
-      FloatVector factor = gated ? Lanes.load(gate, gateAt + c * 4L, mask) : one;
+      FloatVector added = Lanes.load(product.segment(), from + c * 4L, mask);
+      FloatVector before = Lanes.load(residual.segment(), to + c * 4L, mask);
       FloatVector sum =
-          Lanes.load(product.segment(), from + c * 4L, mask)
-              .fma(factor, Lanes.load(residual.segment(), to + c * 4L, mask));
+          gated ? added.fma(Lanes.load(gate, gateAt + c * 4L, mask), before) : added.add(before);
       Lanes.store(sum, residual.segment(), to + c * 4L, mask);
     }
   }

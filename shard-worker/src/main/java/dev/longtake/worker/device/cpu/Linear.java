@@ -53,17 +53,27 @@ final class Linear {
         in,
         null,
         (product, row, column) -> {
-          for (int r = 0; r < product.rows(); r++) {
-            long from = product.row(r);
-            long to = residual.at(row + r, column);
-            if (gates == null || gate == null) {
-              Elementwise.addProduct(product, from, residual, to, MemorySegment.NULL, 0);
-            } else {
-              int vector = gate.vectorOfGroup()[(row + r) / gate.rowsPerGroup()];
-              long gateAt = gates.at(vector, column);
-              Elementwise.addProduct(product, from, residual, to, gates.segment(), gateAt);
-            }
+          if (gates == null || gate == null) {
+            View target = residual.block(row, column, product.rows(), product.columns());
+            Elementwise.addProducts(product, target, MemorySegment.NULL, 0);
+          } else {
+            addGated(product, residual, row, column, gates, gate);
           }
         });
+  }
+
+  /** A block of a product, whose rows are in groups with a gate each. */
+  private static void addGated(
+      View product, View residual, int row, int column, View gates, RowVectors gate) {
+    int end;
+    for (int r = 0; r < product.rows(); r = end) {
+      int group = (row + r) / gate.rowsPerGroup();
+      end = Math.min(product.rows(), (group + 1) * gate.rowsPerGroup() - row);
+      Elementwise.addProducts(
+          product.block(r, 0, end - r, product.columns()),
+          residual.block(row + r, column, end - r, product.columns()),
+          gates.segment(),
+          gates.at(gate.vectorOfGroup()[group], column));
+    }
   }
 }

@@ -1,9 +1,7 @@
 package dev.longtake.worker.device.cpu;
 
-import dev.longtake.worker.device.cpu.x86.PanelKernels;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The inner loop of attention: {@code c[rows, w] += a[rows, n] * b[n, w]} with everything on the heap. The columns of b are cut into
@@ -15,11 +13,6 @@ import org.jspecify.annotations.Nullable;
 final class MicroKernel {
   /** There are a multiple of so many rows. */
   static final int ROWS = 4;
-
-  private static final @Nullable PanelKernels OWN_CODE =
-      ProductsKind.ofProcessor() == ProductsKind.PANELS && Lanes.COUNT == PanelKernels.LANES
-          ? PanelKernels.get().orElseThrow()
-          : null;
 
   /**
    * With eight lanes there are sixteen registers in all. Twelve sums, three columns of b and a value of a would fill them, but the JIT
@@ -63,8 +56,8 @@ final class MicroKernel {
       int cAt,
       int ldc,
       int n) {
-    if (OWN_CODE != null && rows * width * n >= CALL_WORTH) {
-      OWN_CODE.multiplyAdd(rows, width, a, aAt, lda, b, bAt, c, cAt, ldc, n);
+    if (OwnCode.PANELS != null && rows * width * n >= CALL_WORTH) {
+      OwnCode.PANELS.multiplyAdd(rows, width, a, aAt, lda, b, bAt, c, cAt, ldc, n);
     } else {
       for (int row = 0; row < rows; row += ROWS) {
         byLanes(width, a, aAt + row * lda, lda, b, bAt, c, cAt + row * ldc, ldc, n);

@@ -34,25 +34,59 @@ final class Normalisation {
       View scales,
       RowVectors groups,
       float epsilon) {
-    Elementwise.forRows(
+    Elementwise.forRanges(
         threads,
         in.rows(),
         in.columns(),
         TASK_ELEMENTS,
-        (thread, row) -> {
-          int vector = groups.vectorOfGroup()[row / groups.rowsPerGroup()];
-          if (vector != RowVectors.NONE) {
-            normRow(in, out, row, shifts, scales, vector, 1, epsilon);
+        (_, from, to) -> {
+          int end;
+          for (int row = from; row < to; row = end) {
+            int group = row / groups.rowsPerGroup();
+            end = Math.min(to, (group + 1) * groups.rowsPerGroup());
+            int vector = groups.vectorOfGroup()[group];
+            if (vector != RowVectors.NONE) {
+              normRows(in, out, row, end, shifts, scales, vector, 1, epsilon);
+            }
           }
         });
   }
 
   /**
-   * One row: {@code out = layerNorm(in) * (base + scale) + shift}.
+   * Rows [from, to): {@code out = layerNorm(in) * (base + scale) + shift}.
    *
    * @param vector the row of {@code shifts} and {@code scales}
    * @param base 1 where scales are changes, 0 where they are factors
    */
+  static void normRows(
+      View in,
+      View out,
+      int from,
+      int to,
+      View shifts,
+      View scales,
+      int vector,
+      float base,
+      float epsilon) {
+    if (OwnCode.ROWS != null && OwnCode.suits(in) && !out.bfloat()) {
+      OwnCode.ROWS.normRows(
+          in.segment().address() + in.row(from),
+          in.strideBytes(),
+          out.segment().address() + out.row(from),
+          out.strideBytes(),
+          shifts.segment().address() + shifts.row(vector),
+          scales.segment().address() + scales.row(vector),
+          in.columns() / Lanes.COUNT,
+          to - from,
+          base,
+          epsilon);
+      return;
+    }
+    for (int row = from; row < to; row++) {
+      normRow(in, out, row, shifts, scales, vector, base, epsilon);
+    }
+  }
+
   static void normRow(
       View in, View out, int row, View shifts, View scales, int vector, float base, float epsilon) {
     int columns = in.columns();
@@ -135,33 +169,61 @@ final class Normalisation {
       @Nullable View weight,
       float epsilon,
       @Nullable Angles angles) {
-    Elementwise.forRows(
+    Elementwise.forRanges(
         threads,
         x.rows(),
         x.columns(),
         TASK_ELEMENTS,
-        (thread, row) -> {
-          Scratch own = scratch[thread];
-          int dimension = x.columns() / heads;
-          boolean adjacent = angles != null && angles.pairing() == Pairing.ADJACENT;
-          if (angles != null && adjacent) {
-            spread(angles, angles.position(row), own);
+        (thread, from, to) -> {
+          if (weight != null) {
+            normHeads(x, from, to, heads, weight, epsilon);
           }
-          for (int head = 0; head < heads; head++) {
-            long at = x.row(row) + (long) head * dimension * 4;
-            if (weight != null) {
-              normHead(x, at, dimension, weight, epsilon);
-            }
-            if (adjacent) {
-              rotateHead(x, at, dimension, own);
-            } else if (angles != null) {
-              rotateHalves(x, at, dimension / 2, angles, angles.position(row));
+          if (angles != null) {
+            for (int row = from; row < to; row++) {
+              rotateHeads(x, row, heads, angles, scratch[thread]);
             }
           }
         });
   }
 
-  private static void normHead(View x, long at, int dimension, View weight, float epsilon) {
+  private static void rotateHeads(View x, int row, int heads, Angles angles, Scratch scratch) {
+    int dimension = x.columns() / heads;
+    boolean adjacent = angles.pairing() == Pairing.ADJACENT;
+    if (adjacent) {
+      spread(angles, angles.position(row), scratch);
+    }
+    for (int head = 0; head < heads; head++) {
+      long at = x.row(row) + (long) head * dimension * 4;
+      if (adjacent) {
+        rotateHead(x, at, dimension, scratch);
+      } else {
+        rotateHalves(x, at, dimension / 2, angles, angles.position(row));
+      }
+    }
+  }
+
+  /** Those of rows [from, to). */
+  private static void normHeads(View x, int from, int to, int heads, View weight, float epsilon) {
+    int dimension = x.columns() / heads;
+    if (OwnCode.ROWS != null && OwnCode.suits(weight)) {
+      OwnCode.ROWS.normHeads(
+          x.segment().address() + x.row(from),
+          x.strideBytes(),
+          dimension / Lanes.COUNT,
+          heads,
+          to - from,
+          weight.address(),
+          epsilon);
+      return;
+    }
+    for (int row = from; row < to; row++) {
+      for (int head = 0; head < heads; head++) {
+        normHead(x, x.row(row) + (long) head * dimension * 4, dimension, weight, epsilon);
+      }
+    }
+  }
+
+  static void normHead(View x, long at, int dimension, View weight, float epsilon) {
     int whole = Lanes.whole(dimension);
     VectorMask<Float> tail = Lanes.tail(whole, dimension);
     FloatVector squares = FloatVector.zero(Lanes.FLOATS);

@@ -57,7 +57,8 @@ final class Reduction {
         TASK_ELEMENTS,
         (thread, row) -> {
           convolve(row);
-          Normalisation.normRow(out, out, row, normBias, normWeight, 0, 0, shape.epsilon());
+          Normalisation.normRows(
+              out, out, row, row + 1, normBias, normWeight, 0, 0, shape.epsilon());
         });
   }
 

@@ -62,6 +62,10 @@ public final class Assembler {
     DIVIDE(OPCODES_0F, PREFIX_NONE, 0x5E),
     /** The second one where neither is greater. */
     MAXIMUM(OPCODES_0F, PREFIX_NONE, 0x5F),
+    /** In each half, the lower two lanes of both in turns. */
+    INTERLEAVE_LOWER(OPCODES_0F, PREFIX_NONE, 0x14),
+    /** In each half, the upper two lanes of both in turns. */
+    INTERLEAVE_UPPER(OPCODES_0F, PREFIX_NONE, 0x15),
     /** Of the bits. */
     EXCLUSIVE_OR(OPCODES_0F, PREFIX_NONE, 0x57),
     /** Of the bits. */
@@ -297,6 +301,11 @@ public final class Assembler {
     vex(OPCODES_0F, PREFIX_NONE, from, 0, to, 0x11);
   }
 
+  /** The first lane alone. */
+  public void storeFirst(Address to, int from) {
+    vex(OPCODES_0F, PREFIX_F3, from, 0, to, 0x11);
+  }
+
   /** One float32 to all lanes. */
   public void broadcast(int to, Address from) {
     vex(OPCODES_0F38, PREFIX_66, to, 0, from, 0x18);
@@ -309,8 +318,34 @@ public final class Assembler {
 
   /** The upper half becomes the lower one, and the other way round. */
   public void swapHalves(int to, int from) {
-    vex(OPCODES_0F3A, PREFIX_66, to, from, from, 0x06);
-    emit(0x01);
+    joinHalves(to, from, from, 0x01);
+  }
+
+  /** The lower halves of both. */
+  public void joinLowerHalves(int to, int a, int b) {
+    joinHalves(to, a, b, 0x20);
+  }
+
+  /** The upper halves of both. */
+  public void joinUpperHalves(int to, int a, int b) {
+    joinHalves(to, a, b, 0x31);
+  }
+
+  private void joinHalves(int to, int a, int b, int which) {
+    vex(OPCODES_0F3A, PREFIX_66, to, a, b, 0x06);
+    emit(which);
+  }
+
+  /** In each half, the lower two lanes of both. */
+  public void joinLowerQuarters(int to, int a, int b) {
+    vex(OPCODES_0F, PREFIX_NONE, to, a, b, 0xC6);
+    emit(0x44);
+  }
+
+  /** In each half, the upper two lanes of both. */
+  public void joinUpperQuarters(int to, int a, int b) {
+    vex(OPCODES_0F, PREFIX_NONE, to, a, b, 0xC6);
+    emit(0xEE);
   }
 
   /** In each half, the upper two lanes become the lower ones, and the other way round. */

@@ -21,7 +21,7 @@ import jdk.incubator.vector.VectorOperators;
  */
 final class Attention {
   /** Keys of a tile; at 72 channels its keys and values take 38 KB, little of the second-level cache. */
-  private static final int KEYS = 64;
+  static final int KEYS = 64;
 
   /** Queries of a block at most: packing a tile costs as much as tens of queries, as its rows come from far away. */
   private static final int MAX_BLOCK = 1024;
@@ -184,24 +184,29 @@ final class Attention {
       }
     }
     int vectors = Lanes.roundUp(tile) / Lanes.COUNT;
-    if (tile % Lanes.COUNT != 0) {
-      Arrays.fill(scratch.keys, 0, vectors * Lanes.COUNT * dimension, 0);
-    }
+    Arrays.fill(rows, tile * padded, vectors * Lanes.COUNT * padded, 0);
     int panelFrom = 0;
     for (int width : KEY_PANELS[vectors]) {
       int columns = width * Lanes.COUNT;
-      transpose(rows, panelFrom, Math.min(columns, tile - panelFrom), scratch.keys, columns);
+      transpose(rows, panelFrom, scratch.keys, columns);
       panelFrom += columns;
     }
   }
 
-  /** Rows of {@code padded} to columns of one panel. */
-  private void transpose(float[] rows, int from, int count, float[] target, int columns) {
+  /** Rows of {@code padded} from {@code from} on to columns of one panel. */
+  private void transpose(float[] rows, int from, float[] target, int columns) {
+    if (OwnCode.ATTENTION != null && whole == dimension) {
+      for (int k = 0; k < columns; k += Lanes.COUNT) {
+        OwnCode.ATTENTION.transpose(
+            rows, (from + k) * padded, padded / Lanes.COUNT, target, from * dimension + k, columns);
+      }
+      return;
+    }
     int base = from * dimension;
     for (int d = 0; d < dimension; d++) {
       int at = base + d * columns;
       int source = from * padded + d;
-      for (int k = 0; k < count; k++) {
+      for (int k = 0; k < columns; k++) {
         target[at + k] = rows[source];
         source += padded;
       }
@@ -254,10 +259,7 @@ final class Attention {
           dimension);
       column += width * Lanes.COUNT;
     }
-    for (int q = 0; q < rows; q++) {
-      Arrays.fill(scores, q * KEYS + tile, q * KEYS + vectors * Lanes.COUNT, LOWEST);
-      softmax(scratch, q * KEYS, q, vectors * Lanes.COUNT);
-    }
+    probabilities(scratch, rows, tile, vectors);
     int channel = 0;
     for (int width : valuePanels) {
       MicroKernel.multiplyAdd(
@@ -276,8 +278,31 @@ final class Attention {
     }
   }
 
+  private void probabilities(Scratch scratch, int rows, int tile, int vectors) {
+    if (tile % Lanes.COUNT != 0) {
+      for (int q = 0; q < rows; q++) {
+        Arrays.fill(scratch.scores, q * KEYS + tile, q * KEYS + vectors * Lanes.COUNT, LOWEST);
+      }
+    }
+    if (OwnCode.ATTENTION != null) {
+      OwnCode.ATTENTION.softmax(
+          scratch.scores,
+          KEYS,
+          vectors,
+          scratch.maxima,
+          scratch.totals,
+          scratch.sums,
+          padded / Lanes.COUNT,
+          rows);
+      return;
+    }
+    for (int q = 0; q < rows; q++) {
+      softmax(scratch, q * KEYS, q, vectors * Lanes.COUNT, padded);
+    }
+  }
+
   /** Turns one query's scores into probabilities relative to the greatest score so far. */
-  private void softmax(Scratch scratch, int at, int q, int columns) {
+  static void softmax(Scratch scratch, int at, int q, int columns, int padded) {
     float[] scores = scratch.scores;
     FloatVector greatest = FloatVector.broadcast(Lanes.FLOATS, scratch.maxima[q]);
     for (int k = 0; k < columns; k += Lanes.COUNT) {
@@ -316,8 +341,19 @@ final class Attention {
   private void store(Scratch scratch, int sequence, int channel, int from, int count) {
     VectorMask<Float> tail = Lanes.tail(whole, dimension);
     boolean empty = keys.length()[sequence] == 0;
+    int first = queries.firstRow()[sequence] + from * queries.rowStride();
+    if (OwnCode.ATTENTION != null && !empty && whole == dimension && !out.bfloat()) {
+      OwnCode.ATTENTION.quotients(
+          scratch.sums,
+          scratch.totals,
+          out.segment().address() + out.at(first, channel),
+          queries.rowStride() * out.strideBytes(),
+          padded / Lanes.COUNT,
+          count);
+      return;
+    }
     for (int q = 0; q < count; q++) {
-      int row = queries.firstRow()[sequence] + (from + q) * queries.rowStride();
+      int row = first + q * queries.rowStride();
       long offset = out.row(row) + (long) channel * out.elementBytes();
       float total = empty ? 1 : total(scratch, q);
       int d = 0;

@@ -1,6 +1,7 @@
 package dev.longtake.worker.device.cpu;
 
 import dev.longtake.worker.device.cpu.x86.ActivationKernels;
+import dev.longtake.worker.device.cpu.x86.AttentionKernels;
 import dev.longtake.worker.device.cpu.x86.PanelKernels;
 import dev.longtake.worker.device.cpu.x86.RowKernels;
 import org.jspecify.annotations.Nullable;
@@ -10,8 +11,12 @@ final class OwnCode {
   private static final boolean RUNS =
       ProductsKind.ofProcessor() == ProductsKind.PANELS && Lanes.COUNT == PanelKernels.LANES;
 
-  /** For attention. */
+  /** Products of attention. */
   static final @Nullable PanelKernels PANELS = RUNS ? PanelKernels.get().orElse(null) : null;
+
+  /** What else attention does. */
+  static final @Nullable AttentionKernels ATTENTION =
+      RUNS ? AttentionKernels.get().orElse(null) : null;
 
   static final @Nullable ActivationKernels ACTIVATIONS =
       RUNS ? ActivationKernels.get().orElse(null) : null;

@@ -5,14 +5,11 @@ import dev.longtake.common.x86.Assembler.Address;
 import dev.longtake.common.x86.Assembler.Operation;
 import dev.longtake.common.x86.Assembler.Register;
 import dev.longtake.common.x86.MachineCode;
-import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
 
 /**
@@ -38,19 +35,14 @@ public final class ActivationKernels {
 
   private final MemorySegment geluTanh;
 
-  /** Bits of what all lanes of a vector have, in the order of the code. */
-  private final List<Integer> constants = new ArrayList<>();
-
   private final MemorySegment vectors;
 
   private ActivationKernels() {
     Assembler assembler = new Assembler();
-    int position = writeGeluTanh(assembler);
+    VectorPool pool = new VectorPool(Register.RCX);
+    int position = writeGeluTanh(assembler, pool);
     geluTanh = MachineCode.of(assembler.code()).function(position);
-    vectors = Arena.global().allocate((long) constants.size() * VECTOR_BYTES, VECTOR_BYTES);
-    for (int i = 0; i < constants.size() * PanelKernels.LANES; i++) {
-      vectors.setAtIndex(ValueLayout.JAVA_INT, i, constants.get(i / PanelKernels.LANES));
-    }
+    vectors = pool.toMemory();
   }
 
   /** The kernels; empty where the operating system or its rules are not those that they need. The processor must have AVX2. */
@@ -80,43 +72,30 @@ public final class ActivationKernels {
     }
   }
 
-  private Address all(float value) {
-    return all(Float.floatToRawIntBits(value));
-  }
-
-  private Address all(int bits) {
-    int index = constants.indexOf(bits);
-    if (index < 0) {
-      index = constants.size();
-      constants.add(bits);
-    }
-    return Address.of(Register.RCX, index * VECTOR_BYTES);
-  }
-
-  private int writeGeluTanh(Assembler code) {
+  private static int writeGeluTanh(Assembler code, VectorPool pool) {
     Register in = Register.RDI;
     Register out = Register.RSI;
     Register count = Register.RDX;
     final int x = 0;
     final int y = 1;
     final int e = 2;
-    final int mask = 4;
+    final int mask = ExponentialCode.UNDERFLOW;
 
     final int position = code.startLine();
     int loop = code.startLine();
     code.loadVector(x, Address.of(in, 0));
     // y = 2 u, of which tanh(u) = 2 / (1 + e^-y) - 1.
     code.apply(Operation.MULTIPLY, e, x, x);
-    code.apply(Operation.MULTIPLY, e, e, all(VectorConstants.GELU_CUBIC));
-    code.apply(Operation.ADD, e, e, all(1f));
-    code.apply(Operation.MULTIPLY, y, x, all(VectorConstants.GELU_SCALE));
+    code.apply(Operation.MULTIPLY, e, e, pool.all(VectorConstants.GELU_CUBIC));
+    code.apply(Operation.ADD, e, e, pool.all(1f));
+    code.apply(Operation.MULTIPLY, y, x, pool.all(VectorConstants.GELU_SCALE));
     code.apply(Operation.MULTIPLY, y, y, e);
-    writeExponential(code, e, y);
-    code.compareLess(mask, y, all(0f));
-    code.loadVector(y, all(1f));
+    new ExponentialCode(code, pool).writeOfNegative(e, y);
+    code.compareLess(mask, y, pool.all(0f));
+    code.loadVector(y, pool.all(1f));
     code.select(y, y, e, mask);
     code.apply(Operation.MULTIPLY, x, x, y);
-    code.apply(Operation.ADD, e, e, all(1f));
+    code.apply(Operation.ADD, e, e, pool.all(1f));
     code.apply(Operation.DIVIDE, x, x, e);
     code.storeVector(Address.of(out, 0), x);
     code.add(in, VECTOR_BYTES);
@@ -125,30 +104,5 @@ public final class ActivationKernels {
     code.jumpBackUnlessZero(loop);
     code.end();
     return position;
-  }
-
-  /** {@code to = e^-|from|}, 0 where it is no normal float; changes vectors 3 to 7. */
-  private void writeExponential(Assembler code, int to, int from) {
-    final int argument = 3;
-    final int underflow = 4;
-    final int shifted = 5;
-    final int rest = 6;
-
-    code.loadVector(argument, all(-0f));
-    code.apply(Operation.OR, argument, argument, from);
-    code.apply(Operation.MULTIPLY, rest, argument, all(VectorConstants.LOG2_E_HIGH));
-    code.compareLess(underflow, rest, all(VectorConstants.LEAST_EXPONENT));
-    code.apply(Operation.ADD, shifted, rest, all(VectorConstants.ROUND));
-    code.apply(Operation.SUBTRACT, rest, shifted, all(VectorConstants.ROUND));
-    code.apply(Operation.MULTIPLY_SUBTRACT, rest, argument, all(VectorConstants.LOG2_E_HIGH));
-    code.apply(Operation.MULTIPLY_ADD, rest, argument, all(VectorConstants.LOG2_E_LOW));
-    code.loadVector(to, all(VectorConstants.C6));
-    for (float coefficient : VectorConstants.AFTER_C6) {
-      code.apply(Operation.STEP_OF_POLYNOMIAL, to, rest, all(coefficient));
-    }
-    code.apply(Operation.SUBTRACT_INTEGERS, shifted, shifted, all(VectorConstants.EXPONENT_BITS));
-    code.shiftVectorLeft(shifted, shifted, VectorConstants.MANTISSA_BITS);
-    code.apply(Operation.MULTIPLY, to, to, shifted);
-    code.apply(Operation.AND_NOT, to, underflow, to);
   }
 }

@@ -3,6 +3,7 @@ package dev.longtake.worker.device.cpu;
 import dev.longtake.worker.device.Checks;
 import dev.longtake.worker.device.Sequences;
 import java.util.Arrays;
+import java.util.Objects;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
@@ -150,10 +151,24 @@ final class Attention {
 
   /** queries[q, d] = scale * query; the rows that fill up the last four are zero. */
   private void loadQueries(Scratch scratch, int sequence, int channel, int from, int count) {
-    VectorMask<Float> tail = Lanes.tail(whole, dimension);
     float[] target = scratch.queries;
+    int first = queries.firstRow()[sequence] + from * queries.rowStride();
+    Arrays.fill(target, count * padded, roundUpRows(count) * padded, 0);
+    if (OwnCode.ATTENTION != null && whole == dimension) {
+      OwnCode.ATTENTION.scaledRows(
+          query.segment().address() + query.at(first, channel),
+          queries.rowStride() * query.strideBytes(),
+          target,
+          0,
+          padded,
+          padded / Lanes.COUNT,
+          count,
+          scale);
+      return;
+    }
+    VectorMask<Float> tail = Lanes.tail(whole, dimension);
     for (int q = 0; q < count; q++) {
-      int row = queries.firstRow()[sequence] + (from + q) * queries.rowStride();
+      int row = first + q * queries.rowStride();
       long offset = query.row(row) + channel * 4L;
       int d = 0;
       for (; d < whole; d += Lanes.COUNT) {
@@ -165,24 +180,13 @@ final class Attention {
             .intoArray(target, q * padded + d);
       }
     }
-    Arrays.fill(target, count * padded, roundUpRows(count) * padded, 0);
   }
 
   /** Panels over keys: keys[panel][d][key]. Lanes past the last key are zero. */
   private void packKeys(Scratch scratch, int firstRow, int channel, int tile) {
     // Whole rows first, by vectors: many of them are then under way from memory at once.
     float[] rows = scratch.rows;
-    VectorMask<Float> tail = Lanes.tail(whole, dimension);
-    for (int k = 0; k < tile; k++) {
-      long offset = key.row(firstRow + k * keys.rowStride()) + channel * 4L;
-      int d = 0;
-      for (; d < whole; d += Lanes.COUNT) {
-        Lanes.load(key.segment(), offset + d * 4L).intoArray(rows, k * padded + d);
-      }
-      if (d < dimension) {
-        Lanes.load(key.segment(), offset + d * 4L, tail).intoArray(rows, k * padded + d);
-      }
-    }
+    copyRows(key, firstRow, channel, tile, rows);
     int vectors = Lanes.roundUp(tile) / Lanes.COUNT;
     Arrays.fill(rows, tile * padded, vectors * Lanes.COUNT * padded, 0);
     int panelFrom = 0;
@@ -191,6 +195,40 @@ final class Attention {
       transpose(rows, panelFrom, scratch.keys, columns);
       panelFrom += columns;
     }
+  }
+
+  /** Rows of {@code padded}. */
+  private void copyRows(View from, int firstRow, int channel, int count, float[] rows) {
+    if (OwnCode.ATTENTION != null && whole == dimension) {
+      copyRows(from, firstRow, channel, count, rows, 0, padded);
+      return;
+    }
+    VectorMask<Float> tail = Lanes.tail(whole, dimension);
+    for (int k = 0; k < count; k++) {
+      long offset = from.row(firstRow + k * keys.rowStride()) + channel * 4L;
+      int d = 0;
+      for (; d < whole; d += Lanes.COUNT) {
+        Lanes.load(from.segment(), offset + d * 4L).intoArray(rows, k * padded + d);
+      }
+      if (d < dimension) {
+        Lanes.load(from.segment(), offset + d * 4L, tail).intoArray(rows, k * padded + d);
+      }
+    }
+  }
+
+  /** Some whole vectors of rows of keys or values, dense from {@code at} on, by our own code. */
+  private void copyRows(
+      View from, int firstRow, int channel, int count, float[] target, int at, int columns) {
+    Objects.requireNonNull(OwnCode.ATTENTION)
+        .scaledRows(
+            from.segment().address() + from.at(firstRow, channel),
+            keys.rowStride() * from.strideBytes(),
+            target,
+            at,
+            columns,
+            columns / Lanes.COUNT,
+            count,
+            /* factor= */ 1);
   }
 
   /** Rows of {@code padded} from {@code from} on to columns of one panel. */
@@ -215,6 +253,15 @@ final class Attention {
 
   /** Panels over channels: values[panel][key][channel]. Lanes past the last channel are zero. */
   private void packValues(float[] target, int firstRow, int channel, int tile) {
+    if (OwnCode.ATTENTION != null && whole == dimension) {
+      int from = 0;
+      for (int width : valuePanels) {
+        int columns = width * Lanes.COUNT;
+        copyRows(value, firstRow, channel + from, tile, target, from * KEYS, columns);
+        from += columns;
+      }
+      return;
+    }
     VectorMask<Float> tail = Lanes.tail(whole, dimension);
     for (int k = 0; k < tile; k++) {
       long offset = value.row(firstRow + k * keys.rowStride()) + channel * 4L;
@@ -241,8 +288,9 @@ final class Attention {
    */
   private void visit(Scratch scratch, int rows, int tile) {
     float[] scores = scratch.scores;
-    Arrays.fill(scores, 0, rows * KEYS, 0);
     int vectors = Lanes.roundUp(tile) / Lanes.COUNT;
+    int stride = vectors * Lanes.COUNT;
+    Arrays.fill(scores, 0, rows * stride, 0);
     int column = 0;
     for (int width : KEY_PANELS[vectors]) {
       MicroKernel.multiplyAdd(
@@ -255,11 +303,11 @@ final class Attention {
           column * dimension,
           scores,
           column,
-          KEYS,
+          stride,
           dimension);
       column += width * Lanes.COUNT;
     }
-    probabilities(scratch, rows, tile, vectors);
+    probabilities(scratch, rows, tile, stride);
     int channel = 0;
     for (int width : valuePanels) {
       MicroKernel.multiplyAdd(
@@ -267,7 +315,7 @@ final class Attention {
           width,
           scores,
           0,
-          KEYS,
+          stride,
           scratch.values,
           channel * KEYS,
           scratch.sums,
@@ -278,17 +326,16 @@ final class Attention {
     }
   }
 
-  private void probabilities(Scratch scratch, int rows, int tile, int vectors) {
-    if (tile % Lanes.COUNT != 0) {
-      for (int q = 0; q < rows; q++) {
-        Arrays.fill(scratch.scores, q * KEYS + tile, q * KEYS + vectors * Lanes.COUNT, LOWEST);
-      }
+  /** Lanes from {@code tile} to {@code stride} are of no key. */
+  private void probabilities(Scratch scratch, int rows, int tile, int stride) {
+    for (int q = 0; tile < stride && q < rows; q++) {
+      Arrays.fill(scratch.scores, q * stride + tile, (q + 1) * stride, LOWEST);
     }
     if (OwnCode.ATTENTION != null) {
       OwnCode.ATTENTION.softmax(
           scratch.scores,
-          KEYS,
-          vectors,
+          stride,
+          stride / Lanes.COUNT,
           scratch.maxima,
           scratch.totals,
           scratch.sums,
@@ -297,7 +344,7 @@ final class Attention {
       return;
     }
     for (int q = 0; q < rows; q++) {
-      softmax(scratch, q * KEYS, q, vectors * Lanes.COUNT, padded);
+      softmax(scratch, q * stride, q, stride, padded);
     }
   }
 

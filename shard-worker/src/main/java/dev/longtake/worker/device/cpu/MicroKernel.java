@@ -21,7 +21,7 @@ final class MicroKernel {
   private static final int MAX_PANEL = Lanes.COUNT == 8 ? 2 : 4;
 
   /** With less to multiply, in vectors, the call costs more than it saves. */
-  private static final int CALL_WORTH = 1024;
+  private static final int CALL_WORTH = 256;
 
   private MicroKernel() {}
 

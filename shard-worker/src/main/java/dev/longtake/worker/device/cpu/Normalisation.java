@@ -191,6 +191,12 @@ final class Normalisation {
     boolean adjacent = angles.pairing() == Pairing.ADJACENT;
     if (adjacent) {
       spread(angles, angles.position(row), scratch);
+      if (OwnCode.ROWS != null && dimension % Lanes.COUNT == 0) {
+        long address = x.segment().address() + x.row(row);
+        int vectors = dimension / Lanes.COUNT;
+        OwnCode.ROWS.rotateHeads(address, heads, vectors, scratch.cosines, scratch.sines);
+        return;
+      }
     }
     for (int head = 0; head < heads; head++) {
       long at = x.row(row) + (long) head * dimension * 4;
@@ -264,7 +270,7 @@ final class Normalisation {
     }
   }
 
-  private static void rotateHead(View x, long at, int dimension, Scratch scratch) {
+  static void rotateHead(View x, long at, int dimension, Scratch scratch) {
     int d = 0;
     for (; d < Lanes.whole(dimension); d += Lanes.COUNT) {
       FloatVector v = Lanes.load(x.segment(), at + d * 4L);

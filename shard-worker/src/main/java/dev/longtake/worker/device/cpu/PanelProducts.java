@@ -173,16 +173,21 @@ final class PanelProducts implements Products {
     private final Scratch own;
     private final int inner;
 
+    /** Where rows are dense slice by slice. */
+    private final long rows;
+
     Tile(CpuPackedLinear layer, View in, Scratch own) {
       this.layer = layer;
       this.in = in;
       this.own = own;
       this.inner = layer.inputColumns();
+      boolean dense =
+          !in.bfloat() && inner <= SLICE && in.strideBytes() == (long) inner * Float.BYTES;
+      rows = dense ? in.address() : packedRows();
     }
 
     /** Computes {@code width} columns from {@code column} on, as rows from {@code row} on of the result. */
     void run(@Nullable View out, BlockBody body, int row, int column, int width) {
-      packRows();
       for (int at = column; at < column + width; at += BLOCK_COLUMNS) {
         int columns = Math.min(BLOCK_COLUMNS, column + width - at);
         View target =
@@ -204,7 +209,7 @@ final class PanelProducts implements Products {
      * Copies the rows slice by slice, dense in each, in float32: rows that are a power of two apart would push each other out of the
      * cache.
      */
-    private void packRows() {
+    private long packedRows() {
       MemorySegment target = own.rows().segment();
       for (int k = 0; k < inner; k += SLICE) {
         int n = Math.min(SLICE, inner - k);
@@ -219,6 +224,7 @@ final class PanelProducts implements Products {
           Elementwise.copyRows(source, slice, 0, in.rows());
         }
       }
+      return target.address();
     }
 
     /** Where the slice that begins at {@code k} was packed. */
@@ -251,7 +257,7 @@ final class PanelProducts implements Products {
       kernels.multiply(
           in.rows(),
           PanelKernels.VECTORS,
-          own.rows().address() + packedBytes(k),
+          rows + packedBytes(k),
           (long) n * Float.BYTES,
           b,
           c,

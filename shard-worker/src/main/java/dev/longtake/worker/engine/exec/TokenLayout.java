@@ -34,7 +34,11 @@ public record TokenLayout(Range branches, Range frames, Range patches, List<Rang
 
   /** Rows of all branches' text tokens. */
   public int textRows() {
-    return text.stream().mapToInt(Range::size).sum();
+    int rows = 0;
+    for (Range range : text) {
+      rows += range.size();
+    }
+    return rows;
   }
 
   /** Rows of all branches' patches. */

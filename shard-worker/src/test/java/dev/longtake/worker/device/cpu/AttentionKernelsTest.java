@@ -131,6 +131,34 @@ final class AttentionKernelsTest {
   }
 
   @Test
+  void shouldScaleRows() {
+    Random random = new Random(2);
+    for (int vectors = 1; vectors <= 10; vectors++) {
+      int rows = 1 + random.nextInt(9);
+      int stride = vectors * Lanes.COUNT + random.nextInt(3);
+      int columns = vectors * Lanes.COUNT + random.nextInt(3);
+      float[] out = new float[3 + rows * columns + Lanes.COUNT];
+      try (Arena arena = Arena.ofConfined()) {
+        MemorySegment in = arena.allocate((long) rows * stride * 4);
+        for (int i = 0; i < rows * stride; i++) {
+          in.setAtIndex(Lanes.FLOAT, i, 1 + random.nextFloat());
+        }
+
+        kernels.scaledRows(in.address(), stride * 4L, out, 3, columns, vectors, rows, 0.3f);
+
+        for (int i = 0; i < out.length; i++) {
+          int row = (i - 3) / columns;
+          int column = (i - 3) % columns;
+          boolean inside = i >= 3 && row < rows && column < vectors * Lanes.COUNT;
+          float expected =
+              inside ? 0.3f * in.getAtIndex(Lanes.FLOAT, (long) row * stride + column) : 0;
+          assertThat(out[i]).as("%d of %d vectors", i, vectors).isEqualTo(expected);
+        }
+      }
+    }
+  }
+
+  @Test
   void shouldMakeRowsColumns() {
     Random random = new Random(1);
     for (int vectors = 1; vectors <= 10; vectors++) {

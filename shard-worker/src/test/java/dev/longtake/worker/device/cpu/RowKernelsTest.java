@@ -142,6 +142,32 @@ final class RowKernelsTest {
   }
 
   @Test
+  void shouldHaveTheSameBitsAsTheVectorApiWhenHeadsAreRotated() {
+    for (int seed = 0; seed < CASES; seed++) {
+      Random random = new Random(seed);
+      int vectors = 1 + random.nextInt(10);
+      int heads = 1 + random.nextInt(5);
+      int dimension = vectors * Lanes.COUNT;
+      Normalisation.Scratch angles = new Normalisation.Scratch();
+      for (int i = 0; i < dimension; i++) {
+        angles.cosines[i] = random.nextFloat();
+        angles.sines[i] = random.nextFloat();
+      }
+      try (Arena arena = Arena.ofConfined()) {
+        View values = rows(arena, random, 1, heads * dimension);
+        View expected = copy(arena, values);
+        for (int head = 0; head < heads; head++) {
+          Normalisation.rotateHead(expected, 4L * head * dimension, dimension, angles);
+        }
+
+        kernels.rotateHeads(values.address(), heads, vectors, angles.cosines, angles.sines);
+
+        assertSame(values, expected, "seed " + seed);
+      }
+    }
+  }
+
+  @Test
   void shouldHaveTheSameBitsAsTheVectorApiWhenRowsAreNormed() {
     for (int seed = 0; seed < CASES; seed++) {
       Random random = new Random(seed);

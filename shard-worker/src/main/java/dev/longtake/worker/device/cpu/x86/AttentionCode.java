@@ -113,6 +113,28 @@ final class AttentionCode {
     return position;
   }
 
+  /** In, its stride, out, its stride, vectors, rows; factor. */
+  int writeScaledRows() {
+    Register in = Register.RDI;
+    Register out = Register.RDX;
+    final Register vectors = Register.R8;
+    final Register rows = Register.R9;
+    final int position = code.startLine();
+    code.broadcast(1, RowLoop.argument(0));
+    int row = code.position();
+    loop.begin(vectors);
+    int again = code.position();
+    code.apply(Operation.MULTIPLY, 0, 1, RowLoop.at(in));
+    code.storeVector(RowLoop.at(out), 0);
+    loop.goOn(again);
+    code.add(in, Register.RSI);
+    code.add(out, Register.RCX);
+    code.decrement(rows);
+    code.jumpBackUnlessZero(row);
+    code.end();
+    return position;
+  }
+
   /** Eight rows, target, vectors of a row, stride of rows, stride of the target. */
   int writeTranspose() {
     Register vectors = Register.RDX;

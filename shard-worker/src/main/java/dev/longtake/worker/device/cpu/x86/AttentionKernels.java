@@ -25,12 +25,15 @@ public final class AttentionKernels {
       caller(PLACE, PLACE, PLACE, PLACE, NUMBER, NUMBER, NUMBER, NUMBER, NUMBER);
   private static final MethodHandle QUOTIENTS =
       caller(PLACE, PLACE, NUMBER, NUMBER, NUMBER, NUMBER);
+  private static final MethodHandle SCALED_ROWS =
+      caller(NUMBER, NUMBER, PLACE, NUMBER, NUMBER, NUMBER, NUMBER);
   private static final MethodHandle TRANSPOSE = caller(PLACE, PLACE, NUMBER, NUMBER, NUMBER);
 
   private static final Optional<AttentionKernels> INSTANCE = create();
 
   private final MemorySegment softmax;
   private final MemorySegment quotients;
+  private final MemorySegment scaledRows;
   private final MemorySegment transpose;
   private final MemorySegment constants;
 
@@ -39,10 +42,12 @@ public final class AttentionKernels {
     AttentionCode writer = new AttentionCode(assembler);
     final int softmaxAt = writer.writeSoftmax();
     final int quotientsAt = writer.writeQuotients();
+    final int scaledRowsAt = writer.writeScaledRows();
     final int transposeAt = writer.writeTranspose();
     MachineCode code = MachineCode.of(assembler.code());
     softmax = code.function(softmaxAt);
     quotients = code.function(quotientsAt);
+    scaledRows = code.function(scaledRowsAt);
     transpose = code.function(transposeAt);
     constants = writer.pool().toMemory();
   }
@@ -125,6 +130,40 @@ public final class AttentionKernels {
           strideBytes,
           (long) vectors,
           (long) rows);
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  /**
+   * {@code out = factor * in}.
+   *
+   * @param in an address
+   * @param strideBytes from a row of {@code in} to the next
+   * @param outAt where the first row of {@code out} begins
+   * @param columns from a row of {@code out} to the next
+   * @param vectors of a row, at least 1
+   * @param rows at least 1
+   */
+  public void scaledRows(
+      long in,
+      long strideBytes,
+      float[] out,
+      int outAt,
+      int columns,
+      int vectors,
+      int rows,
+      float factor) {
+    try {
+      SCALED_ROWS.invokeExact(
+          scaledRows,
+          in,
+          strideBytes,
+          MemorySegment.ofArray(out).asSlice((long) outAt * Float.BYTES),
+          (long) columns * Float.BYTES,
+          (long) vectors,
+          (long) rows,
+          (long) Float.floatToRawIntBits(factor));
     } catch (Throwable e) {
       throw unexpected(e);
     }

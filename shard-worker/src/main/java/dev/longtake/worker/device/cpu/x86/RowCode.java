@@ -88,6 +88,30 @@ final class RowCode {
     return position;
   }
 
+  /** Values, heads, vectors of a head, cosines, sines. */
+  int writeRotateHeads() {
+    Register values = Register.RDI;
+    Register heads = Register.RSI;
+    Register vectors = Register.RDX;
+    final Register cosines = Register.RCX;
+    final Register sines = Register.R8;
+    final int position = code.startLine();
+    int head = code.position();
+    loop.begin(vectors);
+    int again = code.position();
+    code.loadVector(0, RowLoop.at(values));
+    code.apply(Operation.MULTIPLY, 1, 0, RowLoop.at(cosines));
+    code.swapPairs(0, 0);
+    code.apply(Operation.MULTIPLY_ADD, 1, 0, RowLoop.at(sines));
+    code.storeVector(RowLoop.at(values), 1);
+    loop.goOn(again);
+    code.add(values, RowLoop.AT);
+    code.decrement(heads);
+    code.jumpBackUnlessZero(head);
+    code.end();
+    return position;
+  }
+
   /** In, its stride, out, its stride, shift, scale; vectors, rows, channels, what scales are added to, epsilon, 1. */
   int writeNormRows() {
     Register in = Register.RDI;

@@ -12,7 +12,7 @@ import java.util.Collections;
 import java.util.Optional;
 
 /**
- * Norms and gated sums of rows of float32 with AVX2, bit by bit what the Vector API makes of them. Compiled from Java they take several times
+ * Norms, rotations and gated sums of rows of float32 with AVX2, bit by bit what the Vector API makes of them. Compiled from Java they take several times
  * as long where rows are short.
  *
  * <p>Places are addresses, strides are from one row to the next, in bytes; rows are whole vectors of eight. For any number of threads. Memory must be
@@ -26,6 +26,15 @@ public final class RowKernels {
   private static final MethodHandle ADD_PRODUCTS = caller(1);
   private static final MethodHandle NORM_HEADS = caller(3);
   private static final MethodHandle NORM_ROWS = caller(6);
+  private static final MethodHandle ROTATE_HEADS =
+      MachineCode.caller(
+          FunctionDescriptor.ofVoid(
+              ValueLayout.JAVA_LONG,
+              ValueLayout.JAVA_LONG,
+              ValueLayout.JAVA_LONG,
+              ValueLayout.ADDRESS,
+              ValueLayout.ADDRESS),
+          Linker.Option.critical(/* allowHeapAccess= */ true));
 
   private static final Optional<RowKernels> INSTANCE = create();
 
@@ -33,6 +42,7 @@ public final class RowKernels {
   private final MemorySegment addGatedProducts;
   private final MemorySegment normHeads;
   private final MemorySegment normRows;
+  private final MemorySegment rotateHeads;
 
   private RowKernels() {
     Assembler assembler = new Assembler();
@@ -41,11 +51,13 @@ public final class RowKernels {
     final int gated = writer.writeAddProducts(/* gated= */ true);
     final int heads = writer.writeNormHeads();
     final int rows = writer.writeNormRows();
+    final int rotation = writer.writeRotateHeads();
     MachineCode code = MachineCode.of(assembler.code());
     addProducts = code.function(plain);
     addGatedProducts = code.function(gated);
     normHeads = code.function(heads);
     normRows = code.function(rows);
+    rotateHeads = code.function(rotation);
   }
 
   /** With so many arguments on the stack. */
@@ -147,6 +159,28 @@ public final class RowKernels {
           ONE,
           Double.doubleToRawLongBits(epsilon),
           (long) Float.floatToRawIntBits(channels));
+    } catch (Throwable e) {
+      throw unexpected(e);
+    }
+  }
+
+  /**
+   * Pairs of neighbours in each head of a row: {@code values * cosines + swapped values * sines}.
+   *
+   * @param heads at least 1
+   * @param vectors of a head, at least 1
+   * @param cosines of one head
+   * @param sines of one head, with their signs
+   */
+  public void rotateHeads(long values, int heads, int vectors, float[] cosines, float[] sines) {
+    try {
+      ROTATE_HEADS.invokeExact(
+          rotateHeads,
+          values,
+          (long) heads,
+          (long) vectors,
+          MemorySegment.ofArray(cosines),
+          MemorySegment.ofArray(sines));
     } catch (Throwable e) {
       throw unexpected(e);
     }

@@ -1,4 +1,4 @@
-/** How one axis is divided among ranks. */
+/** How one axis is divided among ranks, and the tokens of a rank into pieces. */
 @NullMarked
 package dev.longtake.common.partition;
 

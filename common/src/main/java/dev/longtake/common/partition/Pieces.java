@@ -8,7 +8,7 @@ package dev.longtake.common.partition;
  * @param strands of the device that compute a piece each; with 1, one piece comes after the other, each computed by the whole device
  * @param maxRows tokens of the largest piece
  */
-public record Pieces(int ofBranch, int strands, int maxRows) {
+public record Pieces(int ofBranch, int strands, long maxRows) {
   /** Threads are seldom equally fast, least where others use the machine: with so many pieces each, none waits long in the end. */
   private static final int PIECES_OF_STRAND = 4;
 
@@ -44,7 +44,7 @@ public record Pieces(int ofBranch, int strands, int maxRows) {
     return Math.ceilDiv(along, Math.clamp(rows / across, 1, along));
   }
 
-  private static int largest(int along, int across, int pieces) {
-    return Math.multiplyExact(Math.ceilDiv(along, pieces), across);
+  private static long largest(int along, int across, int pieces) {
+    return (long) Math.ceilDiv(along, pieces) * across;
   }
 }

@@ -2,11 +2,12 @@ package dev.longtake.worker.device.cpu;
 
 import dev.longtake.worker.device.Checks;
 import dev.longtake.worker.device.Sequences;
+import dev.longtake.worker.device.cpu.x86.AttentionKernels;
 import java.util.Arrays;
-import java.util.Objects;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Attention with online softmax (Milakov and Gimelshein 2018; tiled as in FlashAttention, Dao et al. 2022): scores exist
@@ -70,6 +71,9 @@ final class Attention {
   /** Channels in whole vectors; those of the last, incomplete vector are behind them. */
   private final int whole;
 
+  /** Where heads are whole vectors and our own code runs. */
+  private final @Nullable AttentionKernels wholeHeads;
+
   private final int[] valuePanels;
   private final float scale;
 
@@ -91,6 +95,7 @@ final class Attention {
     this.dimension = query.columns() / heads;
     this.padded = Lanes.roundUp(dimension);
     this.whole = Lanes.whole(dimension);
+    this.wholeHeads = whole == dimension ? OwnCode.ATTENTION : null;
     this.valuePanels = MicroKernel.panels(padded / Lanes.COUNT);
     // Softmax in powers of two: e^s = 2^(s log2(e)).
     this.scale = scale * LOG2_E;
@@ -154,8 +159,8 @@ final class Attention {
     float[] target = scratch.queries;
     int first = queries.firstRow()[sequence] + from * queries.rowStride();
     Arrays.fill(target, count * padded, roundUpRows(count) * padded, 0);
-    if (OwnCode.ATTENTION != null && whole == dimension) {
-      OwnCode.ATTENTION.scaledRows(
+    if (wholeHeads != null) {
+      wholeHeads.scaledRows(
           query.segment().address() + query.at(first, channel),
           queries.rowStride() * query.strideBytes(),
           target,
@@ -199,8 +204,8 @@ final class Attention {
 
   /** Rows of {@code padded}. */
   private void copyRows(View from, int firstRow, int channel, int count, float[] rows) {
-    if (OwnCode.ATTENTION != null && whole == dimension) {
-      copyRows(from, firstRow, channel, count, rows, 0, padded);
+    if (wholeHeads != null) {
+      copyRows(wholeHeads, from, firstRow, channel, count, rows, 0, padded);
       return;
     }
     VectorMask<Float> tail = Lanes.tail(whole, dimension);
@@ -216,26 +221,32 @@ final class Attention {
     }
   }
 
-  /** Some whole vectors of rows of keys or values, dense from {@code at} on, by our own code. */
+  /** Some whole vectors of rows of keys or values, dense from {@code at} on. */
   private void copyRows(
-      View from, int firstRow, int channel, int count, float[] target, int at, int columns) {
-    Objects.requireNonNull(OwnCode.ATTENTION)
-        .scaledRows(
-            from.segment().address() + from.at(firstRow, channel),
-            keys.rowStride() * from.strideBytes(),
-            target,
-            at,
-            columns,
-            columns / Lanes.COUNT,
-            count,
-            /* factor= */ 1);
+      AttentionKernels code,
+      View from,
+      int firstRow,
+      int channel,
+      int count,
+      float[] target,
+      int at,
+      int columns) {
+    code.scaledRows(
+        from.segment().address() + from.at(firstRow, channel),
+        keys.rowStride() * from.strideBytes(),
+        target,
+        at,
+        columns,
+        columns / Lanes.COUNT,
+        count,
+        /* factor= */ 1);
   }
 
   /** Rows of {@code padded} from {@code from} on to columns of one panel. */
   private void transpose(float[] rows, int from, float[] target, int columns) {
-    if (OwnCode.ATTENTION != null && whole == dimension) {
+    if (wholeHeads != null) {
       for (int k = 0; k < columns; k += Lanes.COUNT) {
-        OwnCode.ATTENTION.transpose(
+        wholeHeads.transpose(
             rows, (from + k) * padded, padded / Lanes.COUNT, target, from * dimension + k, columns);
       }
       return;
@@ -253,11 +264,11 @@ final class Attention {
 
   /** Panels over channels: values[panel][key][channel]. Lanes past the last channel are zero. */
   private void packValues(float[] target, int firstRow, int channel, int tile) {
-    if (OwnCode.ATTENTION != null && whole == dimension) {
+    if (wholeHeads != null) {
       int from = 0;
       for (int width : valuePanels) {
         int columns = width * Lanes.COUNT;
-        copyRows(value, firstRow, channel + from, tile, target, from * KEYS, columns);
+        copyRows(wholeHeads, value, firstRow, channel + from, tile, target, from * KEYS, columns);
         from += columns;
       }
       return;
@@ -389,8 +400,8 @@ final class Attention {
     VectorMask<Float> tail = Lanes.tail(whole, dimension);
     boolean empty = keys.length()[sequence] == 0;
     int first = queries.firstRow()[sequence] + from * queries.rowStride();
-    if (OwnCode.ATTENTION != null && !empty && whole == dimension && !out.bfloat()) {
-      OwnCode.ATTENTION.quotients(
+    if (wholeHeads != null && !empty && !out.bfloat()) {
+      wholeHeads.quotients(
           scratch.sums,
           scratch.totals,
           out.segment().address() + out.at(first, channel),
